@@ -1,0 +1,14 @@
+"""The app that takes events."""
+
+from django.apps import AppConfig
+
+
+class CollectConfig(AppConfig):
+    """Events and rejections."""
+
+    name = "collect"
+    verbose_name = "Events"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from collect import checks  # noqa: F401  # checks import settings, which are ready only now

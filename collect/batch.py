@@ -1,0 +1,102 @@
+"""Many events in one body: the envelope is opened here, and each event is then judged alone (contract, section 5)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from collect import contract, rows
+from collect.json_rules import MAX_DEPTH, invalid
+from collect.rows import Arrival, Source
+from collect.store import Outcome, Written
+from thrad_events.errors import Code, Refusal
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_EVENTS = 2_000
+NDJSON = "application/x-ndjson"
+
+_array = msgspec.json.Decoder(list[Raw])
+_envelope = msgspec.json.Decoder(dict[str, Raw])
+
+
+def split(body: bytes, media_type: str) -> list[bytes]:
+    """The events of `body`, not yet looked into: of `{"events": [...]}`, a bare array, or lines of NDJSON.
+
+    Raises `Refusal`: `invalid_json` or `invalid_event` where the envelope cannot be read, `too_large` over
+    2,000 events. Keys beside `events` mean nothing.
+    """
+    events = _lines(body) if media_type == NDJSON else _items(body)
+    if len(events) > MAX_EVENTS:
+        raise Refusal(Code.TOO_LARGE, f"A batch may have {MAX_EVENTS} events at most")
+    return events
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
+def _items(body: bytes) -> list[bytes]:
+    try:
+        if body.lstrip()[:1] == b"[":
+            return [bytes(item) for item in _array.decode(body)]
+        events = _envelope.decode(body).get("events", Raw(b"null"))
+        if bytes(events)[:1] != b"[":
+            raise contract.invalid_event({"events": ["must be an array of events"]})
+        return [bytes(item) for item in _array.decode(events)]
+    except msgspec.ValidationError:
+        raise Refusal(Code.INVALID_EVENT, "The body must be an array or an object with events") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise invalid(str(error)) from None
+    except RecursionError:
+        raise invalid(f"Nested deeper than {MAX_DEPTH} levels") from None
+
+
+@dataclass(slots=True)
+class Judged:
+    """The events of a batch: those that go on, and the refusals of the others, each with its index."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    indexes: list[int] = field(default_factory=list)
+    refusals: list[tuple[int, bytes, Refusal]] = field(default_factory=list)
+
+
+def judge(events: Sequence[bytes], source: Source, request_id: str) -> Judged:
+    """Each event decoded and enriched, or refused, alone."""
+    judged = Judged()
+    for index, body in enumerate(events):
+        try:
+            if len(body) > contract.MAX_BODY_BYTES:
+                raise Refusal(Code.TOO_LARGE, f"An event may have {contract.MAX_BODY_BYTES} bytes at most")
+            row = rows.build(contract.decode(body), source)
+        except Refusal as refusal:
+            judged.refusals.append((index, body, refusal))
+        else:
+            judged.arrivals.append(Arrival(row, rows.encode(row), body, request_id))
+            judged.indexes.append(index)
+    return judged
+
+
+def answer(judged: Judged, results: Sequence[Written]) -> dict[str, Any]:
+    """The body of the 200: four counts and the rejections, which add up to the number of events sent."""
+    counts = Counter(result.outcome for result in results)
+    rejected = [(index, refusal) for index, _, refusal in judged.refusals]
+    rejected += [
+        (index, contract.poisoned())
+        for index, result in zip(judged.indexes, results, strict=True)
+        if result.outcome is Outcome.REJECTED
+    ]
+    return {
+        "stored": counts[Outcome.STORED],
+        "duplicates": counts[Outcome.DUPLICATE],
+        "conflicts": counts[Outcome.CONFLICT],
+        "spooled": counts[Outcome.SPOOLED],
+        "rejected": [_rejected(index, refusal) for index, refusal in sorted(rejected, key=lambda pair: pair[0])],
+    }
+
+
+def _rejected(index: int, refusal: Refusal) -> dict[str, Any]:
+    errors = {"errors": refusal.errors} if refusal.errors else {}
+    return {"index": index, "code": refusal.code.value, "detail": refusal.detail, **errors}

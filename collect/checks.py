@@ -1,0 +1,54 @@
+"""System checks: what would make the server keep less than it promises, said before it starts."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from collect import client_ip, geo
+
+OLD = timedelta(days=60)
+
+
+@register()
+def trusted_proxies(**_: Any) -> Sequence[CheckMessage]:
+    """collect.E001: every entry of TRUSTED_PROXIES is a network."""
+    return [error for entry in settings.TRUSTED_PROXIES if (error := _network_error(entry))]
+
+
+def _network_error(entry: str) -> Error | None:
+    try:
+        client_ip.networks([entry])
+    except ValueError:
+        return Error(
+            f"TRUSTED_PROXIES: {entry!r} is not a network",
+            hint="Write CIDRs with commas between them, such as 10.0.0.0/8,fd00::/8.",
+            id="collect.E001",
+        )
+    return None
+
+
+@register()
+def geo_database(**_: Any) -> Sequence[CheckMessage]:
+    """collect.W001 without a City database, collect.W002 with an old one."""
+    status = geo.status()
+    hint = "Run manage.py update_geoip, and once a month from a scheduler."
+    if status.error is not None:
+        return [Warning(f"Geo columns stay null: {status.path}: {status.error}", hint=hint, id="collect.W001")]
+    if status.built_at is not None and datetime.now(UTC) - status.built_at > OLD:
+        return [Warning(f"The geo database was built on {status.built_at:%Y-%m-%d}", hint=hint, id="collect.W002")]
+    return []
+
+
+@register()
+def user_agent_engine(**_: Any) -> Sequence[CheckMessage]:
+    """collect.W003 where user agents are parsed in pure Python, a hundred times slower."""
+    try:
+        import ua_parser_rs  # noqa: F401, PLC0415  # only to know whether it is there
+    except ImportError:
+        return [
+            Warning("ua-parser runs without its compiled engine", hint="pip install 'ua-parser[regex]'", id="collect.W003")
+        ]
+    return []

@@ -1,0 +1,75 @@
+"""What a JSON text must keep to before anything looks into it: one text rule, a depth, numbers that can be kept.
+
+All rules work on the bytes, so `params`, `consent` and `extra` never become Python objects and every digit
+stays as it was sent (contract, sections 2 and 3).
+"""
+
+import re
+
+from thrad_events.errors import Code, Refusal
+
+MAX_DEPTH = 64
+# PostgreSQL's numeric keeps 16,383 digits after the point; Python's int() is told the same bound in the settings.
+MAX_NUMBER_LENGTH = 16_000
+MIN_EXPONENT = -1_000
+
+# A number that may overflow or be too long; narrow, so that the common body costs one pass over its digits.
+_SUSPICIOUS_NUMBER = re.compile(rb"\d(?:[eE][+-]?\d{3}|(?<!\d\d)\d{199})")
+_ESCAPE = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"  # a pair: one character, kept
+    rb"|(\\u0000|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"  # U+0000 or half a pair
+    rb"|\\."  # any other escape, so that `\\u0000` is read as a backslash and five characters
+)
+# Possessive, and content with a missing end quote: linear on any bytes.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NUMBER = re.compile(rb"-?\d+(\.\d+)?(?:[eE]([+-]?\d+))?")
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+
+
+def invalid(detail: str) -> Refusal:
+    """The refusal of a body that is not acceptable JSON."""
+    return Refusal(Code.INVALID_JSON, detail)
+
+
+def clean(body: bytes) -> bytes:
+    """`body` under the text rule: U+0000 and lone surrogates become U+FFFD, in keys and values.
+
+    Raises `Refusal` (`invalid_json`) for what is not UTF-8, nests deeper than 64, or holds a number that
+    overflows or that no database could keep. Whether it is JSON at all is the decoder's to say.
+    """
+    try:
+        str(body, "utf-8")
+    except UnicodeDecodeError as error:
+        raise invalid(f"Body is not UTF-8 (byte {error.start})") from None
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _check_depth(body)
+    if _SUSPICIOUS_NUMBER.search(body):
+        _check_numbers(body)
+    return _ESCAPE.sub(_replacement, body) if b"\\u" in body else body
+
+
+def _replacement(match: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if match[2] else match[0]
+
+
+def _check_depth(body: bytes) -> None:
+    brackets = _STRING.sub(b"", body).translate(_AS_SQUARE, _NOT_BRACKETS)
+    # Each pass takes the innermost level away: linear work in C, where a loop over 1 MiB would hold the worker.
+    for _ in range(MAX_DEPTH):
+        if b"[" not in brackets:
+            return
+        brackets = brackets.replace(b"[]", b"")
+    if b"[[" in brackets or b"[]" in brackets:
+        raise invalid(f"Nested deeper than {MAX_DEPTH} levels")
+
+
+def _check_numbers(body: bytes) -> None:
+    for match in _NUMBER.finditer(_STRING.sub(b'""', body)):
+        token, fraction, exponent = match.group(0, 1, 2)
+        if len(token) > MAX_NUMBER_LENGTH:
+            raise invalid(f"A number of more than {MAX_NUMBER_LENGTH} characters")
+        if (fraction or exponent) and float(token) in (float("inf"), float("-inf")):
+            raise invalid("A number is out of range")
+        if exponent and int(exponent) < MIN_EXPONENT:
+            raise invalid("A number is out of range")

@@ -1,0 +1,109 @@
+"""What is kept: events, and what was refused (contract, sections 1 to 4).
+
+Nothing here may rely on a foreign key to an event's `id`: on a sharded database the key is (partner, id).
+"""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from keys.models import ApiKey, Partner
+
+
+class Event(models.Model):
+    """One event, enriched. Columns carry the contract's names; absent is NULL, `params` and `extra` are objects."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    received_at = models.DateTimeField()
+    timestamp = models.DateTimeField()
+    partner = models.ForeignKey(Partner, models.PROTECT, related_name="events", db_index=False)
+    # No index on the key: PostgreSQL would keep one more tree for each event, and only a key's deletion asks it.
+    api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="events", db_index=False)
+    channel = models.CharField(max_length=32)
+    is_test = models.BooleanField()
+
+    event_name = models.CharField(max_length=255)
+    # 255 as sent; derived: `site:` and a host name of 253 at most.
+    tag_id = models.CharField(max_length=258)
+    event_id = models.CharField(max_length=255, null=True)
+    page_url = models.TextField(null=True)
+    referrer = models.TextField(null=True)
+    user_agent = models.TextField(null=True)
+    session_id = models.CharField(max_length=255, null=True)
+    client_id = models.CharField(max_length=255, null=True)
+    click_id = models.CharField(max_length=255, null=True)
+    impression_id = models.CharField(max_length=255, null=True)
+    bid_id = models.CharField(max_length=255, null=True)
+    attribution_type = models.CharField(max_length=64, null=True)
+    consent = models.JSONField(null=True)
+    params = models.JSONField(default=dict)
+    extra = models.JSONField(default=dict)
+
+    ip_address = models.GenericIPAddressField(null=True)
+    geo_country = models.CharField(max_length=2, null=True)
+    geo_region = models.CharField(max_length=255, null=True)
+    geo_city = models.CharField(max_length=255, null=True)
+    geo_lat = models.FloatField(null=True)
+    geo_lon = models.FloatField(null=True)
+    ua_browser = models.CharField(max_length=255, null=True)
+    ua_browser_version = models.CharField(max_length=255, null=True)
+    ua_os = models.CharField(max_length=255, null=True)
+    ua_os_version = models.CharField(max_length=255, null=True)
+    ua_device = models.CharField(max_length=255, null=True)
+    ua_device_brand = models.CharField(max_length=255, null=True)
+    ua_device_model = models.CharField(max_length=255, null=True)
+    ua_is_bot = models.BooleanField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            # The memory of what was seen: as long as the row lives, not a window of hours.
+            models.UniqueConstraint(
+                fields=["partner", "tag_id", "event_id"],
+                condition=Q(event_id__isnull=False),
+                name="event_once",
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["partner", "received_at"], name="event_arrival")]
+
+    def __str__(self) -> str:
+        return f"{self.event_name} {self.id}"
+
+
+class Rejection(models.Model):
+    """One refused or conflicting event of an authenticated sender, kept so that it can be seen and replayed."""
+
+    received_at = models.DateTimeField(db_index=True)
+    partner = models.ForeignKey(Partner, models.PROTECT, related_name="rejections")
+    api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="rejections")
+    request_id = models.CharField(max_length=128)
+    code = models.CharField(max_length=32)
+    detail = models.TextField()
+    # The faults by field; of a conflict, the fields that differ.
+    errors = models.JSONField(default=dict)
+    # The stored event that a conflicting one collided with.
+    event = models.UUIDField(null=True)
+    # Bytes, since a refused body need not be text; cut at 64 KiB, `body_size` is the whole.
+    body = models.BinaryField()
+    body_size = models.PositiveBigIntegerField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["partner", "received_at"], name="rejection_arrival")]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.request_id}"
+
+
+class RejectionTally(models.Model):
+    """How many rejections a key had in an hour, and how many of them were kept: nobody can fill the disk."""
+
+    api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="+")
+    hour = models.DateTimeField()
+    seen = models.PositiveBigIntegerField(default=0)
+    kept = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["api_key", "hour"], name="tally_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kept} of {self.seen} kept"

@@ -1,0 +1,188 @@
+"""The events API in OpenAPI's words: bodies, answers and headers, as the contract gives them."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+
+from collect.batch import MAX_EVENTS
+from collect.contract import STANDARD_EVENTS
+from collect.store import Outcome
+from thrad_events.errors import STATUS, Code
+
+Schema = dict[str, Any]
+
+
+def _text(description: str, limit: int | None = None) -> Schema:
+    return {"type": ["string", "null"], "description": description, **({"maxLength": limit} if limit else {})}
+
+
+EVENT: Schema = {
+    "type": "object",
+    "required": ["event_name"],
+    "description": "Keys that are not listed here are never an error: they are kept in `extra`. null is absent.",
+    "properties": {
+        "event_name": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 255,
+            "pattern": r"\S",
+            "description": f"Standard ({', '.join(STANDARD_EVENTS)}) or custom.",
+        },
+        "tag_id": _text("Your tag. Missing or blank: derived from the host of `page_url`.", 255),
+        "event_id": _text("The idempotency key: the same id again is stored once.", 255),
+        "timestamp": {
+            "type": ["number", "null"],
+            "minimum": 0,
+            "maximum": 253402300799999,
+            "description": "Unix seconds; 1e11 and more is taken as milliseconds. Absent: time of receipt.",
+        },
+        "page_url": _text("Stored as sent."),
+        "referrer": _text("Stored as sent."),
+        "user_agent": _text("The browser's, parsed into the `ua_` columns."),
+        **{
+            name: _text("Stored as sent.", 255)
+            for name in ("session_id", "client_id", "click_id", "impression_id", "bid_id")
+        },
+        "attribution_type": _text("`click`, `view`, `organic`, or another word.", 64),
+        "consent": {"type": ["object", "null"], "description": "Consent flags, stored verbatim."},
+        "params": {"type": ["object", "null"], "description": "Free-form properties, stored verbatim."},
+        "channel": {"description": "Ignored: the row always says `server`."},
+    },
+    "additionalProperties": True,
+    "example": {
+        "tag_id": "tag_1",
+        "event_name": "items_added",
+        "event_id": "evt_42",
+        "timestamp": 1748275200,
+        "click_id": "clk_xyz",
+        "session_id": "sess_abc",
+        "params": {"content_id": "sku_123", "quantity": 2, "value": 58.0, "currency": "USD"},
+    },
+}
+
+VALIDATED: Schema = {
+    "type": "object",
+    "required": ["valid", "event"],
+    "properties": {
+        "valid": {"const": True},
+        "event": {"type": "object", "description": "The row as it would be stored, enrichment included."},
+    },
+}
+
+BATCH: Schema = {
+    "oneOf": [
+        {
+            "type": "object",
+            "required": ["events"],
+            "properties": {"events": {"type": "array", "items": EVENT, "maxItems": MAX_EVENTS}},
+        },
+        {"type": "array", "items": EVENT, "maxItems": MAX_EVENTS},
+    ]
+}
+
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+BATCHED: Schema = {
+    "type": "object",
+    "required": ["stored", "duplicates", "conflicts", "spooled", "rejected"],
+    "properties": {
+        **{name: _COUNT for name in ("stored", "duplicates", "conflicts", "spooled")},
+        "rejected": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["index", "code", "detail"],
+                "properties": {
+                    "index": _COUNT,
+                    "code": {"enum": [Code.INVALID_JSON, Code.INVALID_EVENT, Code.TOO_LARGE, Code.TAG_NOT_ALLOWED]},
+                    "detail": {"type": "string"},
+                    "errors": {
+                        "type": "object",
+                        "additionalProperties": {"type": "array", "items": {"type": "string"}},
+                    },
+                },
+            },
+        },
+    },
+}
+
+_ERRORS = {
+    400: "The body is not JSON, or the event breaks the contract.",
+    401: "No bearer key, or one that is not valid.",
+    403: "The key may not send this.",
+    405: "Only POST.",
+    408: "The body did not arrive in time.",
+    413: "The body is over the cap.",
+    415: "Another media type or content coding.",
+    429: "The key's limit is reached.",
+    503: "Nothing was stored and it is our fault: try again after `Retry-After` seconds.",
+}
+
+
+def _error(status: int) -> Schema:
+    return {
+        "type": "object",
+        "required": ["detail", "code", "request_id"],
+        "properties": {
+            "detail": {"type": "string"},
+            "code": {"enum": [code.value for code in Code if STATUS[code] == status]},
+            "errors": {
+                "type": "object",
+                "description": "Every field at fault, with its messages.",
+                "additionalProperties": {"type": "array", "items": {"type": "string"}},
+            },
+            "request_id": {"type": "string"},
+        },
+    }
+
+
+def _header(name: str, statuses: "list[int | str] | bool", description: str, **more: Any) -> OpenApiParameter:
+    return OpenApiParameter(
+        name, OpenApiTypes.STR, OpenApiParameter.HEADER, response=statuses, description=description, **more
+    )
+
+
+_REQUEST_ID = OpenApiParameter(
+    "X-Request-Id", OpenApiTypes.STR, OpenApiParameter.HEADER, description="Your own id of the request."
+)
+_HEADERS = [
+    _REQUEST_ID,
+    _header("X-Request-Id", True, "The id of the request, yours where it was sane."),
+    _header("WWW-Authenticate", [401], "Always `Bearer`."),
+    _header("Allow", [405], "Always `POST`."),
+    _header("Retry-After", [429, 503], "Seconds to wait."),
+]
+_RESPONSES = {
+    status: OpenApiResponse(_error(status), description=description) for status, description in _ERRORS.items()
+}
+
+collect = extend_schema(
+    summary="Send one event",
+    description="204 only when the event is durable.",
+    request={"application/json": EVENT},
+    parameters=[
+        *_HEADERS,
+        _header("X-Event-Id", [204], "The id of the stored row; of the first one, for a duplicate."),
+        _header("X-Event-Outcome", [204], "What became of it.", enum=[str(outcome) for outcome in Outcome]),
+    ],
+    responses={204: OpenApiResponse(description="The event is durable."), **_RESPONSES},
+)
+
+validate = extend_schema(
+    summary="Try an event",
+    description="What collect would store, or the refusal that it would give. Stores nothing.",
+    request={"application/json": EVENT},
+    parameters=_HEADERS,
+    responses={200: OpenApiResponse(VALIDATED, description="The event is valid."), **_RESPONSES},
+)
+
+batch = extend_schema(
+    summary="Send many events",
+    description="Each event is judged alone. The four counts and the rejections add up to the events sent.",
+    request={
+        "application/json": BATCH,
+        "application/x-ndjson": {"type": "string", "description": "One event a line."},
+    },
+    parameters=_HEADERS,
+    responses={200: OpenApiResponse(BATCHED, description="What became of the events."), **_RESPONSES},
+)

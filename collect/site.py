@@ -1,0 +1,28 @@
+"""The tag of an event that was sent without one: the host of its page, as the WHATWG URL standard reads it."""
+
+import ada_url
+
+UNKNOWN = "site:unknown"
+# DNS has no longer names, and an index entry must stay below PostgreSQL's limit.
+_MAX_HOST = 253
+# A longer URL is no page's; reading a megabyte of it would tell nothing.
+_MAX_URL = 64 * 1024
+
+
+def tag_for(page_url: str | None, origin: str | None, referer: str | None) -> str:
+    """`site:<host>` of the first of the three that has a host, else `site:unknown` (contract, section 3).
+
+    Lower case, IDNA, without port and userinfo; subdomains and `www.` stay.
+    """
+    for url in (page_url, origin, referer):
+        if url and len(url) <= _MAX_URL and (host := _host(url)):
+            return f"site:{host}"
+    return UNKNOWN
+
+
+def _host(url: str) -> str | None:
+    try:
+        host: str = ada_url.URL(url).hostname
+    except (ValueError, UnicodeEncodeError):
+        return None
+    return host.lower() if 0 < len(host) <= _MAX_HOST else None

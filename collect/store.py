@@ -1,0 +1,143 @@
+"""Writes rows to the database and says of each what became of it. Nobody else knows the SQL of events.
+
+An event counts as written only after its COMMIT; which rows were new is the database's word, never a guess.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import cache
+from typing import NamedTuple
+
+from django.db import DataError, Error, IntegrityError, OperationalError, connection, models
+from django.db.models.functions import Cast
+
+from collect import repetition
+from collect.models import Event
+from collect.rows import Arrival
+
+_ROUNDS = 3
+
+
+class Outcome(StrEnum):
+    """What became of an event: exactly one of these."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    SPOOLED = "spooled"
+    REJECTED = "rejected"
+
+
+class Written(NamedTuple):
+    """What became of one arrival: `id` is the stored row's, the first one's for a repetition."""
+
+    outcome: Outcome
+    id: str
+    differing: tuple[str, ...] = ()
+
+
+def write(arrivals: Sequence[Arrival]) -> list[Written]:
+    """Store the arrivals in one statement, durably, and say of each what became of it, in their order.
+
+    A second statement runs only when some were not new, to find the rows that they repeat. No transaction
+    is open between the two: what was inserted is committed, and a sender that hears nothing tries again.
+    Raises `django.db.Error`; then a part may be stored, and writing the same arrivals again is safe.
+    """
+    results: dict[str, Written] = {}
+    missing = list(arrivals)
+    for _ in range(_ROUNDS):
+        new = _insert(missing)
+        results |= {id: Written(Outcome.STORED, id) for id in new}
+        repeats = [arrival for arrival in missing if arrival.row.id not in new]
+        results |= _judge(repeats)
+        missing = [arrival for arrival in repeats if arrival.row.id not in results]
+        if not missing:
+            return [results[arrival.row.id] for arrival in arrivals]
+    # The row that each of these repeats was erased every time before it could be read.
+    raise OperationalError("rows neither new nor found")
+
+
+def is_poison(error: Error) -> bool:
+    """Whether the database refuses the row itself, so that trying again cannot help."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
+    # Class 54 is a limit of the program, an index entry that is too long for one; psycopg files it as operational.
+    return sqlstate.startswith("54") or "malformed JSON" in str(error)
+
+
+def _insert(arrivals: Sequence[Arrival]) -> set[str]:
+    """Insert what is not there yet; the ids of the rows that are new."""
+    document = b"[" + b",".join([arrival.document for arrival in arrivals]) + b"]"
+    with connection.cursor() as cursor:
+        cursor.execute(_statement(connection.vendor), [document.decode()])
+        return {str(id) for (id,) in cursor.fetchall()}
+
+
+# How a value of the row's JSON becomes Django's own form on SQLite; PostgreSQL's types read JSON's as they are.
+_SQLITE_FORMS = {
+    "UUIDField": "replace({}, '-', '')",
+    "DateTimeField": "replace(replace({}, 'T', ' '), 'Z', '')",
+}
+
+
+@cache
+def _statement(vendor: str) -> str:
+    """One INSERT with one parameter, a JSON array of rows; `ON CONFLICT` covers uniqueness only, never a bad value."""
+    table, fields = Event._meta.db_table, Event._meta.concrete_fields
+    columns = ", ".join(field.column for field in fields)
+    if vendor == "postgresql":
+        selected, source, returned = columns, f"json_populate_recordset(NULL::{table}, %s::json)", "id"
+    else:
+        selected = ", ".join(_sqlite_value(field) for field in fields)
+        source, returned = "json_each(%s) WHERE true", _dashed("id")
+    return (
+        f"INSERT INTO {table} ({columns}) SELECT {selected} FROM {source} "  # noqa: S608  # names of our own model
+        f"ON CONFLICT DO NOTHING RETURNING {returned}"
+    )
+
+
+def _sqlite_value(field: "models.Field[object, object]") -> str:
+    return _SQLITE_FORMS.get(field.get_internal_type(), "{}").format(f"json_extract(value, '$.{field.column}')")
+
+
+def _dashed(column: str) -> str:
+    parts = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+    return " || '-' || ".join(f"substr({column}, {start}, {length})" for start, length in parts)
+
+
+def _judge(repeats: Sequence[Arrival]) -> dict[str, Written]:
+    """What became of rows that were not new; one whose first row cannot be found is left out."""
+    keyed = [arrival for arrival in repeats if arrival.row.event_id is not None]
+    firsts = _firsts(keyed) if keyed else {}
+    # Without an event_id only the id itself can have been there: this very row was stored by an earlier try.
+    results = {a.row.id: Written(Outcome.STORED, a.row.id) for a in repeats if a.row.event_id is None}
+    for arrival in keyed:
+        row = arrival.row
+        if (first := firsts.get((row.partner_id, row.tag_id, row.event_id))) is not None:
+            results[row.id] = _compare(arrival, first)
+    return results
+
+
+def _compare(arrival: Arrival, first: Event) -> Written:
+    first_id = str(first.id)
+    if first_id == arrival.row.id:
+        return Written(Outcome.STORED, first_id)
+    if differing := repetition.differing(arrival.row, first):
+        return Written(Outcome.CONFLICT, first_id, differing)
+    return Written(Outcome.DUPLICATE, first_id)
+
+
+def _firsts(repeats: Sequence[Arrival]) -> dict[tuple[int, str, str | None], Event]:
+    """The stored rows under the keys of `repeats`, in one query, their JSON as exact text."""
+    rows = [arrival.row for arrival in repeats]
+    found = (
+        Event.objects.filter(
+            partner__in={row.partner_id for row in rows},
+            tag_id__in={row.tag_id for row in rows},
+            event_id__in={row.event_id for row in rows},
+        )
+        .defer(*repetition.JSON_COLUMNS)
+        .annotate(**{f"{name}_text": Cast(name, models.TextField()) for name in repetition.JSON_COLUMNS})
+    )
+    return {(event.partner_id, event.tag_id, event.event_id): event for event in found}

@@ -1,0 +1,111 @@
+"""The endpoints that take events. They only hand on: every rule stands in the module that it belongs to."""
+
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from django.http import HttpResponse, JsonResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from collect import batch, contract, ingest, ledger, openapi, rows, wire
+from collect.enrichment import Enrichment
+from collect.rows import Arrival, Row, Source
+from collect.store import Outcome
+from collect.wire import Received
+from keys.models import ApiKey
+from thrad_events.errors import Refusal
+
+
+class SenderView(APIView):
+    """A view for senders' backends: POST only, and DRF's cycle without what such a view has no use for."""
+
+    http_method_names: ClassVar[list[str]] = ["post"]
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Refuse another method before looking at the key; nothing here negotiates, throttles or has versions."""
+        if request.method != "POST":
+            self.http_method_not_allowed(request)
+        self.perform_authentication(request)
+
+    def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
+        """Leave the answer as it is: there is nothing to render."""
+        return response
+
+
+    def source(self) -> Source:
+        """Who sends, from where, and when: the one reading of the clock."""
+        request = self.request._request
+        key: ApiKey = self.request.auth
+        seen: Enrichment = request.enrichment  # type: ignore[attr-defined]  # EnrichmentMiddleware put it there
+        return Source(
+            partner_id=key.partner_id,
+            api_key_id=key.pk,
+            is_test=key.is_test,
+            received_at=datetime.now(UTC),
+            ip_address=seen.ip_address,
+            geo=seen.geo,
+            origin=request.META.get("HTTP_ORIGIN"),
+            referer=request.META.get("HTTP_REFERER"),
+        )
+
+
+class CollectView(SenderView):
+    """`POST /api/collect`: one event, answered 204 only when it is durable."""
+
+    @openapi.collect
+    def post(self, request: Request) -> HttpResponse:
+        """Store the event of the body (contract, section 1); keep a refused one for the operator."""
+        source, received = self.source(), wire.receive(request._request, contract.MAX_BODY_BYTES)
+        request_id: str = request._request.request_id  # type: ignore[attr-defined]  # RequestIdMiddleware's
+        try:
+            row = _judge(received, source)
+        except Refusal as refusal:
+            ingest.reject([ledger.refused(refusal, source, received.body, request_id)])
+            raise
+        arrival = Arrival(row, rows.encode(row), received.body, request_id)
+        (written,) = ingest.submit([arrival])
+        if written.outcome is Outcome.REJECTED:
+            raise contract.poisoned()
+        return HttpResponse(
+            status=204, headers={"X-Event-Id": written.id, "X-Event-Outcome": written.outcome.value}
+        )
+
+
+class BatchView(SenderView):
+    """`POST /api/collect/batch`: many events, each judged alone."""
+
+    @openapi.batch
+    def post(self, request: Request) -> HttpResponse:
+        """Store the events of the body; say of each refused one where it stands and why (contract, section 5)."""
+        source = self.source()
+        received = wire.receive(request._request, batch.MAX_BODY_BYTES, more_types=(batch.NDJSON,))
+        request_id: str = request._request.request_id  # type: ignore[attr-defined]  # RequestIdMiddleware's
+        try:
+            if received.fault is not None:
+                raise received.fault
+            events = batch.split(received.body, request._request.content_type or "")
+        except Refusal as refusal:
+            ingest.reject([ledger.refused(refusal, source, received.body, request_id)])
+            raise
+        judged = batch.judge(events, source, request_id)
+        results = ingest.submit(judged.arrivals)
+        ingest.reject([ledger.refused(refusal, source, body, request_id) for _, body, refusal in judged.refusals])
+        return JsonResponse(batch.answer(judged, results))
+
+
+class ValidateView(SenderView):
+    """`POST /api/collect/validate`: what collect would store, or the refusal that it would give."""
+
+    @openapi.validate
+    def post(self, request: Request) -> HttpResponse:
+        """Show the event as it would be stored; store nothing, count nothing (contract, section 6)."""
+        row = _judge(wire.receive(request._request, contract.MAX_BODY_BYTES), self.source())
+        event = rows.shown(row, partner=request.auth.partner.name, api_key=request.auth.prefix)
+        return HttpResponse(b'{"valid":true,"event":' + event + b"}", content_type="application/json")
+
+
+def _judge(received: Received, source: Source) -> Row:
+    if received.fault is not None:
+        raise received.fault
+    return rows.build(contract.decode(received.body), source)

@@ -1,0 +1,94 @@
+"""The body of a request, read and inflated within its bounds; a body that is not whole is never passed on.
+
+It reads the WSGI stream itself: Django trusts Content-Length and sees an empty body where a request is chunked.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest
+from gunicorn.http.errors import ParseException
+
+from thrad_events.errors import Code, Refusal
+
+# Past the cap this much is read and thrown away, so that the sender sees the 413 and not a reset connection.
+_DISCARD_BYTES = 1024 * 1024
+_STEP = 64 * 1024
+
+
+class Received(NamedTuple):
+    """A body as far as it could be read, and why it is not acceptable (None: it is whole)."""
+
+    body: bytes
+    fault: Refusal | None
+
+
+def receive(request: HttpRequest, limit: int, more_types: Collection[str] = ()) -> Received:
+    """The body of `request`, inflated, of at most `limit` bytes on the wire and inflated (contract, section 2).
+
+    The fault is `unsupported_media_type`, `unsupported_encoding`, `too_large` or `invalid_json`.
+    """
+    raw, fault = _read(request.META, limit)
+    fault = _media_type_fault(request.content_type or "", more_types) or fault
+    coding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if fault or coding in ("", "identity"):
+        return Received(raw, fault)
+    if coding not in ("gzip", "x-gzip"):
+        return Received(raw, Refusal(Code.UNSUPPORTED_ENCODING, "Content-Encoding must be gzip or identity"))
+    return _inflate(raw, limit)
+
+
+def _media_type_fault(media_type: str, more_types: Collection[str]) -> Refusal | None:
+    if media_type == "application/json" or media_type.endswith("+json") or media_type in more_types:
+        return None
+    accepted = " or ".join(("application/json", *more_types))
+    return Refusal(Code.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {accepted}")
+
+
+def _read(meta: dict[str, Any], limit: int) -> Received:
+    stream, length = meta["wsgi.input"], meta.get("CONTENT_LENGTH") or None
+    if length is None and not meta.get("wsgi.input_terminated"):
+        return Received(b"", None)
+    try:
+        wanted = limit + 1 if length is None else int(length)
+        body = b"" if wanted < 0 else stream.read(min(wanted, limit + 1))
+    except (OSError, ValueError, ParseException):
+        # The framing broke in the middle; where the next request would start is unknown.
+        return Received(b"", _incomplete())
+    if len(body) > limit:
+        _discard(stream)
+        return Received(body, _too_large(limit))
+    if length is not None and len(body) != wanted:
+        return Received(body, _incomplete())
+    return Received(body, None)
+
+
+def _incomplete() -> Refusal:
+    return Refusal(Code.INVALID_JSON, "The body is not as long as its Content-Length or chunks say")
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(Code.TOO_LARGE, f"The body may have {limit} bytes at most")
+
+
+def _discard(stream: Any) -> None:
+    """Read some of what is left, then have gunicorn close the connection instead of reading on without end."""
+    try:
+        for _ in range(_DISCARD_BYTES // _STEP):
+            if len(stream.read(_STEP)) < _STEP:
+                return
+    except (OSError, ParseException):
+        return
+    stream.failed = True
+
+
+def _inflate(raw: bytes, limit: int) -> Received:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+            body = file.read(limit + 1)
+    except (OSError, EOFError, zlib.error):
+        return Received(raw, Refusal(Code.INVALID_JSON, "The gzip body is broken"))
+    return Received(body, _too_large(limit) if len(body) > limit else None)

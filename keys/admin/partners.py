@@ -1,0 +1,42 @@
+"""Partners in the console."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from keys.models import Partner
+
+
+@admin.register(Partner)
+class PartnerAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """Partners. One with keys stays: its events belong to it."""
+
+    list_display = ("name", "key_count", "created_at")
+    search_fields = ("name",)
+    readonly_fields = ("created_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Partner]:
+        """With the number of keys of each."""
+        queryset: QuerySet[Partner] = super().get_queryset(request)
+        return queryset.annotate(key_count=Count("keys"))
+
+    @display(description="keys", ordering="key_count")
+    def key_count(self, partner: Any) -> int:
+        """How many keys the partner has had."""
+        count: int = partner.key_count
+        return count
+
+    def has_delete_permission(self, request: HttpRequest, obj: Partner | None = None) -> bool:
+        """Not with keys: every event has one, and Django would load all events to say they are protected."""
+        allowed: bool = super().has_delete_permission(request, obj)
+        return allowed and (obj is None or not obj.keys.exists())
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Deleting by the list would not ask `has_delete_permission` for each before it collects."""
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions

@@ -1,0 +1,71 @@
+"""Who sends this request: DRF's authentication by a bearer key.
+
+It must never log or keep the raw key, and never tell one cause of a refusal from another.
+"""
+
+import re
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from keys import crypto, directory
+from keys.models import ApiKey
+from thrad_events.errors import Code, Refusal
+
+SCHEME = "Bearer"
+# A bearer credential anywhere in the header, also behind the comma by which WSGI joins two headers.
+BEARER = re.compile(r"(?:^|,)[ \t]*bearer[ \t]+[^ \t,]", re.IGNORECASE)
+
+
+def _refusal(header: str) -> Refusal:
+    """The answer to a header that opens nothing (contract, section 2)."""
+    headers = {"WWW-Authenticate": SCHEME}
+    if BEARER.search(header):
+        return Refusal(Code.INVALID_KEY, "Invalid API key", headers=headers)
+    return Refusal(Code.MISSING_TOKEN, "Missing bearer token", headers=headers)
+
+
+def _find(raw_key: str) -> ApiKey | None:
+    """The key that is open to this raw key. Raises Unavailable where only the database could tell."""
+    prefix = crypto.parse(raw_key)
+    key = None if prefix is None else directory.find(prefix)
+    if key is None or not crypto.matches(raw_key, key.digest) or not key.is_active():
+        return None
+    return key
+
+
+class BearerKeyAuthentication(BaseAuthentication):
+    """`request.auth` is the `ApiKey` and `request.user` None: a partner is no user of the console.
+
+    The row is shared between requests and seconds old; read from it, never save it.
+    """
+
+    def authenticate(self, request: Request) -> tuple[None, ApiKey]:
+        """Raises Refusal (401), or Unavailable (503) for a key that only the database could tell."""
+        header: str = request.META.get("HTTP_AUTHORIZATION", "")
+        scheme, _, credential = header.partition(" ")
+        key = _find(credential.strip(" ")) if scheme.lower() == "bearer" else None
+        if key is None:
+            raise _refusal(header)
+        directory.mark_used(key)
+        return None, key
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # DRF's signature
+        """The challenge of DRF's own 401s."""
+        return SCHEME
+
+
+class BearerKeyScheme(OpenApiAuthenticationExtension):
+    """How the OpenAPI document describes the key."""
+
+    target_class = BearerKeyAuthentication
+    name = "bearerKey"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002  # spectacular's
+        """An HTTP bearer scheme."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key, `thrad_live_…` or `thrad_test_…`, as an operator issued it.",
+        }

@@ -1,0 +1,71 @@
+"""The shape of a raw key and what is kept of it; pure, and the only place that knows either.
+
+A raw key is `thrad_live_<id>_<secret><crc>` (or `thrad_test_…`): an id of 12 base62 characters that may be
+shown, 32 random bytes as 43 base62 characters, and the CRC-32 of everything before it as 6. The CRC proves
+nothing about the sender; it lets a typo or a random string be refused without asking the database, and lets
+secret scanners recognise a key with certainty.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+import zlib
+
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+LIVE, TEST = "thrad_live", "thrad_test"
+ID_LENGTH = 12
+SECRET_BYTES = 32
+SECRET_LENGTH = 43
+CRC_LENGTH = 6
+
+SHAPE = re.compile(
+    rf"(?:{LIVE}|{TEST})_[0-9A-Za-z]{{{ID_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + CRC_LENGTH}}}"
+)
+
+
+def _base62(number: int, width: int) -> str:
+    """`number` with leading zeros, so that every key has one length and the CRC one place."""
+    characters = []
+    for _ in range(width):
+        number, digit = divmod(number, len(ALPHABET))
+        characters.append(ALPHABET[digit])
+    return "".join(reversed(characters))
+
+
+def _crc(text: str) -> str:
+    return _base62(zlib.crc32(text.encode("ascii")), CRC_LENGTH)
+
+
+def make(*, is_test: bool) -> str:
+    """A new raw key from the system's random source."""
+    public_id = "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH))
+    secret = _base62(int.from_bytes(secrets.token_bytes(SECRET_BYTES)), SECRET_LENGTH)
+    body = f"{TEST if is_test else LIVE}_{public_id}_{secret}"
+    return body + _crc(body)
+
+
+def prefix_of(raw_key: str) -> str:
+    """The part of a raw key that may be shown and stored: all up to its last underscore."""
+    return raw_key.rpartition("_")[0]
+
+
+def parse(raw_key: str) -> str | None:
+    """The prefix of what may be a raw key, or None where it cannot be one of ours."""
+    if SHAPE.fullmatch(raw_key) is None or _crc(raw_key[:-CRC_LENGTH]) != raw_key[-CRC_LENGTH:]:
+        return None
+    return prefix_of(raw_key)
+
+
+def digest(raw_key: str) -> str:
+    """What is stored of a raw key: SHA-256 in hex.
+
+    No salt and no slow hash: the secret has 256 random bits, so there is nothing to guess or to tabulate.
+    """
+    return hashlib.sha256(raw_key.encode("ascii")).hexdigest()
+
+
+def matches(raw_key: str, stored_digest: str) -> bool:
+    """Whether the digest is that of the raw key, in a time that does not tell how much of it agrees."""
+    return hmac.compare_digest(digest(raw_key), stored_digest)

@@ -1,0 +1,222 @@
+"""The keys that this process has met, in memory, so that a request with a known key asks no database.
+
+It must never hold a raw key (only digests are read), never call a key unknown because the database is away,
+and never trust what it read for longer than it says:
+
+- a key is trusted for `TRUST_SECONDS` after it was read. The thread of `housekeeping` reads all of them again
+  well before that, so a request that has to ask is one with a new key, or one in a process without the thread
+  or with a thread that is stuck. A revocation is thus seen everywhere within 5 s;
+- while the database is away, keys that were met keep working for `AUTH_STALE_SECONDS`, and nobody waits.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from keys.models import ApiKey
+from thrad_events.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+TRUST_SECONDS = 4.0
+# How long a prefix that nobody has is remembered as such.
+UNKNOWN_SECONDS = 2.0
+# After a failure requests leave the database alone for this long, unless the thread finds it well before.
+# Longer than a round of the thread may take to fail (its period, and 5 s of the database's timeouts).
+RETRY_SECONDS = 10.0
+# Requests that may ask at the same time, each on a connection of its own; the others wait this long for
+# a turn. It keeps a flood of made-up prefixes from taking all the connections that the database has.
+ASKING = 4
+TURN_SECONDS = 2.0
+# Keys, and apart from them unknown prefixes, that are remembered at most: a few megabytes of either.
+CAPACITY = 10_000
+# How exact `last_used_at` is; a busy key costs one write in this time, not one per request.
+USE_RESOLUTION = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key as it was when the database was asked."""
+
+    key: ApiKey
+    read_at: float
+
+
+def _load(prefixes: Collection[str]) -> dict[str, ApiKey]:
+    """The rows of these prefixes, in one statement. Raises what the database raises."""
+    rows = ApiKey.objects.select_related("partner").filter(prefix__in=prefixes)
+    return {key.prefix: key for key in rows}
+
+
+def _make_room(remembered: dict[str, Entry] | dict[str, float]) -> None:
+    """Drop the oldest of a full dict."""
+    while len(remembered) >= CAPACITY:
+        del remembered[next(iter(remembered))]
+
+
+class Directory:
+    """A bounded memory of keys. Reading takes no lock; changes take a short one, never across a query."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[str, Entry] = {}
+        self._unknown: dict[str, float] = {}
+        self._used: dict[str, datetime] = {}
+        self._changing = threading.Lock()
+        self._turns = threading.BoundedSemaphore(ASKING)
+        self._away_since: float | None = None
+        self._writes_fail = False
+
+    def find(self, prefix: str) -> ApiKey | None:
+        """The key with this prefix, whatever its state, or None where there is none.
+
+        Raises Unavailable where the database would have to be asked and does not answer.
+        """
+        now = self._clock()
+        entry = self._known.get(prefix)
+        if entry is not None and now - entry.read_at < TRUST_SECONDS:
+            return entry.key
+        if entry is None and now - self._unknown.get(prefix, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
+            return None
+        return self._ask(prefix)
+
+    def _ask(self, prefix: str) -> ApiKey | None:
+        """Read one key on the request's own connection; one that was known waits for nothing."""
+        if self._is_away() or not self._turns.acquire(timeout=0 if prefix in self._known else TURN_SECONDS):
+            return self._fall_back(prefix)
+        try:
+            return self._read(prefix)
+        except DatabaseError as exc:
+            self._note_failure(exc)
+            return self._fall_back(prefix)
+        finally:
+            self._turns.release()
+
+    def _read(self, prefix: str) -> ApiKey | None:
+        """The key as the database has it, unless it was read while this request waited for its turn."""
+        asked_at = self._clock()
+        entry = self._known.get(prefix)
+        if entry is not None and asked_at - entry.read_at < TRUST_SECONDS:
+            return entry.key
+        key = _load([prefix]).get(prefix)
+        self._note_success()
+        with self._changing:
+            return self._remember(prefix, key, asked_at)
+
+    def _remember(self, prefix: str, key: ApiKey | None, asked_at: float) -> ApiKey | None:
+        """Keep an answer and return the newest there is: one from a later question is not overwritten."""
+        current = self._known.get(prefix)
+        if current is not None and current.read_at > asked_at:
+            return current.key
+        if key is None:
+            self._known.pop(prefix, None)
+            _make_room(self._unknown)
+            self._unknown[prefix] = asked_at
+        else:
+            self._unknown.pop(prefix, None)
+            if current is None:
+                _make_room(self._known)
+            self._known[prefix] = Entry(key, asked_at)
+        return key
+
+    def _fall_back(self, prefix: str) -> ApiKey:
+        """What was known before. Raises Unavailable where that is nothing, or too old."""
+        stale_seconds: float = getattr(settings, "AUTH_STALE_SECONDS", 3600)
+        entry = self._known.get(prefix)
+        if entry is None or self._clock() - entry.read_at >= stale_seconds:
+            raise Unavailable
+        return entry.key
+
+    def _is_away(self) -> bool:
+        since = self._away_since
+        return since is not None and self._clock() - since < RETRY_SECONDS
+
+    def _note_failure(self, exc: DatabaseError) -> None:
+        if self._away_since is None:
+            logger.error("keys: the database is away, known keys keep working", extra={"reason": str(exc)})
+        self._away_since = self._clock()
+
+    def _note_success(self) -> None:
+        if self._away_since is not None:
+            logger.warning("keys: the database is back")
+        self._away_since = None
+
+    def _note_write_failure(self, exc: DatabaseError) -> None:
+        if not self._writes_fail:
+            logger.error("keys: last_used_at cannot be written", extra={"reason": str(exc)})
+        self._writes_fail = True
+
+    def forget(self, prefix: str) -> None:
+        """Ask anew when this prefix comes next; for the process that has just changed the key."""
+        with self._changing:
+            self._known.pop(prefix, None)
+            self._unknown.pop(prefix, None)
+
+    def mark_used(self, key: ApiKey) -> None:
+        """Note that the key has just opened the door; `write_uses` tells the database."""
+        self._used[key.prefix] = datetime.now(UTC)
+
+    def refresh(self) -> bool:
+        """Read every known key again, in one statement; False where the database does not answer."""
+        asked_at = self._clock()
+        with self._changing:
+            prefixes = list(self._known)
+        try:
+            # Never an empty list, for which Django asks nothing: this is also how the way back is noticed.
+            keys = _load(prefixes or [""])
+        except DatabaseError as exc:
+            self._note_failure(exc)
+            return False
+        self._note_success()
+        with self._changing:
+            for prefix in prefixes:
+                # What was forgotten meanwhile had changed, perhaps after these rows were read.
+                if prefix in self._known:
+                    self._remember(prefix, keys.get(prefix), asked_at)
+        return True
+
+    def write_uses(self) -> bool:
+        """Write `last_used_at` of the keys used since, at most once a minute; False where that failed.
+
+        The moment may be a minute behind the last use, never after it. Two processes can write at the same
+        time and the earlier moment win, by a round of the thread at most.
+        """
+        used, self._used = self._used, {}
+        # Copied: a thread that read the attribute before the swap may still add to the old dict.
+        due = [row for prefix, at in used.copy().items() if (row := self._due(prefix, at)) is not None]
+        try:
+            ApiKey.objects.bulk_update(due, ["last_used_at"], batch_size=500)
+        except DatabaseError as exc:
+            self._note_write_failure(exc)
+            self._used = used | self._used
+            return False
+        self._writes_fail = False
+        return True
+
+    def _due(self, prefix: str, used_at: datetime) -> ApiKey | None:
+        """A row that carries the use alone, as the cached one is shared between requests."""
+        entry = self._known.get(prefix)
+        if entry is None:
+            return None
+        written = entry.key.last_used_at
+        if written is not None and used_at - written < USE_RESOLUTION:
+            return None
+        return ApiKey(pk=entry.key.pk, last_used_at=used_at)
+
+    def housekeep(self) -> bool:
+        """One round of the thread; False where the database failed."""
+        return self.refresh() and self.write_uses()
+
+
+# The one of this process. Each of its functions is called through this module, as `directory.find(prefix)`.
+shared = Directory()
+find = shared.find
+forget = shared.forget
+mark_used = shared.mark_used
+housekeep = shared.housekeep

@@ -1,0 +1,50 @@
+"""`manage.py issue_key`: a new key from the command line. The raw key is all that standard output gets."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from keys import lifecycle
+from keys.models import ApiKey, Partner
+
+
+class Command(BaseCommand):
+    """Creates the partner where there is none of that name."""
+
+    help = "Issue an API key. The raw key, alone, goes to standard output, this once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--partner", required=True, metavar="NAME", help="created if there is none")
+        parser.add_argument("--label", required=True, help="what the key is for")
+        parser.add_argument("--test", action="store_true", help="events of this key are marked as test")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+
+    @transaction.atomic
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError where a name or label is blank or too long."""
+        key = ApiKey(label=options["label"].strip(), is_test=options["test"])
+        key.partner, is_new = self._partner(options["partner"].strip())
+        self._check(key, exclude={"partner", "prefix", "digest"})
+        kind = "test" if key.is_test else "live"
+        words = f"a {kind} key for {'the new ' if is_new else ''}partner {key.partner.name}"
+        if options["dry_run"]:
+            transaction.set_rollback(True)
+            self.stderr.write(f"Would issue {words}.")
+            return
+        raw_key = lifecycle.issue(key)
+        self.stderr.write(f"Issued {words}: {key.prefix}. The key itself is not shown again:")
+        self.stdout.write(raw_key)
+
+    def _partner(self, name: str) -> tuple[Partner, bool]:
+        self._check(Partner(name=name), exclude={"id"})
+        return Partner.objects.get_or_create(name=name)
+
+    def _check(self, instance: ApiKey | Partner, exclude: set[str]) -> None:
+        try:
+            instance.clean_fields(exclude=exclude)
+        except ValidationError as exc:
+            raise CommandError("; ".join(f"{name}: {' '.join(told)}" for name, told in exc)) from None

@@ -1,0 +1,48 @@
+"""`manage.py list_keys`: the keys that there are, without what is secret of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from keys.models import ApiKey
+
+HEADINGS = ("PARTNER", "PREFIX", "LABEL", "KIND", "STATE", "CREATED", "EXPIRES", "LAST USED")
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "-"
+
+
+def _printable(text: str) -> str:
+    """Names are free text; what would steer the terminal does not reach it."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _cells(key: ApiKey) -> Sequence[str]:
+    return (
+        _printable(key.partner.name),
+        key.prefix,
+        _printable(key.label),
+        "test" if key.is_test else "live",
+        key.state,
+        _moment(key.created_at),
+        _moment(key.expires_at),
+        _moment(key.last_used_at),
+    )
+
+
+class Command(BaseCommand):
+    """One line per key, by partner; times in UTC."""
+
+    help = "List the API keys: partner, prefix, label, live or test, state, and when."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Write the table to standard output."""
+        keys = ApiKey.objects.select_related("partner").order_by("partner__name", "created_at", "id")
+        rows = [HEADINGS, *map(_cells, keys)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write(line.rstrip())

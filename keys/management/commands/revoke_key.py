@@ -1,0 +1,36 @@
+"""`manage.py revoke_key`: end a key for good."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from keys import crypto, lifecycle
+from keys.models import ApiKey
+
+
+class Command(BaseCommand):
+    """Takes a raw key too, as somebody who has just seen one leak has that at hand, but never repeats it."""
+
+    help = "Revoke an API key for good. Servers refuse it within 5 seconds."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("prefix", help="the key up to its last underscore, as list_keys shows it")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError where there is no such key. A key that was revoked before stays as it is."""
+        prefix = crypto.parse(options["prefix"]) or options["prefix"]
+        try:
+            key = ApiKey.objects.select_related("partner").get(prefix=prefix)
+        except ApiKey.DoesNotExist:
+            raise CommandError("There is no key with this prefix; list_keys shows them all.") from None
+        if options["dry_run"]:
+            self.stdout.write(f"Would revoke {key} of {key.partner}, which is {key.state}.")
+        elif lifecycle.revoke(key):
+            self.stdout.write(f"Revoked {key} of {key.partner}.")
+        else:
+            self.stdout.write(
+                f"{key} of {key.partner} had been revoked before, at {key.revoked_at:%F %T} UTC."
+            )

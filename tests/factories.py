@@ -1,0 +1,54 @@
+"""Partners, keys and events for tests, with defaults."""
+
+import json
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from django.db.transaction import atomic
+
+from collect import contract, rows
+from collect.geo import Geo
+from collect.rows import Arrival, Source
+from keys import lifecycle
+from keys.models import ApiKey, Partner
+
+_numbers = count(1)
+
+SEED_EVENT: dict[str, Any] = {
+    "tag_id": "tag_1",
+    "event_name": "items_added",
+    "event_id": "evt_42",
+    "timestamp": 1748275200,
+    "click_id": "clk_xyz",
+    "session_id": "sess_abc",
+    "params": {"content_id": "sku_123", "quantity": 2, "value": 58.0, "currency": "USD"},
+}
+
+
+def partner(name: str | None = None) -> Partner:
+    return Partner.objects.create(name=name or f"partner {next(_numbers)}")
+
+
+def key(owner: Partner | None = None, **fields: Any) -> tuple[ApiKey, str]:
+    """A key and its raw form."""
+    api_key = ApiKey(partner=owner or partner(), label="test", **fields)
+    return api_key, lifecycle.issue(api_key)
+
+
+def source(api_key: ApiKey, **fields: Any) -> Source:
+    defaults: dict[str, Any] = {
+        "partner_id": api_key.partner_id,
+        "api_key_id": api_key.pk,
+        "is_test": api_key.is_test,
+        "received_at": datetime.now(UTC),
+        "ip_address": "127.0.0.1",
+        "geo": Geo(),
+    }
+    return Source(**defaults | fields)
+
+
+def arrival(from_source: Source, **fields: Any) -> Arrival:
+    body = json.dumps({"event_name": "custom", **fields}).encode()
+    row = rows.build(contract.decode(body), from_source)
+    return Arrival(row, rows.encode(row), body, "request-1")

@@ -1,0 +1,31 @@
+"""One JSON object a log line, with the id of the request that it belongs to; never a key, never a body."""
+
+import logging
+from contextvars import ContextVar
+
+from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+class JsonFormatter(BaseJsonFormatter):
+    """Timestamp, level, logger, message, request id, and whatever the call gave as `extra`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "{levelname}{name}{message}",
+            style="{",
+            rename_fields={"levelname": "level", "name": "logger"},
+            timestamp="time",
+        )
+
+    def process_log_record(self, log_data: dict[str, object]) -> dict[str, object]:
+        """Add the request's id where a request is being served."""
+        if (current := request_id.get()) is not None:
+            log_data.setdefault("request_id", current)
+        # Django hands the request object to some of its lines; its repr could carry a query string.
+        log_data.pop("request", None)
+        return log_data
+
+
+logger = logging.getLogger("thrad_events")

@@ -1,0 +1,32 @@
+"""The request's id, on the request, in every answer and in every log line (contract, section 1)."""
+
+import re
+import uuid
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from thrad_events import logs
+
+# What a caller may send as its own id: anything else could break a log line or a header.
+SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+class RequestIdMiddleware:
+    """Keeps the caller's `X-Request-Id` where it is sane, else gives one."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serve the request with its id in place."""
+        sent = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = sent if SANE.fullmatch(sent) else uuid.uuid4().hex
+        request.request_id = request_id  # type: ignore[attr-defined]  # Django's requests carry what middleware adds
+        token = logs.request_id.set(request_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            logs.request_id.reset(token)
+        response["X-Request-Id"] = request_id
+        return response
