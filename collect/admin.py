@@ -32,7 +32,7 @@ def _json(value: Any) -> SafeString | str:
     return "-" if value is None else _preformatted(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class ReadOnlyAdmin(ModelAdmin):
     """A list and a page to look at; counts no rows, since there may be a hundred million."""
 
     actions = None
@@ -77,7 +77,13 @@ class CodeFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The codes that a rejection can have."""
-        codes = (Outcome.CONFLICT, Code.INVALID_EVENT, Code.INVALID_JSON, Code.TOO_LARGE, Code.TAG_NOT_ALLOWED)
+        codes = (
+            Outcome.CONFLICT,
+            Code.INVALID_EVENT,
+            Code.INVALID_JSON,
+            Code.TOO_LARGE,
+            Code.TAG_NOT_ALLOWED,
+        )
         more = (Code.UNSUPPORTED_MEDIA_TYPE, Code.UNSUPPORTED_ENCODING)
         return [(code.value, code.value.replace("_", " ")) for code in (*codes, *more)]
 
@@ -94,17 +100,37 @@ class EventAdmin(ReadOnlyAdmin):
     list_filter = (KindFilter, "is_test", "partner")
     list_select_related = ("partner",)
     search_fields = ("event_id",)
-    search_help_text = (
-        "An event's id, or the exact event_id, name, tag, click, session or client of the last 7 days"
-    )
+    search_help_text = "An event's id, or the exact event_id, name, tag, click, session or client of the last 7 days"
     ordering = ("-id",)
     readonly_fields = ("shown_params", "shown_consent", "shown_extra")
     fieldsets: ClassVar = (
-        (None, {"fields": ("id", "event_name", "event_id", "tag_id", "timestamp", "shown_params", "shown_extra")}),
+        (
+            None,
+            {
+                "fields": (
+                    "id",
+                    "event_name",
+                    "event_id",
+                    "tag_id",
+                    "timestamp",
+                    "shown_params",
+                    "shown_extra",
+                )
+            },
+        ),
         ("Sender", {"fields": ("partner", "api_key", "channel", "is_test", "received_at", "ip_address")}),
         (
             "Attribution",
-            {"fields": ("click_id", "impression_id", "bid_id", "attribution_type", "session_id", "client_id")},
+            {
+                "fields": (
+                    "click_id",
+                    "impression_id",
+                    "bid_id",
+                    "attribution_type",
+                    "session_id",
+                    "client_id",
+                )
+            },
         ),
         ("Context", {"fields": ("page_url", "referrer", "user_agent", "shown_consent")}),
         ("Place", {"fields": ("geo_country", "geo_region", "geo_city", "geo_lat", "geo_lon")}),
@@ -189,7 +215,10 @@ class RejectionAdmin(ReadOnlyAdmin):
         "shown_body",
     )
 
-    @display(description="reason", label={"conflict": "warning", "invalid_event": "danger", "invalid_json": "danger"})
+    @display(
+        description="reason",
+        label={"conflict": "warning", "invalid_event": "danger", "invalid_json": "danger"},
+    )
     def reason(self, rejection: Rejection) -> str:
         """The code."""
         return rejection.code
@@ -204,7 +233,10 @@ class RejectionAdmin(ReadOnlyAdmin):
         """A link to the event that a conflicting one collided with."""
         if rejection.event is None:
             return "-"
-        return format_html('<a class="text-primary-600 dark:text-primary-500" href="../../../event/{0}/change/">{0}</a>', rejection.event)
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-500" href="../../../event/{0}/change/">{0}</a>',
+            rejection.event,
+        )
 
     @display(description="body")
     def shown_body(self, rejection: Rejection) -> SafeString:

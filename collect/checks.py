@@ -1,5 +1,6 @@
 """System checks: what would make the server keep less than it promises, said before it starts."""
 
+import importlib.util
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -45,10 +46,12 @@ def geo_database(**_: Any) -> Sequence[CheckMessage]:
 @register()
 def user_agent_engine(**_: Any) -> Sequence[CheckMessage]:
     """collect.W003 where user agents are parsed in pure Python, a hundred times slower."""
-    try:
-        import ua_parser_rs  # noqa: F401, PLC0415  # only to know whether it is there
-    except ImportError:
+    if importlib.util.find_spec("ua_parser_rs") is None:
         return [
-            Warning("ua-parser runs without its compiled engine", hint="pip install 'ua-parser[regex]'", id="collect.W003")
+            Warning(
+                "ua-parser runs without its compiled engine",
+                hint="pip install 'ua-parser[regex]'",
+                id="collect.W003",
+            )
         ]
     return []

@@ -91,7 +91,7 @@ class Group(Generic[Item, Result]):
         items = [item for ticket in tickets for item in ticket.items]
         try:
             results = self._handle(items)
-        except BaseException as error:  # noqa: BLE001  # whatever it was, the waiting requests are told
+        except BaseException as error:  # whatever it was, the waiting requests are told
             for ticket in tickets:
                 ticket.error = error
         else:

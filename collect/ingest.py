@@ -53,9 +53,7 @@ def _drop_connection() -> None:
         connection.close()
 
 
-_group = Group(
-    off_the_hub(_commit) if connection.vendor == "sqlite" else _commit, limit=MAX_WAITING, size=MAX_GROUP
-)
+_group = Group(off_the_hub(_commit) if connection.vendor == "sqlite" else _commit, limit=MAX_WAITING, size=MAX_GROUP)
 
 
 def reject(refused: Sequence[ledger.Refused]) -> None:
@@ -87,10 +85,11 @@ def _refused(arrival: Arrival, result: Written) -> ledger.Refused:
         received_at=arrival.row.received_at,
         request_id=arrival.request_id,
         code=Outcome.CONFLICT if conflict else Code.INVALID_EVENT,
-        detail=f"Differs from the stored event in {', '.join(result.differing)}" if conflict else contract.poisoned().detail,
+        detail=f"Differs from the stored event in {', '.join(result.differing)}"
+        if conflict
+        else contract.poisoned().detail,
         errors={name: ["differs"] for name in result.differing},
         event=result.id if conflict else None,
         body=arrival.body,
         body_size=len(arrival.body),
     )
-

@@ -8,8 +8,8 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F
 
-from collect.rows import Source
 from collect.models import Rejection, RejectionTally
+from collect.rows import Source
 from thrad_events.errors import Refusal
 
 MAX_KEPT_BODY = 64 * 1024

@@ -25,7 +25,7 @@ def off_the_hub(function: Callable[Args, Result]) -> Callable[Args, Result]:
     """
     if not is_gevent():
         return function
-    from gevent.threadpool import ThreadPool  # only where gevent is in use
+    from gevent.threadpool import ThreadPool  # noqa: PLC0415  # only where gevent is in use
 
     pool = ThreadPool(1)
 

@@ -86,7 +86,7 @@ BATCHED: Schema = {
     "type": "object",
     "required": ["stored", "duplicates", "conflicts", "spooled", "rejected"],
     "properties": {
-        **{name: _COUNT for name in ("stored", "duplicates", "conflicts", "spooled")},
+        **dict.fromkeys(("stored", "duplicates", "conflicts", "spooled"), _COUNT),
         "rejected": {
             "type": "array",
             "items": {

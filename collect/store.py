@@ -85,7 +85,7 @@ _SQLITE_FORMS = {
 def _statement(vendor: str) -> str:
     """One INSERT with one parameter, a JSON array of rows; `ON CONFLICT` covers uniqueness only, never a bad value."""
     table, fields = Event._meta.db_table, Event._meta.concrete_fields
-    columns = ", ".join(field.column for field in fields)
+    columns = ", ".join(str(field.column) for field in fields)
     if vendor == "postgresql":
         selected, source, returned = columns, f"json_populate_recordset(NULL::{table}, %s::json)", "id"
     else:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 
 import ua_parser
 
@@ -45,13 +46,13 @@ def _parse(text: str) -> UserAgent:
     found = ua_parser.parse(text)
     browser, system, device = found.user_agent, found.os, found.device
     return UserAgent(
-        browser=_known(browser and browser.family),
-        browser_version=browser and _version(browser.major, browser.minor, browser.patch, browser.patch_minor),
-        os=_known(system and system.family),
-        os_version=system and _version(system.major, system.minor, system.patch, system.patch_minor),
-        device=_known(device and device.family),
-        device_brand=_known(device and device.brand),
-        device_model=_known(device and device.model),
+        browser=_known(browser.family) if browser else None,
+        browser_version=_version(browser) if browser else None,
+        os=_known(system.family) if system else None,
+        os_version=_version(system) if system else None,
+        device=_known(device.family) if device else None,
+        device_brand=_known(device.brand) if device else None,
+        device_model=_known(device.model) if device else None,
         # A bot is flagged, never dropped (contract, section 3).
         is_bot=bool((device and device.family == "Spider") or _BOT.search(text)),
     )
@@ -61,10 +62,7 @@ def _known(word: str | None) -> str | None:
     return word[:MAX_LENGTH] if word and word != "Other" else None
 
 
-def _version(*parts: str | None) -> str | None:
-    numbers = []
-    for part in parts:
-        if not part:
-            break
-        numbers.append(part)
+def _version(found: ua_parser.UserAgent | ua_parser.OS) -> str | None:
+    parts = (found.major, found.minor, found.patch, found.patch_minor)
+    numbers = [part for part in takewhile(bool, parts) if part]
     return ".".join(numbers)[:MAX_LENGTH] or None

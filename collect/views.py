@@ -1,7 +1,7 @@
 """The endpoints that take events. They only hand on: every rule stands in the module that it belongs to."""
 
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import cast
 
 from django.http import HttpResponse, JsonResponse
 from rest_framework.request import Request
@@ -20,7 +20,7 @@ from thrad_events.errors import Refusal
 class SenderView(APIView):
     """A view for senders' backends: POST only, and DRF's cycle without what such a view has no use for."""
 
-    http_method_names: ClassVar[list[str]] = ["post"]
+    http_method_names = ["post"]
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         """Refuse another method before looking at the key; nothing here negotiates, throttles or has versions."""
@@ -32,11 +32,10 @@ class SenderView(APIView):
         """Leave the answer as it is: there is nothing to render."""
         return response
 
-
     def source(self) -> Source:
         """Who sends, from where, and when: the one reading of the clock."""
         request = self.request._request
-        key: ApiKey = self.request.auth
+        key = cast(ApiKey, self.request.auth)
         seen: Enrichment = request.enrichment  # type: ignore[attr-defined]  # EnrichmentMiddleware put it there
         return Source(
             partner_id=key.partner_id,
@@ -67,9 +66,7 @@ class CollectView(SenderView):
         (written,) = ingest.submit([arrival])
         if written.outcome is Outcome.REJECTED:
             raise contract.poisoned()
-        return HttpResponse(
-            status=204, headers={"X-Event-Id": written.id, "X-Event-Outcome": written.outcome.value}
-        )
+        return HttpResponse(status=204, headers={"X-Event-Id": written.id, "X-Event-Outcome": written.outcome.value})
 
 
 class BatchView(SenderView):
@@ -101,7 +98,8 @@ class ValidateView(SenderView):
     def post(self, request: Request) -> HttpResponse:
         """Show the event as it would be stored; store nothing, count nothing (contract, section 6)."""
         row = _judge(wire.receive(request._request, contract.MAX_BODY_BYTES), self.source())
-        event = rows.shown(row, partner=request.auth.partner.name, api_key=request.auth.prefix)
+        key = cast(ApiKey, request.auth)
+        event = rows.shown(row, partner=key.partner.name, api_key=key.prefix)
         return HttpResponse(b'{"valid":true,"event":' + event + b"}", content_type="application/json")
 
 

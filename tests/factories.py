@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from django.db.transaction import atomic
-
 from collect import contract, rows
 from collect.geo import Geo
 from collect.rows import Arrival, Source

@@ -25,7 +25,7 @@ class Code(StrEnum):
     BAD_REQUEST = "bad_request"
     INVALID_JSON = "invalid_json"
     INVALID_EVENT = "invalid_event"
-    MISSING_TOKEN = "missing_token"
+    MISSING_TOKEN = "missing_token"  # noqa: S105  # a code, not a token
     INVALID_KEY = "invalid_key"
     FORBIDDEN = "forbidden"
     TAG_NOT_ALLOWED = "tag_not_allowed"
@@ -58,7 +58,7 @@ STATUS: Mapping[Code, int] = {
 }
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818  # a refusal is an answer, not an error of ours
     """A request that is answered with an error.
 
     `errors` maps each field at fault to its messages; `headers` are added to the answer.

@@ -22,9 +22,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """Each part with its state and its time in milliseconds; 503 while a part that events need is not there."""
     checks = {"database": _timed(_database), "migrations": _timed(_migrations), "geo": _timed(_geo)}
     ready = all(check["status"] != "failed" for check in checks.values())
-    return JsonResponse(
-        {"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503
-    )
+    return JsonResponse({"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503)
 
 
 def _timed(check: Check) -> dict[str, Any]:

@@ -55,7 +55,9 @@ def test_event_name_is_trimmed_and_measured_after_it():
     assert faults(event_name=" \n ") == {"event_name": ["must not be blank"]}
 
 
-@pytest.mark.parametrize(("name", "limit"), [*((name, 255) for name in ("tag_id", "event_id", *IDS)), ("attribution_type", 64)])
+@pytest.mark.parametrize(
+    ("name", "limit"), [*((name, 255) for name in ("tag_id", "event_id", *IDS)), ("attribution_type", 64)]
+)
 def test_limit_counts_characters_not_bytes(name, limit):
     assert getattr(decode(**{name: "😀" * limit}), name) == "😀" * limit
     assert faults(**{name: "x" * (limit + 1)}) == {name: [f"at most {limit} characters"]}
@@ -73,7 +75,9 @@ def test_blank_id_is_absent(name):
     assert getattr(decode(**{name: " x "}), name) == " x "
 
 
-@pytest.mark.parametrize("name", ["tag_id", "event_id", "timestamp", "consent", "params", "attribution_type", *IDS, *TEXTS])
+@pytest.mark.parametrize(
+    "name", ["tag_id", "event_id", "timestamp", "consent", "params", "attribution_type", *IDS, *TEXTS]
+)
 def test_null_is_absent(name):
     event = decode(**{name: None})
     assert not getattr(event, name)

@@ -1,6 +1,8 @@
 """The text rule, the depth and the numbers, on the bytes."""
 
+import contextlib
 import json
+from time import process_time
 
 import pytest
 
@@ -40,7 +42,7 @@ def test_text_that_is_not_utf8_is_refused(body):
         assert "UTF-8" in assert_refused(body)
 
 
-@pytest.mark.parametrize("opening, closing", [(b"[", b"]"), (b'{"a":', b"}")])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_depth_of_64_is_accepted_and_65_is_not(opening, closing):
     def nested(depth):
         return opening * depth + b"1" + closing * depth
@@ -61,13 +63,16 @@ def test_depth_of_an_unfinished_body_is_refused_too():
 
 
 @pytest.mark.parametrize(
-    "number", [b"1e400", b"-1e400", b"1E+309", b"9" * 310 + b".0", b"1e99999999999", b"1e-20000", b"1.5e-1001"]
+    "number",
+    [b"1e400", b"-1e400", b"1E+309", b"9" * 310 + b".0", b"1e99999999999", b"1e-20000", b"1.5e-1001"],
 )
 def test_number_out_of_range_is_refused(number):
     assert "out of range" in assert_refused(b'{"a": [' + number + b"]}")
 
 
-@pytest.mark.parametrize("number", [b"9" * 5_000, b"9" * 16_000, b"1e308", b"1e-400", b"18446744073709551616", b"0e999"])
+@pytest.mark.parametrize(
+    "number", [b"9" * 5_000, b"9" * 16_000, b"1e308", b"1e-400", b"18446744073709551616", b"0e999"]
+)
 def test_number_that_can_be_kept_is_left_as_sent(number):
     body = b'{"a":' + number + b"}"
     assert json_rules.clean(body) == body
@@ -94,15 +99,11 @@ def test_clean_grows_with_the_body_and_not_with_its_square(piece):
 
 
 def _seconds(body):
-    from time import process_time
-
     best = 1e9
     for _ in range(3):
         start = process_time()
-        try:
+        with contextlib.suppress(Refusal):
             json_rules.clean(body)
-        except Refusal:
-            pass
         best = min(best, process_time() - start)
     return best
 

@@ -35,7 +35,13 @@ def test_write_answers_in_the_order_of_the_arrivals(source):
         factories.arrival(source, event_id="a", params={"x": 1}),
     ]
     results = store.write(arrivals)
-    assert [result.outcome for result in results] == ["stored", "duplicate", "stored", "duplicate", "conflict"]
+    assert [result.outcome for result in results] == [
+        "stored",
+        "duplicate",
+        "stored",
+        "duplicate",
+        "conflict",
+    ]
     first_b = arrivals[0].row.id
     assert [result.id for result in results] == [
         first_b,

@@ -11,8 +11,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/120.0.0.0 Safari/537.36"
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
 )
 
 
@@ -75,7 +74,16 @@ def test_collect_of_the_least_event_leaves_the_rest_null(sender):
     assert event.timestamp == event.received_at
     assert event.tag_id == "site:unknown"
     assert (event.params, event.extra, event.consent) == ({}, {}, None)
-    nulls = ("event_id", "page_url", "user_agent", "click_id", "attribution_type", "geo_country", "ua_browser", "ua_is_bot")
+    nulls = (
+        "event_id",
+        "page_url",
+        "user_agent",
+        "click_id",
+        "attribution_type",
+        "geo_country",
+        "ua_browser",
+        "ua_is_bot",
+    )
     assert [getattr(event, name) for name in nulls] == [None] * len(nulls)
 
 
@@ -86,7 +94,16 @@ def test_collect_on_the_v1_path_is_the_same(sender):
 
 def test_collect_takes_nobodys_word_for_who_sends(sender):
     other = factories.partner()
-    sender({"event_name": "x", "partner": other.pk, "partner_id": other.pk, "api_key": 1, "is_test": True, "id": "1"})
+    sender(
+        {
+            "event_name": "x",
+            "partner": other.pk,
+            "partner_id": other.pk,
+            "api_key": 1,
+            "is_test": True,
+            "id": "1",
+        }
+    )
     event = Event.objects.get()
     assert (event.partner, event.is_test) == (sender.key.partner, False)
     assert event.extra["partner_id"] == other.pk
@@ -103,7 +120,11 @@ def test_collect_with_a_test_key_marks_the_event(client):
 @pytest.mark.parametrize(
     ("fields", "headers", "tag"),
     [
-        ({"page_url": "https://WWW.Shop.Example:8443/x"}, {"Origin": "https://o.example"}, "site:www.shop.example"),
+        (
+            {"page_url": "https://WWW.Shop.Example:8443/x"},
+            {"Origin": "https://o.example"},
+            "site:www.shop.example",
+        ),
         ({"page_url": "https://bücher.example/"}, {}, "site:xn--bcher-kva.example"),
         ({"page_url": "not a url"}, {"Origin": "https://o.example"}, "site:o.example"),
         ({}, {"Origin": "null", "Referer": "https://r.example/p"}, "site:r.example"),
@@ -138,7 +159,11 @@ def test_same_id_with_another_body_is_a_conflict_kept_as_a_rejection(sender):
     assert rejection.errors == {"click_id": ["differs"], "params": ["differs"]}
     assert str(rejection.event) == first["X-Event-Id"]
     assert json.loads(bytes(rejection.body)) == other
-    assert (rejection.request_id, rejection.api_key, rejection.partner) == ("req-7", sender.key, sender.key.partner)
+    assert (rejection.request_id, rejection.api_key, rejection.partner) == (
+        "req-7",
+        sender.key,
+        sender.key.partner,
+    )
 
 
 def test_id_is_the_partners_and_the_tags_own(sender, client):

@@ -1,0 +1,196 @@
+"""Fetches a City database, proves that it is one, and puts it in place by rename.
+
+A file that readers have open is never written to, and a download that is not a City database never replaces one
+that is. The licence key goes into a request header and nowhere else.
+"""
+
+import base64
+import gzip
+import io
+import os
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import maxminddb
+
+MAXMIND_URL = "https://download.maxmind.com"
+DBIP_URL = "https://download.db-ip.com"
+TIMEOUT_SECONDS = 60
+MAX_DOWNLOAD = 512 * 1024 * 1024
+MAX_DATABASE = 1024 * 1024 * 1024
+_STEP = 1024 * 1024
+# An address that every City database knows: a public resolver's.
+PROBE = "8.8.8.8"
+
+
+class UpdateError(Exception):
+    """Why there is no new database; the old one, if any, is untouched."""
+
+
+@dataclass(frozen=True)
+class MaxMindAccount:
+    """Who downloads GeoLite2-City; the licence key is not shown by `repr`."""
+
+    account_id: str
+    license_key: str = field(repr=False)
+
+    @property
+    def authorization(self) -> str:
+        """The value of HTTP's basic authentication."""
+        pair = f"{self.account_id}:{self.license_key}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What was fetched: its type, the day it was built, and its size in bytes."""
+
+    database_type: str
+    built_at: datetime
+    size: int
+
+
+def update(target: Path, account: MaxMindAccount | None, base_url: str | None = None, *, dry_run: bool) -> Installed:
+    """Fetch GeoLite2-City with an account, else DB-IP City Lite, verify it and rename it to `target`.
+
+    A dry run stops before the rename. Raises `UpdateError`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            _fetch(account, base_url, file)
+            file.flush()
+            os.fsync(file.fileno())
+        installed = verify(Path(name))
+        if not dry_run:
+            os.chmod(name, 0o644)
+            os.replace(name, target)
+            _sync_directory(target.parent)
+        return installed
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise UpdateError(f"The download could not be kept: {type(error).__name__}") from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def verify(path: Path) -> Installed:
+    """What `path` is. Raises `UpdateError` unless it is a City database that can be asked."""
+    try:
+        with maxminddb.open_database(str(path), maxminddb.MODE_MEMORY) as reader:
+            metadata = reader.metadata()
+            if "City" not in metadata.database_type:
+                raise UpdateError(f"The download is a database of type {metadata.database_type}, not City")
+            if not isinstance(reader.get(PROBE), dict):
+                raise UpdateError(f"The download does not know {PROBE}")
+    except (maxminddb.InvalidDatabaseError, ValueError, OSError) as error:
+        raise UpdateError("The download is not a readable database") from error
+    return Installed(metadata.database_type, datetime.fromtimestamp(metadata.build_epoch, UTC), path.stat().st_size)
+
+
+def _fetch(account: MaxMindAccount | None, base_url: str | None, file: IO[bytes]) -> None:
+    if account is not None:
+        url = f"{base_url or MAXMIND_URL}/geoip/databases/GeoLite2-City/download?suffix=tar.gz"
+        with _download(url, account.authorization) as archive:
+            _extract(archive, file)
+        return
+    with _download_newest(base_url or DBIP_URL) as archive, gzip.open(archive) as content:
+        _copy(content, file, MAX_DATABASE)
+
+
+def _extract(archive: IO[bytes], file: IO[bytes]) -> None:
+    with tarfile.open(fileobj=archive, mode="r:gz") as tar:
+        for member in tar:
+            if member.isfile() and member.name.endswith(".mmdb") and (content := tar.extractfile(member)):
+                _copy(content, file, MAX_DATABASE)
+                return
+    raise UpdateError("The archive holds no .mmdb file")
+
+
+@contextmanager
+def _download_newest(base_url: str) -> Iterator[IO[bytes]]:
+    """DB-IP's file of this month, or of the last one: a new month's appears during its first days."""
+    this = datetime.now(UTC).date().replace(day=1)
+    error: UpdateError | None = None
+    for month in (this, (this - timedelta(days=1)).replace(day=1)):
+        try:
+            download = _download(_dbip_url(base_url, month))
+            file = download.__enter__()
+        except UpdateError as failed:
+            error = failed
+            continue
+        try:
+            yield file
+        finally:
+            download.__exit__(None, None, None)
+        return
+    raise error or UpdateError("Nothing to download")
+
+
+def _dbip_url(base_url: str, month: date) -> str:
+    return f"{base_url}/free/dbip-city-lite-{month:%Y-%m}.mmdb.gz"
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows MaxMind's redirect to its storage, without handing the licence key on to another host."""
+
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:  # urllib's signature
+        _require_https(newurl)
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if request is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
+            request.remove_header("Authorization")
+        return request
+
+
+@contextmanager
+def _download(url: str, authorization: str | None = None) -> Iterator[IO[bytes]]:
+    """The answer of `url` as a file on disk, of at most 512 MiB."""
+    _require_https(url)
+    request = Request(url, headers={"Authorization": authorization} if authorization else {})  # noqa: S310  # checked
+    shown = url.partition("?")[0]
+    with tempfile.TemporaryFile() as file:
+        try:
+            with build_opener(_Redirects).open(request, timeout=TIMEOUT_SECONDS) as response:
+                _copy(response, file, MAX_DOWNLOAD)
+        except HTTPError as error:
+            error.close()
+            raise UpdateError(f"{shown} answered {error.code}") from None
+        except (URLError, TimeoutError, ConnectionError) as error:
+            raise UpdateError(f"{shown} cannot be reached: {type(error).__name__}") from None
+        file.seek(0, io.SEEK_SET)
+        yield file
+
+
+def _require_https(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
+        raise UpdateError(f"{parts.scheme}://{parts.hostname} is not https")
+
+
+def _copy(source: Any, file: IO[bytes], limit: int) -> None:
+    copied = 0
+    while chunk := source.read(_STEP):
+        copied += len(chunk)
+        if copied > limit:
+            raise UpdateError(f"The download is larger than {limit} bytes")
+        file.write(chunk)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,52 @@
+"""System checks of the app: each says what is wrong and what to do."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from collect import checks, geo
+from tests import mmdb
+
+
+@pytest.fixture
+def city(monkeypatch, tmp_path):
+    file = geo.CityFile(str(tmp_path / "city.mmdb"))
+    monkeypatch.setattr(geo, "_file", file)
+    return tmp_path / "city.mmdb"
+
+
+def test_proxy_that_is_no_network_is_an_error(settings):
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "proxy.internal"]
+    (error,) = checks.trusted_proxies()
+    assert error.id == "collect.E001"
+    assert "'proxy.internal'" in error.msg
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "fd00::/8"]
+    assert checks.trusted_proxies() == []
+
+
+def test_missing_geo_database_is_a_warning(city):
+    (warning,) = checks.geo_database()
+    assert (warning.id, "no such file" in warning.msg) == ("collect.W001", True)
+    assert "update_geoip" in warning.hint
+    mmdb.write_city(city)
+    assert checks.geo_database() == []
+
+
+def test_old_geo_database_is_a_warning(city, monkeypatch):
+    mmdb.write_city(city)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2100, 1, 1, tzinfo=UTC)
+
+    monkeypatch.setattr(checks, "datetime", Later)
+    (warning,) = checks.geo_database()
+    assert warning.id == "collect.W002"
+
+
+def test_slow_user_agent_engine_is_a_warning(monkeypatch):
+    assert checks.user_agent_engine() == []
+    monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)
+    (warning,) = checks.user_agent_engine()
+    assert warning.id == "collect.W003"
