@@ -83,7 +83,7 @@ class Rejection(models.Model):
     errors = models.JSONField(default=dict)
     # The stored event that a conflicting one collided with.
     event = models.UUIDField(null=True)
-    # Bytes, since a refused body need not be text; cut at 64 KiB, `body_size` is the whole.
+    # Bytes, since a refused body need not be text; cut at 64 KiB; `body_size` is what was read.
     body = models.BinaryField()
     body_size = models.PositiveBigIntegerField()
 

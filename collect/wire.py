@@ -14,13 +14,12 @@ from gunicorn.http.errors import ParseException
 
 from thrad_events.errors import Code, Refusal
 
-# Past the cap this much is read and thrown away, so that the sender sees the 413 and not a reset connection.
-_DISCARD_BYTES = 1024 * 1024
-_STEP = 64 * 1024
+# Of a body over the cap this much is read, for the operator to see what it was.
+_GLIMPSE = 64 * 1024
 
 
 class Received(NamedTuple):
-    """A body as far as it could be read, and why it is not acceptable (None: it is whole)."""
+    """A body as far as it was read, and why it is not acceptable (None: it is whole)."""
 
     body: bytes
     fault: Refusal | None
@@ -53,17 +52,25 @@ def _read(meta: dict[str, Any], limit: int) -> Received:
     if length is None and not meta.get("wsgi.input_terminated"):
         return Received(b"", None)
     try:
-        wanted = limit + 1 if length is None else int(length)
-        body = b"" if wanted < 0 else stream.read(min(wanted, limit + 1))
+        declared = None if length is None else int(length)
+        body = stream.read(_to_read(declared, limit))
     except (OSError, ValueError, ParseException):
         # The framing broke in the middle; where the next request would start is unknown.
         return Received(b"", _incomplete())
-    if len(body) > limit:
-        _discard(stream)
+    if max(declared or 0, len(body)) > limit:
+        # Gunicorn is told that the rest stays unread, or it would read all of it before the next request.
+        stream.failed = True
         return Received(body, _too_large(limit))
-    if length is not None and len(body) != wanted:
-        return Received(body, _incomplete())
-    return Received(body, None)
+    return Received(body, None if declared in (None, len(body)) else _incomplete())
+
+
+def _to_read(declared: int | None, limit: int) -> int:
+    """How many bytes to ask for. Raises ValueError for a negative length."""
+    if declared is None:
+        return limit + 1
+    if declared < 0:
+        raise ValueError("negative Content-Length")
+    return declared if declared <= limit else _GLIMPSE
 
 
 def _incomplete() -> Refusal:
@@ -72,17 +79,6 @@ def _incomplete() -> Refusal:
 
 def _too_large(limit: int) -> Refusal:
     return Refusal(Code.TOO_LARGE, f"The body may have {limit} bytes at most")
-
-
-def _discard(stream: Any) -> None:
-    """Read some of what is left, then have gunicorn close the connection instead of reading on without end."""
-    try:
-        for _ in range(_DISCARD_BYTES // _STEP):
-            if len(stream.read(_STEP)) < _STEP:
-                return
-    except (OSError, ParseException):
-        return
-    stream.failed = True
 
 
 def _inflate(raw: bytes, limit: int) -> Received:

@@ -51,7 +51,7 @@ class BearerKeyAuthentication(BaseAuthentication):
         directory.mark_used(key)
         return None, key
 
-    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  # DRF's signature
+    def authenticate_header(self, request: Request) -> str:  # DRF's signature
         """The challenge of DRF's own 401s."""
         return SCHEME
 
@@ -62,7 +62,7 @@ class BearerKeyScheme(OpenApiAuthenticationExtension):
     target_class = BearerKeyAuthentication
     name = "bearerKey"
 
-    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002  # spectacular's
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # spectacular's
         """An HTTP bearer scheme."""
         return {
             "type": "http",

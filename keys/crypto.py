@@ -20,9 +20,7 @@ SECRET_BYTES = 32
 SECRET_LENGTH = 43
 CRC_LENGTH = 6
 
-SHAPE = re.compile(
-    rf"(?:{LIVE}|{TEST})_[0-9A-Za-z]{{{ID_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + CRC_LENGTH}}}"
-)
+SHAPE = re.compile(rf"(?:{LIVE}|{TEST})_[0-9A-Za-z]{{{ID_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + CRC_LENGTH}}}")
 
 
 def _base62(number: int, width: int) -> str:

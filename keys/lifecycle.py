@@ -28,10 +28,7 @@ def revoke(key: ApiKey, by: AbstractBaseUser | None = None) -> bool:
     """
     # In one conditional statement, so that of two people who revoke at the same moment one is recorded whole.
     revoked = (
-        ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(
-            revoked_at=timezone.now(), revoked_by=by
-        )
-        == 1
+        ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=timezone.now(), revoked_by=by) == 1
     )
     key.refresh_from_db(fields=["revoked_at", "revoked_by"])
     directory.forget(key.prefix)

@@ -62,9 +62,7 @@ class ApiKey(models.Model):
     partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="keys")
     prefix = models.CharField(max_length=23, unique=True, editable=False)
     digest = models.CharField(max_length=64, editable=False)
-    label = models.CharField(
-        max_length=255, help_text="What the key is for, for those who will find it here."
-    )
+    label = models.CharField(max_length=255, help_text="What the key is for, for those who will find it here.")
     is_test = models.BooleanField(
         "test key", default=False, help_text="Events of a test key are stored and marked as test."
     )

@@ -8,13 +8,15 @@ from typing import Any
 import environ
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
 
 # The contract takes integers of 5,000 digits (`collect/contract.py` has the limit); Python's own is 4,300.
 sys.set_int_max_str_digits(16_000)
 
 env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+environ.Env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+
+# What the server writes beside its database: SQLite's files and the geo database.
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
 
 # Not through django-environ, which takes a value that starts with `$` for the name of another variable.
 SECRET_KEY = os.environ["SECRET_KEY"]
@@ -99,6 +101,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- the collect endpoint --------------------------------------------------------------------------
 
+# How long keys that a worker has met keep working while the database is away.
+AUTH_STALE_SECONDS = env.int("AUTH_STALE_SECONDS", default=3600)
 # Networks whose X-Forwarded-For is believed, as CIDRs. None by default: anybody can send that header.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # A City database in MaxMind's format; read again when the file is replaced.

@@ -43,11 +43,11 @@ class StateFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The three states."""
         return [(state.value, state.label) for state in State]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:  # noqa: ARG002
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
         """The keys in the chosen state; a value that is none of them chooses nothing."""
         if isinstance(queryset, ApiKeyQuerySet) and self.value() in State.values:
             return queryset.in_state(str(self.value()))
@@ -103,19 +103,19 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         """The state; the colour says nothing that the word does not."""
         return key.state.value
 
-    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Sequence[str]:  # noqa: ARG002
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Sequence[str]:
         """What may be chosen for a new key, and everything that is known of an old one."""
         return self.add_fields if obj is None else self.change_fields
 
-    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Sequence[str]:  # noqa: ARG002
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Sequence[str]:
         """Once issued, only the label and the expiry can change."""
         return () if obj is None else tuple(set(self.change_fields) - set(ApiKey.EDITABLE))
 
-    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """Nobody: events point to their key, and what is deleted cannot be seen to have been used."""
         return False
 
-    def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+    def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may change keys may end them."""
         allowed: bool = self.has_change_permission(request)
         return allowed
@@ -142,7 +142,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         self,
         request: HttpRequest,
         obj: ApiKey,
-        post_url_continue: str | None = None,  # noqa: ARG002  # Django's signature
+        post_url_continue: str | None = None,  # Django's signature
     ) -> HttpResponse:
         """The only page that ever shows the raw key, whichever button was pressed."""
         raw_key = getattr(request, RAW_KEY)
@@ -212,8 +212,6 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
                 else:
                     before += 1
         if revoked:
-            self.message_user(
-                request, f"Revoked: {revoked}. Refused everywhere within 5 seconds.", messages.SUCCESS
-            )
+            self.message_user(request, f"Revoked: {revoked}. Refused everywhere within 5 seconds.", messages.SUCCESS)
         if before:
             self.message_user(request, f"Had been revoked before: {before}.", messages.WARNING)

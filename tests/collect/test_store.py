@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.db import DataError, IntegrityError, connection
+from django.db.transaction import atomic
 from django.test.utils import CaptureQueriesContext
 
 from collect import contract, ledger, rows, store
@@ -115,7 +116,7 @@ def test_row_that_no_database_takes_is_poison(source):
     arrival = factories.arrival(source)
     arrival.row.event_name = None
     broken = rows.Arrival(arrival.row, rows.encode(arrival.row), b"{}", "r")
-    with pytest.raises((DataError, IntegrityError)) as caught, factories.atomic():
+    with pytest.raises((DataError, IntegrityError)) as caught, atomic():
         store.write([broken])
     assert store.is_poison(caught.value)
 

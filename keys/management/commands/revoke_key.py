@@ -31,6 +31,4 @@ class Command(BaseCommand):
         elif lifecycle.revoke(key):
             self.stdout.write(f"Revoked {key} of {key.partner}.")
         else:
-            self.stdout.write(
-                f"{key} of {key.partner} had been revoked before, at {key.revoked_at:%F %T} UTC."
-            )
+            self.stdout.write(f"{key} of {key.partner} had been revoked before, at {key.revoked_at:%F %T} UTC.")

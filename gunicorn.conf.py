@@ -1,0 +1,182 @@
+"""How gunicorn serves the application: `python -m gunicorn` in this directory reads it.
+
+A slow or idle client must cost a greenlet and nothing else, and no header of a client is believed here.
+"""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import environ
+import gevent
+from gunicorn.glogging import Logger
+from gunicorn.workers.ggevent import GeventWorker
+
+from thrad_events.logs import JsonFormatter
+
+# What stands in `.env` is for HOST, PORT and WEB_CONCURRENCY too; the environment goes first.
+environ.Env.read_env(os.environ.get("ENV_FILE", Path(__file__).resolve().parent / ".env"))
+
+# A whole body has to be there in this time. It keeps a client that sends a byte a second, for ever, from
+# holding one of the `worker_connections`; 8 MiB, the largest batch, need 2.2 Mbit/s.
+BODY_SECONDS = 30.0
+# A connection that has been idle for longer is closed when the worker is told to stop.
+FAREWELL_SECONDS = 1.0
+# A client that sends more than it may is read from for so long, and so much, after its answer.
+LINGER_SECONDS = 2.0
+LINGER_STEP = 64 * 1024
+LINGER_BYTES = 16 * 1024 * 1024
+
+
+class BoundedSocket:
+    """A client's socket whose reads must all be over by a given moment."""
+
+    def __init__(self, sock: Any, seconds: float) -> None:
+        self._sock = sock
+        self._until = time.monotonic() + seconds
+
+    def recv(self, size: int) -> bytes:
+        """What has arrived. Raises TimeoutError when the time is up."""
+        self._sock.settimeout(max(self._until - time.monotonic(), 0.001))
+        try:
+            data: bytes = self._sock.recv(size)
+            return data
+        finally:
+            self._sock.settimeout(None)
+
+
+class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Adds to gunicorn's a time limit for bodies, and a stop that does not wait for idle connections."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clients: dict[gevent.Greenlet, Any] = {}
+        self._idle_since: dict[Any, float] = {}
+        self._is_quitting = False
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve a connection, in a greenlet of its own."""
+        self._clients[gevent.getcurrent()] = client
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            del self._clients[gevent.getcurrent()]
+
+    @contextmanager
+    def timeout_ctx(self) -> Iterator[None]:
+        """What gunicorn waits in until the head of a request, the first or the next, is there."""
+        client = self._clients[gevent.getcurrent()]
+        self._idle_since[client] = time.monotonic()
+        try:
+            with super().timeout_ctx():
+                yield
+        finally:
+            del self._idle_since[client]
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Serve a request, whose body is read through `req.unreader`."""
+        req.unreader.sock = BoundedSocket(sock, BODY_SECONDS)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            req.unreader.sock = sock
+            if req.body.failed:
+                _linger(sock)
+
+    def notify(self) -> None:
+        """Called once a second, also while a worker that was told to stop waits for its connections."""
+        super().notify()
+        if not self.alive:
+            self._part_from_idle()
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """Stop at once, on the first of two signals: Ctrl-C sends one, and the master another."""
+        if not self._is_quitting:
+            self._is_quitting = True
+            super().handle_quit(sig, frame)
+
+    def _part_from_idle(self) -> None:
+        """No more reading from the silent ones: a request that has reached this machine is still served."""
+        now = time.monotonic()
+        for client in [client for client, since in self._idle_since.items() if now - since > FAREWELL_SECONDS]:
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RD)
+
+
+def _linger(sock: Any) -> None:
+    """Read on for a moment before closing: a client that is still sending would lose the answer to a reset."""
+    with suppress(OSError), gevent.Timeout(LINGER_SECONDS, False):
+        sock.shutdown(socket.SHUT_WR)
+        for _ in range(LINGER_BYTES // LINGER_STEP):
+            if not sock.recv(LINGER_STEP):
+                return
+            gevent.sleep(0)
+
+
+class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn's own lines in the form of ours.
+
+    Not by `logconfig_dict`: with it gunicorn puts together an access line for every request, logged or not.
+    """
+
+    def setup(self, cfg: Any) -> None:
+        """Called at the start, and again when the configuration is read again."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonFormatter())
+        # It warns of every HEAD that Django answers, whose body gunicorn then leaves out as it should.
+        logging.getLogger("gunicorn.http.wsgi").setLevel(logging.ERROR)
+
+
+def post_worker_init(_worker: Worker) -> None:
+    """Start the threads of a worker, after the fork and after gevent has replaced the blocking calls."""
+    from thrad_events import workers  # noqa: PLC0415  # needs Django, which the worker has only now set up
+
+    workers.start()
+
+
+def _bind() -> str:
+    host = os.environ.get("HOST", "127.0.0.1")
+    return f"[{host}]:{PORT}" if ":" in host else f"{host}:{PORT}"
+
+
+PORT = os.environ.get("PORT", "8000")
+
+wsgi_app = "thrad_events.wsgi:application"
+bind = _bind()
+worker_class = Worker
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+# Below the usual limit of 1,024 open files, with room for those that are not connections.
+worker_connections = 900
+backlog = 2048
+
+# Longer than the minute that balancers and pools keep a connection, or they would now and then send a request
+# into one that is being closed. It is also the time in which a request's head has to be there.
+keepalive = 75
+# A worker whose event loop stands still for this long is replaced.
+timeout = 30
+# Requests in flight are finished in this time after SIGTERM; below the 30 s after which supervisors kill.
+graceful_timeout = 25
+
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 8190
+
+# Nobody's X-Forwarded-* counts here, whatever FORWARDED_ALLOW_IPS says. The client's address is decided by
+# TRUSTED_PROXIES and the scheme by HTTPS, both in the application.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
+
+# A Unix socket, in the home directory, by which anybody of the same user steers this server.
+control_socket_disable = True
+
+logger_class = JsonLogger
+loglevel = os.environ.get("LOG_LEVEL", "INFO")
+# The application logs what it refuses; a line per accepted event would only be in the way.
+accesslog = None

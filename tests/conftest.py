@@ -1,0 +1,42 @@
+"""What all tests share: the databases and the server; `plugin` has what comes before Django."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from tests import databases
+from tests.plugin import scratch_key
+from tests.server import Server, serve
+
+
+@pytest.fixture(scope="session")
+def scratch(pytestconfig: pytest.Config) -> Path:
+    """The directory of this test run, which is deleted in the end."""
+    return pytestconfig.stash[scratch_key]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, scratch: Path) -> None:
+    """Make the SQLite of the tests a file: memory, which is Django's choice, is closed to other processes."""
+    if databases.is_sqlite():
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        options: dict[str, Any] = settings.DATABASES["default"]
+        options["TEST"] = {**options.get("TEST", {}), "NAME": str(scratch / f"{worker}.sqlite3")}
+
+
+@pytest.fixture
+def new_database(scratch: Path) -> Iterator[str]:
+    """The URL of an empty database that only this test uses: no table in it."""
+    with databases.new(scratch) as url:
+        yield url
+
+
+@pytest.fixture
+def server(transactional_db: None) -> Iterator[Server]:
+    """A real gunicorn on the database of the test, with the settings that the tests have."""
+    with serve(databases.current_url()) as running:
+        yield running

@@ -1,0 +1,54 @@
+"""The databases that tests use, by URL: for the processes that they start, and empty ones."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from django.db import connection
+from psycopg import sql
+
+
+def is_sqlite() -> bool:
+    """Whether the tests run on SQLite; else it is PostgreSQL."""
+    return os.environ["DATABASE_URL"].startswith("sqlite:")
+
+
+def _sibling(name: str) -> str:
+    """The URL of another database of the server that the tests use."""
+    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
+
+
+def describe() -> str:
+    """The database in words, without a password."""
+    if is_sqlite():
+        return "SQLite, in files"
+    place = urlsplit(os.environ["DATABASE_URL"])
+    origin = "of TEST_DATABASE_URL" if os.environ["DATABASE_URL"] == os.environ.get("TEST_DATABASE_URL") else "own"
+    with psycopg.connect(_sibling("postgres"), connect_timeout=5) as server:
+        version = server.info.parameter_status("server_version")
+    return f"PostgreSQL {version} ({origin}), {place.hostname}:{place.port}"
+
+
+def current_url() -> str:
+    """The database that Django made for the running test; another process sees what is committed there."""
+    name = str(connection.settings_dict["NAME"])
+    return f"sqlite:///{name}" if is_sqlite() else _sibling(name)
+
+
+@contextmanager
+def new(directory: Path) -> Iterator[str]:
+    """An empty database: a file in `directory`, or one on the server, which is dropped in the end."""
+    name = f"test_{secrets.token_hex(6)}"
+    if is_sqlite():
+        yield f"sqlite:///{directory / name}.sqlite3"
+        return
+    with psycopg.connect(_sibling("postgres"), autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield _sibling(name)
+        finally:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

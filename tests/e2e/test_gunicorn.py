@@ -1,0 +1,72 @@
+"""gunicorn.conf.py, by a real server: slow and idle clients cost nobody else anything, and no header is believed."""
+
+import runpy
+import signal
+import socket
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.server import ROOT
+
+SLOW = 50
+
+
+def connect(server) -> socket.socket:
+    return socket.create_connection((server.host, server.port), timeout=10)
+
+
+def test_slow_clients_do_not_keep_others_waiting(server):
+    starts = (b"POST /api/collect HTT", b"POST /api/collect HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+    with ExitStack() as stack:
+        for count in range(SLOW):
+            stack.enter_context(connect(server)).sendall(starts[count % 2])
+        start = time.monotonic()
+        assert server.request("GET", "/livez").status == 200
+        assert time.monotonic() - start < 1
+
+
+def test_body_has_to_be_there_in_time():
+    bounded_socket = runpy.run_path(str(ROOT / "gunicorn.conf.py"))["BoundedSocket"]
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        bounded = bounded_socket(ours, 0.2)
+        theirs.sendall(b"some")
+        assert bounded.recv(100) == b"some"
+        with pytest.raises(TimeoutError):
+            bounded.recv(100)
+        assert ours.gettimeout() is None
+
+
+def test_stop_does_not_wait_for_idle_connections(server):
+    with connect(server) as idle:
+        idle.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        time.sleep(1.1)  # idle for longer than the second that a request on its way is given
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        assert idle.recv(65536) == b""
+
+
+def test_stop_answers_the_request_in_flight(server):
+    with connect(server) as slow:
+        slow.sendall(b"POST /api/collect HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
+        time.sleep(0.2)
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(1.5)
+        slow.sendall(b"}")
+        assert slow.recv(65536).startswith(b"HTTP/1.1 401")
+        assert server.process.wait(10) == 0
+
+
+def test_interrupt_ends_the_server_without_a_traceback(server):
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(10) == 0
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("header", ["Script-Name: /x", "Script_Name: /x", "Path_Info: /livez"])
+def test_headers_of_a_client_do_not_change_the_path(server, header):
+    name, value = header.split(": ")
+    assert server.request("GET", "/nowhere", headers={name: value}).status == 404

@@ -1,0 +1,64 @@
+"""The steps of `make run`, with real processes: migrate, first_run, gunicorn, and the curl line that was printed."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.first_words import read
+from tests.server import ROOT, serve
+
+
+def manage(url: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return output
+
+
+@pytest.fixture
+def migrated(new_database: str) -> str:
+    finish(manage(new_database, "migrate", "--verbosity", "0"))
+    return new_database
+
+
+def test_make_run_ends_in_a_server_that_takes_the_printed_curl(migrated):
+    words = read(finish(manage(migrated, "first_run")))
+    with serve(migrated) as server:
+        answers = [server.request(words.method, words.path, words.body, words.headers) for _ in range(2)]
+        log = server.log
+    assert [answer.status for answer in answers] == [204, 204]
+    assert [answer.headers["X-Event-Outcome"] for answer in answers] == ["stored", "duplicate"]
+    assert words.raw_key not in log
+
+
+def test_first_runs_at_the_same_moment_make_one_key(migrated):
+    both = [manage(migrated, "first_run") for _ in range(2)]
+    outputs = [finish(process) for process in both]
+    assert sorted("thrad_live_" in output for output in outputs) == [False, True]
+
+
+def test_make_run_serves_the_console_and_the_docs(migrated):
+    with serve(migrated) as server:
+        assert server.request("GET", "/admin/login/").status == 200
+        assert server.request("GET", "/api/docs").status == 200
+        assert server.request("GET", "/readyz").status == 200
+
+
+def test_server_logs_json_alone(migrated):
+    with serve(migrated) as server:
+        server.request("HEAD", "/api/docs")
+        server.request("GET", "/nowhere")
+    lines = [json.loads(line) for line in server.log.splitlines()]
+    assert {"level", "logger", "message", "time"} <= set.intersection(*(set(line) for line in lines))

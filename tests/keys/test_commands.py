@@ -1,0 +1,141 @@
+"""keys.management.commands: what reaches standard output and what does not."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.utils import timezone
+
+from keys import crypto
+from keys.models import ApiKey, Partner, State
+from tests.keys import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*args: str) -> tuple[str, str]:
+    stdout, stderr = StringIO(), StringIO()
+    call_command(*args, stdout=stdout, stderr=stderr, no_color=True)
+    return stdout.getvalue(), stderr.getvalue()
+
+
+@pytest.mark.parametrize(("options", "is_test"), [((), False), (("--test",), True)])
+def test_issue_key_prints_the_raw_key_alone(options, is_test):
+    stdout, stderr = run("issue_key", "--partner", "Acme", "--label", "backend", *options)
+    raw_key = stdout.removesuffix("\n")
+    key = ApiKey.objects.get(prefix=crypto.parse(raw_key))
+    assert crypto.matches(raw_key, key.digest)
+    assert (key.partner.name, key.label, key.is_test, key.state) == ("Acme", "backend", is_test, State.ACTIVE)
+    assert key.prefix in stderr
+    assert raw_key not in stderr
+
+
+def test_issue_key_uses_the_partner_that_there_is():
+    run("issue_key", "--partner", "Acme", "--label", "one")
+    _, stderr = run("issue_key", "--partner", " Acme ", "--label", "two")
+    assert "new partner" not in stderr
+    assert Partner.objects.get().keys.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("partner", "label", "told"),
+    [
+        (" ", "x", "name: "),
+        ("Acme", " ", "label: "),
+        ("a" * 256, "x", "name: "),
+        ("Acme", "a" * 256, "label: "),
+    ],
+)
+def test_issue_key_refuses_names_that_the_table_would_not_hold(partner, label, told):
+    with pytest.raises(CommandError, match=told):
+        run("issue_key", "--partner", partner, "--label", label)
+    assert not ApiKey.objects.exists()
+    assert not Partner.objects.exists()
+
+
+def test_issue_key_dry_run_leaves_nothing():
+    stdout, stderr = run("issue_key", "--partner", "Acme", "--label", "x", "--dry-run")
+    assert stdout == ""
+    assert "Would issue a live key for the new partner Acme" in stderr
+    assert not ApiKey.objects.exists()
+    assert not Partner.objects.exists()
+
+
+def test_revoke_key_takes_the_prefix():
+    key, _ = factories.issue()
+    stdout, _ = run("revoke_key", key.prefix)
+    key.refresh_from_db()
+    assert key.state is State.REVOKED
+    assert key.revoked_by is None
+    assert stdout.startswith(f"Revoked {key.prefix}")
+
+
+def test_revoke_key_takes_a_raw_key_and_does_not_repeat_it():
+    key, raw_key = factories.issue()
+    stdout, stderr = run("revoke_key", raw_key)
+    key.refresh_from_db()
+    assert key.state is State.REVOKED
+    assert raw_key not in stdout + stderr
+
+
+def test_revoke_key_twice_keeps_the_first_moment():
+    key, _ = factories.revoked()
+    stdout, _ = run("revoke_key", key.prefix)
+    assert "had been revoked before" in stdout
+    assert ApiKey.objects.get(pk=key.pk).revoked_at == key.revoked_at
+
+
+@pytest.mark.parametrize("prefix", ["", "thrad_live_nobody", "thrad_live"])
+def test_revoke_key_refuses_what_is_no_prefix(prefix):
+    factories.issue()
+    with pytest.raises(CommandError, match="no key with this prefix"):
+        run("revoke_key", prefix)
+    assert not ApiKey.objects.in_state(State.REVOKED).exists()
+
+
+def test_revoke_key_refuses_an_unknown_raw_key_without_repeating_it():
+    raw_key = factories.unknown()
+    with pytest.raises(CommandError) as caught:
+        run("revoke_key", raw_key)
+    assert raw_key not in str(caught.value)
+
+
+def test_revoke_key_dry_run_changes_nothing():
+    key, _ = factories.issue()
+    stdout, _ = run("revoke_key", key.prefix, "--dry-run")
+    assert "Would revoke" in stdout
+    assert ApiKey.objects.get(pk=key.pk).state is State.ACTIVE
+
+
+def test_list_keys_is_a_table_without_secrets():
+    beta = factories.partner("Beta")
+    _, live_raw = factories.issue(label="shop", expires_at=timezone.now() + timedelta(days=1))
+    factories.revoked(partner=beta, is_test=True, label="a longer label")
+    factories.expired(partner=beta, label="old")
+    stdout, _ = run("list_keys")
+    heading, *lines = stdout.splitlines()
+    assert heading.split() == [
+        "PARTNER",
+        "PREFIX",
+        "LABEL",
+        "KIND",
+        "STATE",
+        "CREATED",
+        "EXPIRES",
+        "LAST",
+        "USED",
+    ]
+    assert [line.split()[0] for line in lines] == ["Acme", "Beta", "Beta"]
+    assert {line[heading.index("KIND") :].split()[0] for line in lines} == {"live", "test"}
+    assert [line[heading.index("STATE") :].split()[0] for line in lines] == ["active", "revoked", "expired"]
+    assert live_raw[24:] not in stdout
+    assert not any(digest in stdout for digest in ApiKey.objects.values_list("digest", flat=True))
+
+
+def test_list_keys_lets_no_control_character_through():
+    factories.issue(label="\x1b[31mred\u202e")
+    stdout, _ = run("list_keys")
+    assert "?[31mred?" in stdout
+    assert "\x1b" not in stdout

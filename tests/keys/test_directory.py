@@ -1,0 +1,467 @@
+"""keys.directory: what is remembered, for how long, and what happens when the database goes away."""
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.utils import timezone
+
+from keys import directory as module
+from keys.directory import Directory
+from keys.models import ApiKey
+from tests.keys import factories
+from tests.keys.conftest import failing
+from thrad_events.errors import Unavailable
+
+pytestmark = pytest.mark.django_db
+
+
+class Clock:
+    """Monotonic seconds that move when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def directory(clock: Clock) -> Directory:
+    return Directory(clock)
+
+
+def revoke_elsewhere(key: ApiKey) -> None:
+    """As another process does it: this one is told nothing."""
+    ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
+
+
+def during_load(monkeypatch, act):
+    """Run `act` once, between the database's answer and what is done with it."""
+    load = module._load
+
+    def wrapped(prefixes):
+        rows = load(prefixes)
+        monkeypatch.setattr(module, "_load", load)
+        act()
+        return rows
+
+    monkeypatch.setattr(module, "_load", wrapped)
+
+
+# --- what is remembered ---
+
+
+def test_find_reads_a_key_once_with_its_partner(directory, django_assert_num_queries):
+    key, _ = factories.issue()
+    with django_assert_num_queries(1):
+        found = [directory.find(key.prefix) for _ in range(3)]
+        assert found == [key] * 3
+        assert found[0].partner.name == "Acme"
+
+
+def test_find_remembers_for_seconds_that_there_is_no_such_key(directory, clock, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert directory.find("thrad_live_nobody") is None
+        assert directory.find("thrad_live_nobody") is None
+    clock.now += module.UNKNOWN_SECONDS
+    with django_assert_num_queries(1):
+        assert directory.find("thrad_live_nobody") is None
+
+
+def test_find_meets_a_key_issued_after_it_was_unknown(directory, clock):
+    key, _ = factories.issue()
+    ApiKey.objects.filter(pk=key.pk).update(prefix="thrad_live_later")
+    assert directory.find(key.prefix) is None
+    ApiKey.objects.filter(pk=key.pk).update(prefix=key.prefix)
+    clock.now += module.UNKNOWN_SECONDS
+    assert directory.find(key.prefix) == key
+
+
+def test_find_without_the_thread_sees_a_revocation_within_the_promised_time(directory, clock):
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    revoke_elsewhere(key)
+    assert module.TRUST_SECONDS < 5
+    clock.now += module.TRUST_SECONDS
+    assert not directory.find(key.prefix).is_active()
+
+
+def test_find_after_a_refresh_asks_nothing(directory, clock, django_assert_num_queries):
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    for _ in range(5):
+        clock.now += 2
+        directory.refresh()
+    with django_assert_num_queries(0):
+        assert directory.find(key.prefix) == key
+
+
+def test_find_asks_again_when_the_row_is_gone(directory, clock):
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    ApiKey.objects.all().delete()
+    clock.now += module.TRUST_SECONDS
+    assert directory.find(key.prefix) is None
+
+
+def test_forget_makes_the_next_request_ask(directory, django_assert_num_queries):
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    directory.forget(key.prefix)
+    with django_assert_num_queries(1):
+        directory.find(key.prefix)
+
+
+# --- refresh ---
+
+
+def test_refresh_reads_all_known_keys_in_one_statement(directory, clock, django_assert_num_queries):
+    keys = [factories.issue()[0] for _ in range(20)]
+    for key in keys:
+        directory.find(key.prefix)
+    revoke_elsewhere(keys[3])
+    ApiKey.objects.filter(pk=keys[5].pk).delete()
+    with django_assert_num_queries(1):
+        assert directory.refresh() is True
+    with django_assert_num_queries(0):
+        assert not directory.find(keys[3].prefix).is_active()
+        assert directory.find(keys[5].prefix) is None
+        assert directory.find(keys[6].prefix).is_active()
+
+
+def test_refresh_reads_thousands_of_keys_in_one_statement(directory, django_assert_num_queries):
+    partner = factories.partner()
+    prefixes = [f"thrad_live_{number:012}" for number in range(module.CAPACITY)]
+    rows = [ApiKey(partner=partner, prefix=prefix, digest="0" * 64, label="x") for prefix in prefixes]
+    ApiKey.objects.bulk_create(rows, batch_size=500)
+    for key in ApiKey.objects.all():
+        directory._remember(key.prefix, key, 0.0)
+    with django_assert_num_queries(1):
+        assert directory.refresh() is True
+    with django_assert_num_queries(0):
+        assert all(directory.find(prefix) for prefix in prefixes)
+
+
+# --- races ---
+
+
+def test_revocation_while_a_request_reads_is_not_overwritten_by_what_it_read(directory, clock, monkeypatch):
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    clock.now += module.TRUST_SECONDS
+
+    def revoked_and_refreshed():
+        revoke_elsewhere(key)
+        clock.now += 0.1
+        directory.refresh()
+
+    during_load(monkeypatch, revoked_and_refreshed)
+    assert not directory.find(key.prefix).is_active()
+    assert not directory.find(key.prefix).is_active()
+
+
+def test_revocation_while_a_refresh_reads_is_seen_by_the_next_one(directory, clock, monkeypatch):
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    clock.now += 2
+
+    def revoked_late_in_a_slow_refresh():
+        revoke_elsewhere(key)
+        clock.now += 3
+
+    during_load(monkeypatch, revoked_late_in_a_slow_refresh)
+    directory.refresh()
+    # The rows are as old as the question, not as the answer: what was read before the wait ages from there.
+    clock.now += 1
+    assert not directory.find(key.prefix).is_active()
+
+
+def test_key_forgotten_while_a_refresh_reads_stays_forgotten(directory, monkeypatch, django_assert_num_queries):
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+
+    def revoked_here():
+        revoke_elsewhere(key)
+        directory.forget(key.prefix)
+
+    during_load(monkeypatch, revoked_here)
+    directory.refresh()
+    with django_assert_num_queries(1):
+        assert not directory.find(key.prefix).is_active()
+
+
+def test_request_that_waited_for_its_turn_uses_what_was_read_meanwhile(
+    directory, monkeypatch, django_assert_num_queries
+):
+    key, _ = factories.issue()
+    acquire = directory._turns.acquire
+
+    def acquire_late(timeout):
+        directory._remember(key.prefix, key, directory._clock())
+        return acquire(timeout=timeout)
+
+    monkeypatch.setattr(directory._turns, "acquire", acquire_late)
+    with django_assert_num_queries(0):
+        assert directory.find(key.prefix) == key
+
+
+def test_requests_that_ask_at_the_same_time_are_few(directory, clock, monkeypatch):
+    monkeypatch.setattr(module, "TURN_SECONDS", 0.01)
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    for _ in range(module.ASKING):
+        assert directory._turns.acquire(timeout=0)
+    with pytest.raises(Unavailable):
+        directory.find("thrad_live_another")
+    clock.now += module.TRUST_SECONDS
+    assert directory.find(key.prefix) == key
+    directory._turns.release()
+    assert directory.find("thrad_live_another") is None
+
+
+def test_turn_is_given_back_whatever_happens(directory, clock, monkeypatch):
+    for _ in range(module.ASKING * 2):
+        with failing(), pytest.raises(Unavailable):
+            directory.find("thrad_live_another")
+        clock.now += module.RETRY_SECONDS
+    assert directory.find("thrad_live_another") is None
+
+
+def test_threads_share_one_directory(directory, monkeypatch):
+    monkeypatch.setattr(module, "CAPACITY", 20)
+    keys = [ApiKey(pk=number, prefix=f"p{number}") for number in range(60)]
+    rows = {key.prefix: key for key in keys}
+    monkeypatch.setattr(module, "_load", lambda prefixes: {p: rows[p] for p in prefixes if p in rows})
+    monkeypatch.setattr(ApiKey.objects, "bulk_update", lambda *args, **kwargs: 0)
+    failures: list[BaseException] = []
+
+    def work(start: int) -> None:
+        try:
+            for number in range(3000):
+                key = keys[(start + number) % len(keys)]
+                assert directory.find(key.prefix) is key
+                directory.mark_used(key)
+                if number % 50 == start:
+                    directory.housekeep()
+                    directory.forget(key.prefix)
+        except BaseException as exc:
+            failures.append(exc)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert failures == []
+    assert len(directory._known) <= 20
+
+
+# --- bounds ---
+
+
+def test_memory_is_bounded_for_known_and_for_unknown_prefixes(directory, monkeypatch):
+    monkeypatch.setattr(module, "CAPACITY", 3)
+    keys = [factories.issue()[0] for _ in range(5)]
+    for number, key in enumerate(keys):
+        directory.find(key.prefix)
+        directory.find(f"thrad_live_{number}")
+    assert list(directory._known) == [key.prefix for key in keys[2:]]
+    assert list(directory._unknown) == ["thrad_live_2", "thrad_live_3", "thrad_live_4"]
+
+
+def test_unknown_prefixes_do_not_push_out_known_keys(directory, monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr(module, "CAPACITY", 3)
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    for number in range(10):
+        directory.find(f"thrad_live_{number}")
+    with django_assert_num_queries(0):
+        assert directory.find(key.prefix) == key
+
+
+# --- the database is away ---
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError, DatabaseError])
+def test_away_known_keys_keep_working_and_unknown_ones_are_unavailable(directory, clock, error):
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    clock.now += module.TRUST_SECONDS
+    with failing(error):
+        assert directory.find(key.prefix) == key
+        with pytest.raises(Unavailable):
+            directory.find("thrad_live_another")
+
+
+def test_away_once_known_is_not_asked_again_by_requests(directory, clock):
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    clock.now += module.TRUST_SECONDS
+    with failing() as sent:
+        directory.refresh()
+        asked = len(sent)
+        for _ in range(5):
+            assert directory.find(key.prefix) == key
+            with pytest.raises(Unavailable):
+                directory.find("thrad_live_another")
+        assert len(sent) == asked
+
+
+def test_away_ends_for_known_keys_after_the_stated_time(directory, clock, settings):
+    settings.AUTH_STALE_SECONDS = 600
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    with failing():
+        clock.now += 599
+        assert directory.find(key.prefix) == key
+        clock.now += 1
+        with pytest.raises(Unavailable):
+            directory.find(key.prefix)
+    clock.now += module.RETRY_SECONDS
+    assert directory.find(key.prefix) == key
+
+
+def test_away_ends_with_the_next_refresh_also_when_no_key_is_known(directory, clock):
+    key, _ = factories.issue()
+    with failing():
+        assert directory.refresh() is False
+    with pytest.raises(Unavailable):
+        directory.find(key.prefix)
+    assert directory.refresh() is True
+    assert directory.find(key.prefix) == key
+
+
+def test_away_ends_by_a_request_where_no_thread_looks(directory, clock):
+    key, _ = factories.issue()
+    with failing(), pytest.raises(Unavailable):
+        directory.find(key.prefix)
+    with pytest.raises(Unavailable):
+        directory.find(key.prefix)
+    clock.now += module.RETRY_SECONDS
+    assert directory.find(key.prefix) == key
+
+
+def test_away_and_back_are_logged_once_each(directory, clock, caplog):
+    with failing():
+        for _ in range(3):
+            directory.refresh()
+    for _ in range(3):
+        directory.refresh()
+    told = [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "keys.directory"]
+    assert told == [
+        (logging.ERROR, "keys: the database is away, known keys keep working"),
+        (logging.WARNING, "keys: the database is back"),
+    ]
+
+
+def test_revocation_made_while_away_is_seen_when_it_is_back(directory, clock):
+    key, _ = factories.issue()
+    directory.find(key.prefix)
+    clock.now += module.TRUST_SECONDS
+    with failing():
+        directory.refresh()
+    revoke_elsewhere(key)
+    assert directory.find(key.prefix).is_active()
+    directory.refresh()
+    assert not directory.find(key.prefix).is_active()
+
+
+# --- last used ---
+
+
+def last_used(key: ApiKey) -> datetime | None:
+    return ApiKey.objects.get(pk=key.pk).last_used_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_uses_of_many_keys_are_one_statement(directory, django_assert_num_queries, time_machine):
+    time_machine.move_to(datetime(2026, 1, 1, 12, tzinfo=UTC), tick=False)
+    keys = [factories.issue()[0] for _ in range(5)]
+    for key in keys:
+        directory.mark_used(directory.find(key.prefix))
+    with django_assert_num_queries(3):  # read, and one UPDATE inside its savepoint
+        assert directory.housekeep() is True
+    assert {last_used(key) for key in keys} == {datetime(2026, 1, 1, 12, tzinfo=UTC)}
+
+
+def test_uses_are_written_once_a_minute_and_never_ahead_of_the_use(directory, time_machine):
+    start = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    key, _ = factories.issue()
+    written = []
+    for seconds in range(0, 130, 10):
+        time_machine.move_to(start + timedelta(seconds=seconds), tick=False)
+        directory.mark_used(directory.find(key.prefix))
+        time_machine.move_to(start + timedelta(seconds=seconds + 2), tick=False)
+        directory.housekeep()
+        written.append(last_used(key))
+    assert sorted(set(written)) == [start + timedelta(seconds=s) for s in (0, 60, 120)]
+
+
+def test_uses_written_by_another_process_are_not_written_again(directory):
+    key, _ = factories.issue()
+    directory.mark_used(directory.find(key.prefix))
+    other = timezone.now() - timedelta(seconds=30)
+    ApiKey.objects.filter(pk=key.pk).update(last_used_at=other)
+    directory.housekeep()
+    assert last_used(key) == other
+
+
+def test_uses_ask_nothing_when_there_are_none(directory, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert directory.write_uses() is True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_uses_survive_a_database_that_is_away(directory, time_machine):
+    used_at = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    time_machine.move_to(used_at, tick=False)
+    key, _ = factories.issue()
+    directory.mark_used(directory.find(key.prefix))
+    with failing():
+        assert directory.housekeep() is False
+    with failing(only="UPDATE"):
+        assert directory.housekeep() is False
+    time_machine.move_to(used_at + timedelta(minutes=30), tick=False)
+    assert directory.housekeep() is True
+    assert last_used(key) == used_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_uses_that_cannot_be_written_do_not_make_keys_unavailable(directory, caplog):
+    key, _ = factories.issue()
+    other, _ = factories.issue()
+    directory.mark_used(directory.find(key.prefix))
+    with failing(only="UPDATE"):
+        for _ in range(3):
+            assert directory.housekeep() is False
+        assert directory.find(other.prefix) == other
+    assert [record.getMessage() for record in caplog.records] == ["keys: last_used_at cannot be written"]
+
+
+def test_uses_leave_everything_else_of_the_row_alone(directory):
+    key, _ = factories.issue()
+    directory.mark_used(directory.find(key.prefix))
+    directory.refresh()
+    revoke_elsewhere(key)
+    ApiKey.objects.filter(pk=key.pk).update(label="renamed")
+    directory.write_uses()
+    row = ApiKey.objects.get(pk=key.pk)
+    assert row.revoked_at is not None
+    assert (row.label, row.digest, row.prefix) == ("renamed", key.digest, key.prefix)
+    assert row.last_used_at is not None
+
+
+def test_uses_of_a_key_that_was_dropped_meanwhile_are_let_go(directory):
+    key, _ = factories.issue()
+    directory.mark_used(directory.find(key.prefix))
+    directory.forget(key.prefix)
+    assert directory.write_uses() is True
+    assert last_used(key) is None
