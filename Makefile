@@ -14,7 +14,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 run: .venv/.run .env ## Serve on HOST:PORT (127.0.0.1:8000); the first time also install, migrate, make a key
-	@umask 077 && mkdir -p var
+	@umask 077 && mkdir -p "$${VAR_DIR:-var}"
 	@$(PYTHON) manage.py migrate --verbosity 0
 	@$(PYTHON) manage.py first_run
 	@exec $(PYTHON) -m gunicorn
@@ -44,7 +44,7 @@ lint: .venv/.dev
 	$(PYTHON) -m ruff format --check
 
 types: .venv/.dev
-	$(PYTHON) -m mypy .
+	$(PYTHON) -m mypy
 
 # As in production, which has TLS in front, a name, and a geo database (here one with a single network).
 django: .venv/.dev

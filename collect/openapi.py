@@ -26,7 +26,8 @@ EVENT: Schema = {
             "type": "string",
             "minLength": 1,
             "maxLength": 255,
-            "pattern": r"\S",
+            # Something that is left after trimming, whose idea of white space is Python's.
+            "pattern": r"[^\s\x1c-\x1f\x85]",
             "description": f"Standard ({', '.join(STANDARD_EVENTS)}) or custom.",
         },
         "tag_id": _text("Your tag. Missing or blank: derived from the host of `page_url`.", 255),
@@ -70,14 +71,20 @@ VALIDATED: Schema = {
     },
 }
 
+# Anything that is not an event is rejected alone, and the batch is accepted all the same.
+_ITEMS: Schema = {
+    "type": "array",
+    "description": f"Up to {MAX_EVENTS:,} events; more are refused with 413.",
+    "items": {"anyOf": [EVENT, {"description": "Whatever is no event is rejected alone."}]},
+}
 BATCH: Schema = {
     "oneOf": [
         {
             "type": "object",
             "required": ["events"],
-            "properties": {"events": {"type": "array", "items": EVENT, "maxItems": MAX_EVENTS}},
+            "properties": {"events": _ITEMS},
         },
-        {"type": "array", "items": EVENT, "maxItems": MAX_EVENTS},
+        _ITEMS,
     ]
 }
 
@@ -163,7 +170,12 @@ collect = extend_schema(
     parameters=[
         *_HEADERS,
         _header("X-Event-Id", [204], "The id of the stored row; of the first one, for a duplicate."),
-        _header("X-Event-Outcome", [204], "What became of it.", enum=[str(outcome) for outcome in Outcome]),
+        _header(
+            "X-Event-Outcome",
+            [204],
+            "What became of it.",
+            enum=[str(outcome) for outcome in Outcome if outcome is not Outcome.REJECTED],
+        ),
     ],
     responses={204: OpenApiResponse(description="The event is durable."), **_RESPONSES},
 )
@@ -186,3 +198,12 @@ batch = extend_schema(
     parameters=_HEADERS,
     responses={200: OpenApiResponse(BATCHED, description="What became of the events."), **_RESPONSES},
 )
+
+
+def require_bodies(result: Schema, **_: object) -> Schema:
+    """spectacular's hook on the whole document: a body that is given as plain JSON Schema is required too."""
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if "requestBody" in operation:
+                operation["requestBody"]["required"] = True
+    return result

@@ -71,7 +71,7 @@ def test_first_run_that_comes_second_makes_nothing(monkeypatch):
 @pytest.mark.parametrize(
     ("host", "address"),
     [
-        ("0.0.0.0", "http://127.0.0.1:9000"),
+        ("0.0.0.0", "http://127.0.0.1:9000"),  # noqa: S104  # what a person may set
         ("::", "http://[::1]:9000"),
         ("::1", "http://[::1]:9000"),
         ("events.local", "http://events.local:9000"),
