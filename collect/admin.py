@@ -24,8 +24,14 @@ from thrad_events.errors import Code
 SEARCHED = timedelta(days=7)
 
 
+# Marks that turn the direction of what follows, so that a text could show as another one.
+_DIRECTION_MARKS = {
+    code: f"\\u{code:04x}" for code in (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+
+
 def _preformatted(text: str) -> SafeString:
-    return format_html('<pre class="whitespace-pre-wrap break-all">{}</pre>', text)
+    return format_html('<pre class="verbatim">{}</pre>', text.translate(_DIRECTION_MARKS))
 
 
 def _json(value: Any) -> SafeString | str:
@@ -40,6 +46,9 @@ class ReadOnlyAdmin(ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     list_disable_select_all = True
+
+    class Media:
+        css: ClassVar = {"all": ["collect/console.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody: rows come in through the API."""
@@ -170,10 +179,10 @@ class EventAdmin(ReadOnlyAdmin):
         """City and country, as far as known."""
         return ", ".join(filter(None, (event.geo_city, event.geo_country))) or "-"
 
-    @display(description="", label={"test": "warning", "bot": "info"})
+    @display(description="kind", label={"test": "warning", "bot": "info"})
     def mark(self, event: Event) -> str:
         """Whether it is a test or a bot."""
-        return "test" if event.is_test else "bot" if event.ua_is_bot else ""
+        return "test" if event.is_test else "bot" if event.ua_is_bot else "live"
 
     @display(description="params")
     def shown_params(self, event: Event) -> SafeString | str:
@@ -201,13 +210,13 @@ class RejectionAdmin(ReadOnlyAdmin):
     search_fields = ("=request_id",)
     search_help_text = "The request id, as the sender saw it"
     ordering = ("-received_at", "-id")
-    readonly_fields = ("shown_errors", "shown_body", "first_event")
+    readonly_fields = ("shown_detail", "shown_errors", "shown_body", "first_event")
     fields = (
         "received_at",
         "partner",
         "api_key",
         "code",
-        "detail",
+        "shown_detail",
         "shown_errors",
         "first_event",
         "request_id",
@@ -223,10 +232,15 @@ class RejectionAdmin(ReadOnlyAdmin):
         """The code."""
         return rejection.code
 
+    @display(description="detail")
+    def shown_detail(self, rejection: Rejection) -> SafeString:
+        """What the sender was told."""
+        return _preformatted(rejection.detail)
+
     @display(description="faults")
     def shown_errors(self, rejection: Rejection) -> SafeString | str:
         """Each field at fault; of a conflict, each that differs from the stored event."""
-        return _json(rejection.errors or None)
+        return _preformatted("\n".join(f"{name}: {', '.join(messages)}" for name, messages in rejection.errors.items()))
 
     @display(description="stored event")
     def first_event(self, rejection: Rejection) -> SafeString | str:

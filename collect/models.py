@@ -67,7 +67,7 @@ class Event(models.Model):
         indexes: ClassVar = [models.Index(fields=["partner", "received_at"], name="event_arrival")]
 
     def __str__(self) -> str:
-        return f"{self.event_name} {self.id}"
+        return f"{self.id} {self.event_name}"
 
 
 class Rejection(models.Model):
@@ -91,7 +91,7 @@ class Rejection(models.Model):
         indexes: ClassVar = [models.Index(fields=["partner", "received_at"], name="rejection_arrival")]
 
     def __str__(self) -> str:
-        return f"{self.code} {self.request_id}"
+        return f"{self.request_id} {self.code}"
 
 
 class RejectionTally(models.Model):
@@ -104,6 +104,8 @@ class RejectionTally(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["api_key", "hour"], name="tally_once")]
+        verbose_name = "rejections by hour"
+        verbose_name_plural = "rejections by hour"
 
     def __str__(self) -> str:
         return f"{self.kept} of {self.seen} kept"

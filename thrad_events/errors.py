@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -145,7 +146,8 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
 def _page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """A person in the console gets a page, everybody else the JSON shape."""
     if request.path.startswith("/admin/"):
-        return render(request, "error.html", {"refusal": refusal}, status=refusal.status)
+        context = {**admin.site.each_context(request), "refusal": refusal, "title": refusal.detail}
+        return render(request, "error.html", context, status=refusal.status)
     return respond(request, refusal)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -165,10 +166,14 @@ X_FRAME_OPTIONS = "DENY"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+USE_I18N = False
+FORMAT_MODULE_PATH = ["thrad_events.formats"]
 
 UNFOLD = {
     "SITE_TITLE": "thrad_events",
     "SITE_HEADER": "thrad_events",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("collect/favicon.svg")}],
 }
 
 # --- logs ------------------------------------------------------------------------------------------
