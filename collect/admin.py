@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
@@ -247,9 +248,9 @@ class RejectionAdmin(ReadOnlyAdmin):
         """A link to the event that a conflicting one collided with."""
         if rejection.event is None:
             return "-"
+        address = reverse("admin:collect_event_change", args=[rejection.event])
         return format_html(
-            '<a class="text-primary-600 dark:text-primary-500" href="../../../event/{0}/change/">{0}</a>',
-            rejection.event,
+            '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, rejection.event
         )
 
     @display(description="body")

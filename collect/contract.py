@@ -165,7 +165,9 @@ def poisoned() -> Refusal:
 
 
 def _syntax(error: Exception) -> str:
-    return str(error) if isinstance(error, msgspec.DecodeError) else f"Nested deeper than {MAX_DEPTH} levels"
+    if isinstance(error, RecursionError):
+        return f"Nested deeper than {MAX_DEPTH} levels"
+    return "JSON is malformed: it ends too early" if "truncated" in str(error) else str(error)
 
 
 def _string(limit: int | None = None) -> Callable[[Raw], str]:

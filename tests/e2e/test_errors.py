@@ -1,4 +1,4 @@
-"""The table of errors (contract, section 2) and the abuse of `faults.md` about JSON, text and sizes, over real sockets."""
+"""The table of errors (contract, section 2) and abuse by JSON, text and sizes, over real sockets."""
 
 import gzip
 import json

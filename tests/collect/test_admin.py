@@ -1,0 +1,98 @@
+"""The console shows what arrives and what was refused, hostile text included, and changes nothing."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from collect import ingest, ledger, store
+from collect.models import Event, Rejection
+from keys.models import ApiKey
+from tests import factories
+from thrad_events.errors import Code, Refusal
+
+pytestmark = pytest.mark.django_db
+
+HOSTILE = '=1+1 <script>alert("x")</script> \u202eevil'
+
+
+@pytest.fixture
+def source():
+    api_key, _ = factories.key(factories.partner("acme"))
+    return factories.source(api_key)
+
+
+def stored(source, **fields):
+    (result,) = store.write([factories.arrival(source, **fields)])
+    return result.id
+
+
+def test_list_shows_events_newest_first_without_counting_them(admin_client, source, django_assert_max_num_queries):
+    for n in range(3):
+        stored(factories.source(ApiKey.objects.get()), event_name=f"name_{n}")
+    with django_assert_max_num_queries(8) as queries:
+        page = admin_client.get("/admin/collect/event/").content.decode()
+    assert page.index("name_2") < page.index("name_0")
+    assert not any("COUNT(" in query["sql"] for query in queries.captured_queries)
+
+
+def test_hostile_text_is_escaped_everywhere(admin_client, source):
+    event = stored(source, event_name=HOSTILE, tag_id=HOSTILE, params={HOSTILE: HOSTILE}, zeta=HOSTILE, consent={})
+    refusal = Refusal(Code.INVALID_EVENT, HOSTILE, errors={HOSTILE: [HOSTILE]})
+    ledger.keep([ledger.refused(refusal, source, HOSTILE.encode() + b"\xff", "r1")])
+    rejection = Rejection.objects.get().pk
+    for path in ("event/", f"event/{event}/change/", "rejection/", f"rejection/{rejection}/change/"):
+        page = admin_client.get(f"/admin/collect/{path}").content.decode()
+        assert "alert(" in page
+        assert "<script>alert" not in page
+    assert "\\u202eevil" in page
+    assert "\u202e" not in page
+
+
+@pytest.mark.parametrize("name", ["event_id", "event_name", "tag_id", "click_id", "session_id", "client_id"])
+def test_search_finds_the_exact_value_of_the_last_days(admin_client, source, name):
+    found = stored(source, **{"event_id": "e1", name: "needle"})
+    old = factories.source(ApiKey.objects.get(), received_at=datetime.now(UTC) - timedelta(days=30))
+    too_old = stored(old, **{"event_id": "e2", "tag_id": "t2", name: "needle", "click_id": "needle"})
+    other = stored(source, event_id="e3", click_id="needle and more")
+    page = admin_client.get("/admin/collect/event/", {"q": " needle "}).content.decode()
+    assert [id in page for id in (found, too_old, other)] == [True, False, False]
+    assert too_old in admin_client.get("/admin/collect/event/", {"q": too_old}).content.decode()
+
+
+def test_filters_narrow_the_lists(admin_client, source):
+    order = stored(source, event_name="order_created")
+    other = stored(source, event_name="something")
+    page = admin_client.get("/admin/collect/event/", {"event_name": "order_created"}).content.decode()
+    assert (order in page, other in page) == (True, False)
+    ledger.keep([ledger.refused(Refusal(Code.INVALID_JSON, "no"), source, b"{", "needle-1")])
+    ledger.keep([ledger.refused(Refusal(Code.INVALID_EVENT, "no"), source, b"{}", "needle-2")])
+    page = admin_client.get("/admin/collect/rejection/", {"code": "invalid_json"}).content.decode()
+    assert ("needle-1" in page, "needle-2" in page) == (True, False)
+
+
+def test_conflict_links_to_the_event_that_stays(admin_client, source):
+    first = stored(source, event_id="a")
+    ingest.submit([factories.arrival(source, event_id="a", params={"x": 1})])
+    rejection = Rejection.objects.get().pk
+    page = admin_client.get(f"/admin/collect/rejection/{rejection}/change/").content.decode()
+    assert f'href="/admin/collect/event/{first}/change/"' in page
+    assert "params: differs" in page
+    assert admin_client.get(f"/admin/collect/event/{first}/change/").status_code == 200
+
+
+def test_nothing_can_be_added_changed_or_deleted(admin_client, source):
+    event = stored(source)
+    for path in ("event/add/", f"event/{event}/delete/", "rejection/add/", "rejectiontally/add/"):
+        assert admin_client.post(f"/admin/collect/{path}", {"post": "yes"}).status_code == 403
+    assert admin_client.post(f"/admin/collect/event/{event}/change/", {"event_name": "y"}).status_code == 403
+    assert Event.objects.get().event_name == "custom"
+
+
+def test_counts_by_hour_are_shown(admin_client, source):
+    ledger.keep([ledger.refused(Refusal(Code.INVALID_JSON, "no"), source, b"{", "r")] * 3)
+    assert admin_client.get("/admin/collect/rejectiontally/").status_code == 200
+
+
+def test_nobody_looks_without_the_right(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("staff", is_staff=True))
+    assert client.get("/admin/collect/event/").status_code == 403

@@ -1,0 +1,129 @@
+"""Requests that share a call: each gets its own, a failure is everybody's, and nothing grows without bound."""
+
+import threading
+from queue import Queue
+
+import pytest
+
+from collect.group import Group
+from thrad_events.errors import Unavailable
+
+SECONDS = 10
+
+
+class Gate:
+    """A handler that waits to be let through, and notes what it was given."""
+
+    def __init__(self):
+        self.calls = Queue()
+        self.let = Queue()
+
+    def __call__(self, items):
+        self.calls.put(list(items))
+        outcome = self.let.get(timeout=SECONDS)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return [item * 10 for item in items]
+
+
+@pytest.fixture
+def gate():
+    return Gate()
+
+
+def submit(group, *items):
+    """Submit in a thread; the queue receives the results or the error."""
+    answer = Queue()
+
+    def run():
+        try:
+            answer.put(group.submit(list(items)))
+        except Unavailable as error:
+            answer.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer
+
+
+def wait_until_queued(group, count):
+    done = threading.Event()
+    for _ in range(SECONDS * 100):
+        if len(group._queue) == count:
+            return
+        done.wait(0.01)
+    raise AssertionError(f"{len(group._queue)} requests wait, not {count}")
+
+
+def test_submit_calls_in_the_callers_thread_until_started():
+    group = Group(lambda items: [threading.get_ident() for _ in items], limit=10, size=10)
+    assert group.submit([1, 2]) == [threading.get_ident()] * 2
+
+
+def test_lone_request_is_called_at_once_and_a_crowd_shares_the_next_call(gate):
+    group = Group(gate, limit=100, size=100)
+    group.start()
+    first = submit(group, 1)
+    assert gate.calls.get(timeout=SECONDS) == [1]
+    crowd = []
+    for count, items in enumerate([(2, 3), (4,), (5, 6, 7)], start=1):
+        crowd.append(submit(group, *items))
+        wait_until_queued(group, count)
+    gate.let.put(None)
+    assert first.get(timeout=SECONDS) == [10]
+    assert gate.calls.get(timeout=SECONDS) == [2, 3, 4, 5, 6, 7]
+    assert all(answer.empty() for answer in crowd)
+    gate.let.put(None)
+    assert [answer.get(timeout=SECONDS) for answer in crowd] == [[20, 30], [40], [50, 60, 70]]
+
+
+def test_failure_of_a_call_is_told_to_all_who_shared_it_and_the_next_goes_on(gate):
+    group = Group(gate, limit=100, size=100)
+    group.start()
+    first = submit(group, 1)
+    gate.calls.get(timeout=SECONDS)
+    others = [submit(group, 2), submit(group, 3)]
+    wait_until_queued(group, 2)
+    gate.let.put(None)
+    gate.let.put(RuntimeError("the disk is gone"))
+    assert first.get(timeout=SECONDS) == [10]
+    assert [type(answer.get(timeout=SECONDS)) for answer in others] == [Unavailable, Unavailable]
+    gate.let.put(None)
+    assert submit(group, 4).get(timeout=SECONDS) == [40]
+
+
+def test_call_is_given_whole_requests_up_to_its_size(gate):
+    group = Group(gate, limit=100, size=3)
+    group.start()
+    submit(group, 0)
+    gate.calls.get(timeout=SECONDS)
+    for count, items in enumerate([(1, 2), (3, 4), (5,), (6, 7, 8, 9)], start=1):
+        submit(group, *items)
+        wait_until_queued(group, count)
+    for _ in range(4):
+        gate.let.put(None)
+    assert [gate.calls.get(timeout=SECONDS) for _ in range(3)] == [[1, 2], [3, 4, 5], [6, 7, 8, 9]]
+
+
+def test_full_queue_refuses_at_once_and_takes_again_when_it_has_room(gate):
+    group = Group(gate, limit=3, size=100)
+    group.start()
+    first = submit(group, 1)
+    gate.calls.get(timeout=SECONDS)
+    second = submit(group, 2, 3)
+    wait_until_queued(group, 1)
+    with pytest.raises(Unavailable) as refused:
+        group.submit([4])
+    assert refused.value.headers["Retry-After"]
+    gate.let.put(None)
+    gate.let.put(None)
+    assert [first.get(timeout=SECONDS), second.get(timeout=SECONDS)] == [[10], [20, 30]]
+    gate.let.put(None)
+    assert group.submit([4]) == [40]
+
+
+def test_start_twice_is_one_thread(gate):
+    group = Group(gate, limit=3, size=3)
+    group.start()
+    thread = group._thread
+    group.start()
+    assert group._thread is thread

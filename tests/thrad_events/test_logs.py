@@ -1,0 +1,49 @@
+"""One JSON object a line, with the request's id."""
+
+import json
+import logging
+
+import pytest
+
+from thrad_events import logs
+
+
+def formatted(**extra):
+    record = logging.LogRecord("app", logging.INFO, "path", 1, "hello %s", ("you",), None)
+    record.__dict__.update(extra)
+    return json.loads(logs.JsonFormatter().format(record))
+
+
+def test_line_is_one_json_object():
+    line = formatted(status=400)
+    assert (line["level"], line["logger"], line["message"], line["status"]) == ("INFO", "app", "hello you", 400)
+    assert line["time"].startswith("20")
+    assert "request_id" not in line
+
+
+def test_line_has_the_id_of_the_request_and_not_the_request():
+    token = logs.request_id.set("r1")
+    try:
+        assert formatted(request="<WSGIRequest: GET '/?key=secret'>")["request_id"] == "r1"
+        assert "secret" not in json.dumps(formatted(request="secret"))
+    finally:
+        logs.request_id.reset(token)
+
+
+@pytest.mark.django_db
+def test_refusal_is_logged_with_its_fields_and_without_body_or_key(client, caplog):
+    from tests import factories  # noqa: PLC0415  # needs the database's models
+
+    _, raw_key = factories.key()
+    with caplog.at_level("INFO"):
+        client.post(
+            "/api/collect",
+            {"event_id": 7, "params": {"secret": "body"}},
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {raw_key}", "X-Request-Id": "r9"},
+        )
+    (record,) = [record for record in caplog.records if record.name == "thrad_events.errors"]
+    assert (record.status, record.code, record.fields) == (400, "invalid_event", ["event_id", "event_name"])
+    everything = str([record.__dict__ for record in caplog.records])
+    assert "secret" not in everything
+    assert raw_key not in everything
