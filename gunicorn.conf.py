@@ -3,18 +3,22 @@
 A slow or idle client must cost a greenlet and nothing else, and no header of a client is believed here.
 """
 
+import json
 import logging
 import os
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import environ
 import gevent
 from gunicorn.glogging import Logger
+from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
 from thrad_events.logs import JsonFormatter
@@ -31,6 +35,15 @@ FAREWELL_SECONDS = 1.0
 LINGER_SECONDS = 2.0
 LINGER_STEP = 64 * 1024
 LINGER_BYTES = 16 * 1024 * 1024
+
+# What is answered to bytes that are no request; whatever is not listed here is a fault of ours.
+STATUS_OF: dict[type[BaseException], int] = {
+    errors.LimitRequestLine: 414,
+    errors.LimitRequestHeaders: 431,
+    errors.UnsupportedTransferCoding: 501,
+    errors.ExpectationFailed: 417,
+    errors.ParseException: 400,
+}
 
 
 class BoundedSocket:
@@ -88,6 +101,20 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             if req.body.failed:
                 _linger(sock)
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what never became a request, or broke before the application, in the API's shape of errors."""
+        status = next((s for kind, s in STATUS_OF.items() if isinstance(exc, kind)), 503)
+        request_id = uuid.uuid4().hex
+        self.log.log(
+            logging.INFO if status < 500 else logging.ERROR,
+            "unreadable request",
+            extra={"status": status, "reason": f"{type(exc).__name__}: {exc}", "request_id": request_id},
+            exc_info=exc if status == 503 else None,
+        )
+        with suppress(OSError):
+            client.sendall(_error(status, request_id))
+            _linger(client)
+
     def notify(self) -> None:
         """Called once a second, also while a worker that was told to stop waits for its connections."""
         super().notify()
@@ -106,6 +133,21 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         for client in [client for client, since in self._idle_since.items() if now - since > FAREWELL_SECONDS]:
             with suppress(OSError):
                 client.shutdown(socket.SHUT_RD)
+
+
+def _error(status: int, request_id: str) -> bytes:
+    code = "unavailable" if status == 503 else "bad_request"
+    detail = "Temporarily unavailable, try again" if status == 503 else HTTPStatus(status).phrase
+    body = json.dumps({"detail": detail, "code": code, "request_id": request_id})
+    head = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "Connection: close",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        f"X-Request-Id: {request_id}",
+        *(["Retry-After: 2"] if status == 503 else []),
+    ]
+    return "\r\n".join([*head, "", body]).encode()
 
 
 def _linger(sock: Any) -> None:

@@ -1,6 +1,7 @@
 """Real gunicorn processes for tests: started as `make run` starts them, ended by their process id."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,8 +77,8 @@ def serve(database_url: str, **environment: str) -> Iterator[Server]:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End gunicorn as an operator does, and for certain."""
-    process.terminate()
+    """End gunicorn at once, and for certain; a test that is about a graceful end sends SIGTERM itself."""
+    process.send_signal(signal.SIGQUIT)
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -48,6 +48,7 @@ def test_sample_stops_where_trying_again_cannot_help(collector, language, tmp_pa
     script = Path(tmp_path) / "sample"
     script.write_text(SAMPLES[language])
     environment = os.environ | {"THRAD_URL": collector.server.url, "THRAD_API_KEY": "wrong"}
-    run = subprocess.run([*RUNNERS[language], str(script)], env=environment, capture_output=True, timeout=60, check=False)
+    command = [*RUNNERS[language], str(script)]
+    run = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
     assert run.returncode != 0
     assert b"Invalid API key" in run.stdout + run.stderr

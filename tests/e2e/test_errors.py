@@ -239,3 +239,22 @@ def test_refused_bodies_of_a_key_are_kept(collector):
 
 def test_host_that_is_not_ours_is_a_400(collector):
     assert_error(collector.post(SEED, Host="evil.example"), 400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: magic\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n", 400),
+    ],
+)
+def test_bytes_that_are_no_request_get_the_same_shape(collector, data, status):
+    head, _, body = collector.raw(data).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    answer = json.loads(body)
+    assert set(answer) == {"detail", "code", "request_id"}
+    assert f"X-Request-Id: {answer['request_id']}".encode() in head

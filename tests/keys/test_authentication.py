@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from keys import authentication, crypto, directory
 from keys.models import ApiKey
@@ -190,8 +191,6 @@ def test_raw_key_is_not_logged(caplog):
 
 
 def test_openapi_names_the_scheme():
-    from drf_spectacular.extensions import OpenApiAuthenticationExtension
-
     scheme = OpenApiAuthenticationExtension.get_match(authentication.BearerKeyAuthentication())
     assert scheme.name == "bearerKey"
     definition = scheme.get_security_definition(None)

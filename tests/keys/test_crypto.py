@@ -74,7 +74,7 @@ def test_parse_refuses_swapped_neighbours():
         lambda raw_key: raw_key.upper(),
         lambda raw_key: raw_key.replace("_", "-"),
         lambda raw_key: raw_key.replace("live", "prod"),
-        lambda raw_key: crypto.prefix_of(raw_key),
+        crypto.prefix_of,
         lambda raw_key: raw_key[:30] + "\u0663" + raw_key[31:],
         lambda raw_key: raw_key[:30] + "é" + raw_key[31:],
         lambda raw_key: raw_key * 120,

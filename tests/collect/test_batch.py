@@ -1,0 +1,156 @@
+"""Many events in one body (contract, section 5): three envelopes, each event judged alone, counts that add up."""
+
+import gzip
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from collect import batch
+from collect.models import Event, Rejection
+from tests import factories
+from thrad_events.errors import Code, Refusal
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def send(client):
+    _, raw_key = factories.key()
+
+    def post(body, content_type="application/json", **headers):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {raw_key}", **headers}
+        return client.post("/api/collect/batch", data, content_type=content_type, headers=headers)
+
+    return post
+
+
+def events(count, **fields):
+    return [{"event_name": "custom", "event_id": f"e{n}", **fields} for n in range(count)]
+
+
+def total(answer):
+    return sum(answer[name] for name in ("stored", "duplicates", "conflicts", "spooled")) + len(answer["rejected"])
+
+
+@pytest.mark.parametrize("envelope", ["object", "array", "ndjson", "gzip"])
+def test_every_envelope_stores_its_events(send, envelope):
+    lines = b"\n".join(json.dumps(event).encode() for event in events(20)) + b"\n\r\n"
+    answer = {
+        "object": lambda: send({"events": events(20), "sent_at": 1}),
+        "array": lambda: send(events(20)),
+        "ndjson": lambda: send(lines, "application/x-ndjson"),
+        "gzip": lambda: send(gzip.compress(json.dumps(events(20)).encode()), **{"Content-Encoding": "gzip"}),
+    }[envelope]()
+    assert answer.status_code == 200
+    assert answer.json() == {"stored": 20, "duplicates": 0, "conflicts": 0, "spooled": 0, "rejected": []}
+    assert Event.objects.count() == 20
+
+
+def test_each_event_is_judged_alone_and_the_counts_add_up(send):
+    send(events(3))
+    sent = [
+        *events(4),
+        {"event_name": "custom", "event_id": "e0", "params": {"other": 1}},
+        {},
+        7,
+        {"event_name": "x", "params": {"deep": json.loads("[" * 70 + "]" * 70)}},
+        {"event_name": "x", "page_url": "x" * 1_100_000},
+        {"event_name": "last"},
+    ]
+    answer = send(sent).json()
+    assert {name: answer[name] for name in ("stored", "duplicates", "conflicts", "spooled")} == {
+        "stored": 2,
+        "duplicates": 3,
+        "conflicts": 1,
+        "spooled": 0,
+    }
+    assert [(one["index"], one["code"]) for one in answer["rejected"]] == [
+        (5, "invalid_event"),
+        (6, "invalid_event"),
+        (7, "invalid_json"),
+        (8, "too_large"),
+    ]
+    assert answer["rejected"][0]["errors"] == {"event_name": ["required"]}
+    assert total(answer) == len(sent)
+    assert sorted(Rejection.objects.values_list("code", flat=True)) == [
+        "conflict",
+        "invalid_event",
+        "invalid_event",
+        "invalid_json",
+        "too_large",
+    ]
+
+
+def test_broken_lines_of_ndjson_are_refused_alone(send):
+    answer = send(b'{"event_name":"a"}\n{"event_name":\n\xff\n{"event_name":"b"}', "application/x-ndjson").json()
+    assert answer["stored"] == 2
+    assert [(one["index"], one["code"]) for one in answer["rejected"]] == [(1, "invalid_json"), (2, "invalid_json")]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b" ", "invalid_json"),
+        (b"{", "invalid_json"),
+        (b'[{"event_name":"x"},]', "invalid_json"),
+        (b'[{"event_name":"x"}', "invalid_json"),
+        (b"[" * 100_000, "invalid_json"),
+        (b'{"\xff":1}', "invalid_json"),
+        (b"7", "invalid_event"),
+        (b"null", "invalid_event"),
+        (b"{}", "invalid_event"),
+        (b'{"events":{}}', "invalid_event"),
+        (b'{"events":null}', "invalid_event"),
+    ],
+)
+def test_envelope_that_cannot_be_read_is_a_400(send, body, code):
+    answer = send(body)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert Rejection.objects.get().code == code
+
+
+def test_two_thousand_events_are_the_most():
+    assert len(batch.split(b"[" + b",".join([b"{}"] * 2_000) + b"]", "application/json")) == 2_000
+    with pytest.raises(Refusal) as refused:
+        batch.split(b"\n".join([b"{}"] * 2_001), batch.NDJSON)
+    assert refused.value.code is Code.TOO_LARGE
+
+
+@pytest.mark.parametrize("body", [b"[]", b'{"events": []}'])
+def test_no_events_are_no_error(send, body):
+    assert total(send(body).json()) == 0
+
+
+def test_number_of_statements_is_constant(send):
+    send(events(1, event_name="warms up the key"))
+    counts = set()
+    for size in (1, 10, 500):
+        with CaptureQueriesContext(connection) as queries:
+            assert send(events(size, tag_id=f"t{size}")).json()["stored"] == size
+        counts.add(len(queries))
+    assert counts == {1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_poison_that_the_contract_missed_is_rejected_at_its_index(send, monkeypatch):
+    build = batch.rows.build
+
+    def spoil(sent, source):
+        row = build(sent, source)
+        if row.event_name == "poison":
+            row.event_name = None
+        return row
+
+    monkeypatch.setattr(batch.rows, "build", spoil)
+    sent = events(5)
+    sent[3]["event_name"] = "poison"
+    answer = send(sent).json()
+    assert (answer["stored"], [one["index"] for one in answer["rejected"]]) == (4, [3])
+
+
+def test_envelope_of_another_type_or_size_is_refused(send):
+    assert send(b"x", "text/plain").status_code == 415
+    assert send(b"[" + b" " * (8 * 1024 * 1024) + b"]").status_code == 413
