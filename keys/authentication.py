@@ -56,7 +56,7 @@ class BearerKeyAuthentication(BaseAuthentication):
         return SCHEME
 
 
-class BearerKeyScheme(OpenApiAuthenticationExtension):
+class BearerKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # spectacular's
     """How the OpenAPI document describes the key."""
 
     target_class = BearerKeyAuthentication

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -55,7 +55,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class ApiKeyAdmin(ModelAdmin):
     """Issue and revoke keys."""
 
     list_display = (
@@ -135,7 +135,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         if change:
             super().save_model(request, obj, form, change)
         else:
-            obj.created_by = cast(AbstractBaseUser, request.user)
+            obj.created_by = cast(User, request.user)
             setattr(request, RAW_KEY, lifecycle.issue(obj))
 
     def response_add(
@@ -206,7 +206,7 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
         revoked = before = 0
         for key in keys:
             with transaction.atomic():
-                if lifecycle.revoke(key, by=cast(AbstractBaseUser, request.user)):
+                if lifecycle.revoke(key, by=cast(User, request.user)):
                     self.log_change(request, key, "Revoked.")
                     revoked += 1
                 else:

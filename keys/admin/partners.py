@@ -12,7 +12,7 @@ from keys.models import Partner
 
 
 @admin.register(Partner)
-class PartnerAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class PartnerAdmin(ModelAdmin):
     """Partners. One with keys stays: its events belong to it."""
 
     list_display = ("name", "key_count", "created_at")

@@ -12,7 +12,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs only
     """Who may use the console."""
 
     form = UserChangeForm
@@ -21,5 +21,5 @@ class UserAdmin(BaseUserAdmin, ModelAdmin):  # type: ignore[misc]  # unfold has 
 
 
 @admin.register(Group)
-class GroupAdmin(BaseGroupAdmin, ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class GroupAdmin(BaseGroupAdmin, ModelAdmin):
     """What users may do together."""

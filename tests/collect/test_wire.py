@@ -80,6 +80,7 @@ def test_media_type_is_said_before_anything_else(rf):
     assert fault(wire.receive(request, LIMIT)) is Code.UNSUPPORTED_MEDIA_TYPE
     request = rf.post("/", b"{}", content_type="application/x-ndjson")
     assert fault(wire.receive(request, LIMIT)) is Code.UNSUPPORTED_MEDIA_TYPE
+    request = rf.post("/", b"{}", content_type="application/x-ndjson")
     assert fault(wire.receive(request, LIMIT, ("application/x-ndjson",))) is None
 
 

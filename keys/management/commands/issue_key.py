@@ -47,4 +47,6 @@ class Command(BaseCommand):
         try:
             instance.clean_fields(exclude=exclude)
         except ValidationError as exc:
-            raise CommandError("; ".join(f"{name}: {' '.join(told)}" for name, told in exc)) from None
+            raise CommandError(
+                "; ".join(f"{name}: {' '.join(told)}" for name, told in exc.message_dict.items())
+            ) from None
