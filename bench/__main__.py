@@ -1,0 +1,182 @@
+"""`python -m bench`: every contestant on this machine, in interleaved rounds, and what came of it.
+
+Writes bench/results.json and prints a table. `--sqlite` measures ours on SQLite; `--full` adds ten million rows and a
+worker's memory over a million events.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from importlib.metadata import version
+from pathlib import Path
+
+from bench import copy, full, paced
+from bench.database import Database
+from bench.servers import CONTESTANTS, ROOT, Contestant, serve
+from tests import mmdb
+from tests.postgres import Postgres
+
+RESULTS = Path(__file__).resolve().parent / "results.json"
+# Durable like production, and with room for a round's WAL, so that no checkpoint falls into one and not another.
+POSTGRES = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "max_connections": "100"}
+PACKAGES = (
+    "django",
+    "djangorestframework",
+    "gunicorn",
+    "gevent",
+    "psycopg",
+    "msgspec",
+    "fastapi",
+    "asyncpg",
+    "uvicorn",
+)
+
+
+def load(contestant: Contestant, database: Database, environment: dict[str, str], seconds: int) -> dict[str, float]:
+    """One round: start, warm up, load, and count what was stored. Raises RuntimeError where an answer was not a 2xx."""
+    database.empty()
+    with serve(contestant, environment) as server:
+        _wrk(server.url, contestant, database.raw_key, 2)
+        before = 0 if contestant.name == "noop" else database.count()
+        result = _wrk(server.url, contestant, database.raw_key, seconds)
+    result["events_per_second"] = result["requests"] * contestant.events_per_request / result["seconds"]
+    if contestant.name != "noop":
+        stored = database.count() - before
+        slack = contestant.connections * contestant.events_per_request
+        expected = result["requests"] * contestant.events_per_request
+        if not expected - slack <= stored <= expected + 2 * slack:
+            raise RuntimeError(f"{contestant.name} answered for {expected} events and stored {stored}")
+    if result["errors"]:
+        raise RuntimeError(f"{contestant.name} gave {result['errors']:.0f} answers that were not 2xx")
+    return result
+
+
+def _wrk(url: str, contestant: Contestant, raw_key: str, seconds: int) -> dict[str, float]:
+    command = ["wrk", "-t1", f"-c{contestant.connections}", f"-d{seconds}s", "--timeout", "30s", "-s", "bench/post.lua"]
+    settings = os.environ | {"BENCH_KEY": raw_key, "BENCH_EVENTS": str(contestant.events_per_request)}
+    run = subprocess.run([*command, url], cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
+    line = next(line for line in run.stdout.splitlines() if line.startswith("RESULT "))
+    return dict(json.loads(line.removeprefix("RESULT ")))
+
+
+def measure(arguments: argparse.Namespace, database: Database, environment: dict[str, str]) -> dict[str, list[dict]]:
+    """The rounds of every contestant, interleaved, so that a drift of the machine meets all alike."""
+    rounds = defaultdict(list)
+    for number in range(arguments.rounds):
+        for name in arguments.only:
+            if name == "copy":
+                rounds[name].append(copy.measure(database, arguments.copy_rows))
+            else:
+                rounds[name].append(load(CONTESTANTS[name], database, environment, arguments.seconds))
+            figure = rounds[name][-1]["events_per_second"]
+            print(f"round {number + 1}  {name:<9}{figure:>10,.0f} events/s", flush=True)
+    return dict(rounds)
+
+
+def half_load(database: Database, environment: dict[str, str], full_rate: float, rounds: int) -> list[dict[str, float]]:
+    """The spread of latencies of `collect` at half of its most."""
+    measured = []
+    with serve(CONTESTANTS["collect"], environment) as server:
+        for _ in range(rounds):
+            database.empty()
+            paced.run(server.host, server.port, database.raw_key, rate=full_rate / 4, seconds=2)
+            one = paced.run(server.host, server.port, database.raw_key, rate=full_rate / 2, seconds=8)
+            measured.append({**one, "p99_vs_p50": one["p99_ms"] / one["p50_ms"]})
+    return measured
+
+
+def median(rounds: list[dict], figure: str = "events_per_second") -> float:
+    return statistics.median(one[figure] for one in rounds)
+
+
+def ratios(rounds: dict[str, list[dict]], spread: list[dict[str, float]]) -> dict[str, float]:
+    """The figures to hold the project to; of the contestants that ran."""
+    pairs = {f"collect_vs_{peer}": ("collect", peer) for peer in ("fastapi", "textbook", "noop")}
+    pairs["batch_vs_copy"] = ("batch", "copy")
+    found = {
+        name: median(rounds[ours]) / median(rounds[theirs])
+        for name, (ours, theirs) in pairs.items()
+        if ours in rounds and theirs in rounds
+    }
+    if spread:
+        found["p99_vs_p50_at_half_load"] = median(spread, "p99_vs_p50")
+    return found
+
+
+def machine() -> dict[str, object]:
+    return {
+        "processors": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=8, help="of load in a round")
+    parser.add_argument("--copy-rows", type=int, default=200_000)
+    parser.add_argument("--only", nargs="+", choices=[*CONTESTANTS, "copy"])
+    parser.add_argument("--sqlite", action="store_true", help="ours alone, on SQLite")
+    parser.add_argument("--full", action="store_true", help="also ten million rows, and memory over a million events")
+    parsed = parser.parse_args()
+    parsed.only = parsed.only or (["collect", "batch"] if parsed.sqlite else [*CONTESTANTS, "copy"])
+    return parsed
+
+
+def run(parsed: argparse.Namespace, database: Database, environment: dict[str, str]) -> dict[str, object]:
+    rounds = measure(parsed, database, environment)
+    spread = []
+    if "collect" in rounds:
+        spread = half_load(database, environment, median(rounds["collect"]), parsed.rounds)
+    found = ratios(rounds, spread)
+    raw: dict[str, object] = {"rounds": rounds, "half_load": spread}
+    if parsed.full:
+        more, raw["full"] = full.measure(database, environment, load, parsed)
+        found |= more
+    return {"ratios": found, "database": database.describe(), "machine": machine(), **raw}
+
+
+def main() -> int:
+    if shutil.which("wrk") is None:
+        print("wrk is missing: apt-get install wrk (Debian, Ubuntu), brew install wrk (macOS)", file=sys.stderr)
+        return 2
+    parsed = arguments()
+    with tempfile.TemporaryDirectory() as directory:
+        # The parent of PostgreSQL's own user and of the servers' one: both have to get in.
+        os.chmod(directory, 0o755)
+        city = str(mmdb.write_city(Path(directory) / "city.mmdb"))
+        environment = {"GEOIP_PATH": city, "ENV_FILE": os.devnull, "SECRET_KEY": "bench", "LOG_LEVEL": "WARNING"}
+        if parsed.sqlite:
+            results = run(parsed, Database.sqlite(Path(directory) / "bench.sqlite3", environment), environment)
+        else:
+            with Postgres(POSTGRES) as postgres:
+                results = run(parsed, Database.postgresql(postgres.create("bench"), environment), environment)
+    path = RESULTS.with_name("results-sqlite.json") if parsed.sqlite else RESULTS
+    path.write_text(json.dumps(results, indent=2, default=str) + "\n")
+    report(results)
+    return 0
+
+
+def report(results: dict) -> None:
+    print(f"\n{'contestant':<12}{'events/s':>12}{'p50 ms':>10}{'p99 ms':>10}")
+    for name, rounds in results["rounds"].items():
+        latencies = "".join(
+            f"{median(rounds, p):>10.1f}" if p in rounds[0] else f"{'':>10}" for p in ("p50_ms", "p99_ms")
+        )
+        print(f"{name:<12}{median(rounds):>12,.0f}{latencies}")
+    print()
+    for name, ratio in results["ratios"].items():
+        print(f"{name:<34}{ratio:>8.2f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

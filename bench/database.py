@@ -1,0 +1,71 @@
+"""The database of a measurement: made, migrated, emptied between rounds, counted after them."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from bench.servers import ROOT
+
+
+@dataclass(frozen=True)
+class Database:
+    """A migrated database with one live key; its URL is put into the environment of the servers."""
+
+    url: str
+    raw_key: str
+
+    @classmethod
+    def sqlite(cls, path: Path, environment: dict[str, str]) -> "Database":
+        return cls._make(f"sqlite:///{path}", environment)
+
+    @classmethod
+    def postgresql(cls, url: str, environment: dict[str, str]) -> "Database":
+        return cls._make(url, environment)
+
+    @classmethod
+    def _make(cls, url: str, environment: dict[str, str]) -> "Database":
+        environment["DATABASE_URL"] = url
+        _manage(environment, "migrate", "-v0")
+        return cls(url, _manage(environment, "issue_key", "--partner", "bench", "--label", "bench").strip())
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.startswith("sqlite:")
+
+    def execute(self, *statements: str) -> list[tuple]:
+        """Run each statement by itself; the rows of the last one."""
+        if self.is_sqlite:
+            connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=30, isolation_level=None)
+            rows = [connection.execute(statement).fetchall() for statement in statements]
+            connection.close()
+            return rows[-1]
+        with psycopg.connect(self.url, autocommit=True) as database:
+            cursors = [database.execute(statement) for statement in statements]
+            return cursors[-1].fetchall() if cursors[-1].description else []
+
+    def empty(self) -> None:
+        """As after a fresh start: no events, and nothing left to write back."""
+        if self.is_sqlite:
+            self.execute("DELETE FROM collect_event", "PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            self.execute("TRUNCATE collect_event", "VACUUM ANALYZE collect_event", "CHECKPOINT")
+
+    def count(self) -> int:
+        return int(self.execute("SELECT count(*) FROM collect_event")[0][0])
+
+    def describe(self) -> dict[str, str]:
+        if self.is_sqlite:
+            return {"sqlite": sqlite3.sqlite_version}
+        names = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "full_page_writes")
+        return {name: self.execute(f"SHOW {name}")[0][0] for name in names}
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> str:
+    command = [sys.executable, "manage.py", *arguments]
+    settings = os.environ | environment
+    return subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, check=True).stdout

@@ -1,0 +1,56 @@
+"""What only shows with much data: ten million rows in the table, and a worker after its millionth event."""
+
+import statistics
+
+from bench import copy
+from bench.servers import CONTESTANTS, serve
+
+ROWS = 10_000_000
+EARLY, LATE = 100_000, 1_000_000
+
+
+def measure(database, environment, load, parsed) -> tuple[dict[str, float], dict[str, object]]:
+    """The ratios, and the figures behind them."""
+    memory = _memory(database, environment)
+    empty = {name: [load(CONTESTANTS[name], database, environment, parsed.seconds) for _ in range(parsed.rounds)]
+             for name in ("collect", "batch")}  # fmt: skip
+    database.empty()
+    copy.fill(database, ROWS)
+    grown = _WithoutEmptying(database)
+    full = {name: [load(CONTESTANTS[name], grown, environment, parsed.seconds) for _ in range(parsed.rounds)]
+            for name in ("collect", "batch")}  # fmt: skip
+    ratios = {f"{name}_full_vs_empty": _median(full[name]) / _median(empty[name]) for name in full}
+    ratios["rss_million_vs_hundred_thousand"] = memory["late_mib"] / memory["early_mib"]
+    return ratios, {"memory": memory, "empty": empty, "full": full, "rows": ROWS}
+
+
+def _median(rounds) -> float:
+    return statistics.median(one["events_per_second"] for one in rounds)
+
+
+class _WithoutEmptying:
+    """The database, whose rows stay between rounds."""
+
+    def __init__(self, database):
+        self._database = database
+
+    def __getattr__(self, name):
+        return getattr(self._database, name)
+
+    def empty(self) -> None:
+        self._database.execute("VACUUM ANALYZE collect_event", "CHECKPOINT")
+
+
+def _memory(database, environment) -> dict[str, float]:
+    """Resident memory of the largest of the workers when each has served that many events, by single requests."""
+    from bench.__main__ import _wrk  # noqa: PLC0415  # the loop is written there
+
+    database.empty()
+    collect = CONTESTANTS["collect"]
+    with serve(collect, environment) as server:
+        figures = {}
+        for name, events in (("early_mib", EARLY), ("late_mib", LATE)):
+            while database.count() < events * len(server.workers()):
+                _wrk(server.url, collect, database.raw_key, 10)
+            figures[name] = server.rss_mib()
+    return figures

@@ -1,0 +1,45 @@
+-- One event a request, each with an event_id of its own; BENCH_KEY and BENCH_EVENTS come from the environment.
+-- Ends with one line of JSON: what was answered, and how long it took.
+local per_request = tonumber(os.getenv("BENCH_EVENTS"))
+local path = per_request == 1 and "/api/collect" or "/api/collect/batch"
+local event = '{"tag_id":"tag_1","event_name":"items_added","event_id":"%s-%d","timestamp":1748275200,"click_id":"clk_xyz",'
+  .. '"session_id":"sess_abc","page_url":"https://shop.example.com/cart?step=2","user_agent":"%s",'
+  .. '"params":{"content_id":"sku_123","quantity":2,"value":58.00,"currency":"USD"}}'
+local agents = {
+  "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
+  "Mozilla/5.0 (iPhone; CPU iPhone OS 17_2 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.2 Mobile/15E148 Safari/604.1",
+  "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0",
+}
+local headers = {
+  ["Content-Type"] = "application/json",
+  ["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY"),
+}
+local sent = 0
+local prefix
+
+function init(args)
+  math.randomseed(os.time())
+  prefix = string.format("%d-%d", os.time(), math.random(1e9))
+end
+
+local function one()
+  sent = sent + 1
+  return string.format(event, prefix, sent, agents[sent % #agents + 1])
+end
+
+function request()
+  if per_request == 1 then
+    return wrk.format("POST", path, headers, one())
+  end
+  local events = {}
+  for n = 1, per_request do events[n] = one() end
+  return wrk.format("POST", path, headers, '{"events":[' .. table.concat(events, ",") .. "]}")
+end
+
+function done(summary, latency, requests)
+  io.write(string.format(
+    'RESULT {"requests":%d,"seconds":%.6f,"errors":%d,"p50_ms":%.3f,"p99_ms":%.3f}\n',
+    summary.requests, summary.duration / 1e6,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+end
