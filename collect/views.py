@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from typing import cast
 
-from django.http import HttpResponse, JsonResponse
-from rest_framework.request import Request
-from rest_framework.response import Response
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.views import APIView
 
 from collect import batch, contract, ingest, ledger, openapi, rows, wire
@@ -14,29 +13,39 @@ from collect.rows import Arrival, Row, Source
 from collect.store import Outcome
 from collect.wire import Received
 from keys.models import ApiKey
+from thrad_events import errors
 from thrad_events.errors import Refusal
 
 
 class SenderView(APIView):
-    """A view for senders' backends: POST only, and DRF's cycle without what such a view has no use for."""
+    """A view for senders' backends: POST with a key, and DRF's cycle without what such a view has no use for.
+
+    No content to negotiate, no parsers, versions or throttles: they would cost more than the event itself.
+    """
 
     http_method_names = ["post"]
 
-    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        """Refuse another method before looking at the key; nothing here negotiates, throttles or has versions."""
-        if request.method != "POST":
-            self.http_method_not_allowed(request)
-        self.perform_authentication(request)
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """Refuse another method before looking at the key; answer whatever goes wrong as an error of the API."""
+        try:
+            if request.method != "POST":
+                raise MethodNotAllowed(str(request.method))
+            for authenticator in self.get_authenticators():
+                # Our authenticators read `META` alone, which Django's own request has too.
+                _, request.auth = authenticator.authenticate(request)  # type: ignore[arg-type,attr-defined,misc]
+            return self.post(request)
+        except Exception as error:  # the boundary: no fault of ours may become a 500
+            return errors.exception_handler(error, {"request": request, "view": self})
 
-    def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
-        """Leave the answer as it is: there is nothing to render."""
-        return response
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Answer an authenticated POST; whatever is raised becomes an error."""
+        raise NotImplementedError
 
     def source(self) -> Source:
         """Who sends, from where, and when: the one reading of the clock."""
-        request = self.request._request
         key = cast(ApiKey, self.request.auth)
-        seen: Enrichment = request.enrichment  # type: ignore[attr-defined]  # EnrichmentMiddleware put it there
+        seen: Enrichment = self.request.enrichment  # type: ignore[attr-defined]  # EnrichmentMiddleware's
+        meta = self.request.META
         return Source(
             partner_id=key.partner_id,
             api_key_id=key.pk,
@@ -44,8 +53,8 @@ class SenderView(APIView):
             received_at=datetime.now(UTC),
             ip_address=seen.ip_address,
             geo=seen.geo,
-            origin=request.META.get("HTTP_ORIGIN"),
-            referer=request.META.get("HTTP_REFERER"),
+            origin=meta.get("HTTP_ORIGIN"),
+            referer=meta.get("HTTP_REFERER"),
         )
 
 
@@ -53,10 +62,10 @@ class CollectView(SenderView):
     """`POST /api/collect`: one event, answered 204 only when it is durable."""
 
     @openapi.collect
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """Store the event of the body (contract, section 1); keep a refused one for the operator."""
-        source, received = self.source(), wire.receive(request._request, contract.MAX_BODY_BYTES)
-        request_id: str = request._request.request_id  # type: ignore[attr-defined]  # RequestIdMiddleware's
+        source, received = self.source(), wire.receive(request, contract.MAX_BODY_BYTES)
+        request_id: str = request.request_id  # type: ignore[attr-defined]  # RequestIdMiddleware's
         try:
             row = _judge(received, source)
         except Refusal as refusal:
@@ -66,22 +75,25 @@ class CollectView(SenderView):
         (written,) = ingest.submit([arrival])
         if written.outcome is Outcome.REJECTED:
             raise contract.poisoned()
-        return HttpResponse(status=204, headers={"X-Event-Id": written.id, "X-Event-Outcome": written.outcome.value})
+        response = HttpResponse(status=204, headers={"X-Event-Id": written.id, "X-Event-Outcome": written.outcome})
+        # There is no content that could have a type.
+        del response.headers["Content-Type"]
+        return response
 
 
 class BatchView(SenderView):
     """`POST /api/collect/batch`: many events, each judged alone."""
 
     @openapi.batch
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """Store the events of the body; say of each refused one where it stands and why (contract, section 5)."""
         source = self.source()
-        received = wire.receive(request._request, batch.MAX_BODY_BYTES, more_types=(batch.NDJSON,))
-        request_id: str = request._request.request_id  # type: ignore[attr-defined]  # RequestIdMiddleware's
+        received = wire.receive(request, batch.MAX_BODY_BYTES, more_types=(batch.NDJSON,))
+        request_id: str = request.request_id  # type: ignore[attr-defined]  # RequestIdMiddleware's
         try:
             if received.fault is not None:
                 raise received.fault
-            events = batch.split(received.body, request._request.content_type or "")
+            events = batch.split(received.body, request.content_type or "")
         except Refusal as refusal:
             ingest.reject([ledger.refused(refusal, source, received.body, request_id)])
             raise
@@ -95,10 +107,10 @@ class ValidateView(SenderView):
     """`POST /api/collect/validate`: what collect would store, or the refusal that it would give."""
 
     @openapi.validate
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: HttpRequest) -> HttpResponse:
         """Show the event as it would be stored; store nothing, count nothing (contract, section 6)."""
-        row = _judge(wire.receive(request._request, contract.MAX_BODY_BYTES), self.source())
-        key = cast(ApiKey, request.auth)
+        row = _judge(wire.receive(request, contract.MAX_BODY_BYTES), self.source())
+        key: ApiKey = request.auth  # type: ignore[attr-defined]  # put there by `dispatch`
         event = rows.shown(row, partner=key.partner.name, api_key=key.prefix)
         return HttpResponse(b'{"valid":true,"event":' + event + b"}", content_type="application/json")
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.db import connection
 
 from keys.models import ApiKey
 from thrad_events.errors import Unavailable
@@ -96,6 +97,9 @@ class Directory:
             self._note_failure(exc)
             return self._fall_back(prefix)
         finally:
+            # At once and not at the end of the request, of which the senders' road tells Django nothing.
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
             self._turns.release()
 
     def _read(self, prefix: str) -> ApiKey | None:

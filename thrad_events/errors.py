@@ -98,7 +98,9 @@ def respond(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     if refusal.errors:
         body["errors"] = refusal.errors
     body["request_id"] = getattr(request, "request_id", None)
-    response = JsonResponse(body, status=refusal.status, headers=refusal.headers)
+    response = JsonResponse(
+        body, status=refusal.status, headers={"X-Content-Type-Options": "nosniff", **refusal.headers}
+    )
     # The line has the status, the code and the fields; never the body or a header of the request.
     level = logging.ERROR if refusal.status >= 500 else logging.INFO
     logger.log(
@@ -136,7 +138,7 @@ def as_refusal(exc: Exception) -> Refusal:
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """DRF's hook: whatever a view of the API raised, in the one JSON shape."""
-    request: HttpRequest = context["request"]._request
+    request: HttpRequest = context["request"]
     refusal = as_refusal(exc)
     if isinstance(exc, drf.MethodNotAllowed):
         refusal.headers["Allow"] = ", ".join(context["view"].allowed_methods)

@@ -88,6 +88,9 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 POSTGRES_OPTIONS: dict[str, Any] = {
     "connect_timeout": 3,
+    # The document of a group goes to the server as it is, unquoted, and its statement is planned once a connection.
+    "server_side_binding": True,
+    "prepare_threshold": 1,
     "options": "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=10000",
 }
 

@@ -237,8 +237,9 @@ def test_refused_bodies_of_a_key_are_kept(collector):
     assert [(code, len(bytes(body))) for code, body in kept] == [("too_large", 65_536)]
 
 
-def test_host_that_is_not_ours_is_a_400(collector):
-    assert_error(collector.post(SEED, Host="evil.example"), 400, "bad_request")
+def test_host_that_is_not_ours_is_a_400_but_for_senders(collector):
+    assert_error(collector.request("GET", "/api/schema", Host="evil.example"), 400, "bad_request")
+    assert collector.post({"event_name": "x"}, Host="10.0.0.7").status == 204
 
 
 @pytest.mark.parametrize(
