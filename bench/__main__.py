@@ -44,10 +44,10 @@ def load(contestant: Contestant, database: Database, environment: dict[str, str]
     database.empty()
     with serve(contestant, environment) as server:
         _wrk(server.url, contestant, database.raw_key, 2)
-        before = 0 if contestant.name == "noop" else database.count()
+        before = database.count()
         result = _wrk(server.url, contestant, database.raw_key, seconds)
     result["events_per_second"] = result["requests"] * contestant.events_per_request / result["seconds"]
-    if contestant.name != "noop":
+    if contestant.stores:
         stored = database.count() - before
         slack = contestant.connections * contestant.events_per_request
         expected = result["requests"] * contestant.events_per_request
@@ -61,6 +61,7 @@ def load(contestant: Contestant, database: Database, environment: dict[str, str]
 def _wrk(url: str, contestant: Contestant, raw_key: str, seconds: int) -> dict[str, float]:
     command = ["wrk", "-t1", f"-c{contestant.connections}", f"-d{seconds}s", "--timeout", "30s", "-s", "bench/post.lua"]
     settings = os.environ | {"BENCH_KEY": raw_key, "BENCH_EVENTS": str(contestant.events_per_request)}
+    settings["BENCH_PREFIX"] = contestant.prefix
     run = subprocess.run([*command, url], cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
     line = next(line for line in run.stdout.splitlines() if line.startswith("RESULT "))
     return dict(json.loads(line.removeprefix("RESULT ")))
@@ -76,7 +77,7 @@ def measure(arguments: argparse.Namespace, database: Database, environment: dict
             else:
                 rounds[name].append(load(CONTESTANTS[name], database, environment, arguments.seconds))
             figure = rounds[name][-1]["events_per_second"]
-            print(f"round {number + 1}  {name:<9}{figure:>10,.0f} events/s", flush=True)
+            print(f"round {number + 1}  {name:<12}{figure:>10,.0f} events/s", flush=True)
     return dict(rounds)
 
 
@@ -98,7 +99,7 @@ def median(rounds: list[dict], figure: str = "events_per_second") -> float:
 
 def ratios(rounds: dict[str, list[dict]], spread: list[dict[str, float]]) -> dict[str, float]:
     """The figures to hold the project to; of the contestants that ran."""
-    pairs = {f"collect_vs_{peer}": ("collect", peer) for peer in ("fastapi", "textbook", "noop")}
+    pairs = {f"collect_vs_{peer}": ("collect", peer) for peer in ("fastapi", "textbook", "noop", "noop_short")}
     pairs["batch_vs_copy"] = ("batch", "copy")
     found = {
         name: median(rounds[ours]) / median(rounds[theirs])

@@ -1,7 +1,7 @@
 -- One event a request, each with an event_id of its own; BENCH_KEY and BENCH_EVENTS come from the environment.
 -- Ends with one line of JSON: what was answered, and how long it took.
 local per_request = tonumber(os.getenv("BENCH_EVENTS"))
-local path = per_request == 1 and "/api/collect" or "/api/collect/batch"
+local path = (os.getenv("BENCH_PREFIX") or "") .. (per_request == 1 and "/api/collect" or "/api/collect/batch")
 local event = '{"tag_id":"tag_1","event_name":"items_added","event_id":"%s-%d","timestamp":1748275200,"click_id":"clk_xyz",'
   .. '"session_id":"sess_abc","page_url":"https://shop.example.com/cart?step=2","user_agent":"%s",'
   .. '"params":{"content_id":"sku_123","quantity":2,"value":58.00,"currency":"USD"}}'

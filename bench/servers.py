@@ -28,6 +28,11 @@ class Contestant:
     settings: dict[str, str] = field(default_factory=dict)
     events_per_request: int = 1
     connections: int = 64
+    prefix: str = ""
+
+    @property
+    def stores(self) -> bool:
+        return not self.name.startswith("noop")
 
 
 _GUNICORN = (sys.executable, "-m", "gunicorn")
@@ -47,7 +52,8 @@ CONTESTANTS = {
             {"DJANGO_SETTINGS_MODULE": "bench.peers.textbook_settings"},
         ),
         Contestant("noop", _GUNICORN, {"DJANGO_SETTINGS_MODULE": "bench.peers.noop_settings"}),
-        Contestant("batch", _GUNICORN, events_per_request=500, connections=4),
+        Contestant("noop_short", _GUNICORN, {"DJANGO_SETTINGS_MODULE": "bench.peers.noop_settings"}, prefix="/short"),
+        Contestant("batch", _GUNICORN, events_per_request=500, connections=8),
     )
 }  # fmt: skip
 

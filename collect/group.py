@@ -5,7 +5,6 @@ It must never answer a request before its call has returned, nor hold more than 
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -76,8 +75,6 @@ class Group(Generic[Item, Result]):
         while True:
             self._wake.wait()
             self._wake.clear()
-            # Whoever is on the way at this very moment comes along: this gives way once, it does not wait.
-            time.sleep(0)
             while self._queue:
                 self._call(self._take())
 

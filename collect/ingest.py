@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 # Events that may wait in a worker, and events in one statement. A full queue is told so at once.
 MAX_WAITING = 10_000
-MAX_GROUP = 2_000
+MAX_GROUP = 500
 
 
 def submit(arrivals: Sequence[Arrival]) -> list[Written]:

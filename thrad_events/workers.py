@@ -1,10 +1,19 @@
 """What a worker process starts once it has forked; gunicorn.conf.py calls it."""
 
+import gc
+
 from collect import ingest
 from keys import housekeeping
+
+# Python looks for cycles after 700 new objects, which a single request makes; they are rare here.
+GC_THRESHOLD = 20_000
 
 
 def start() -> None:
     """Start the threads of a worker: fresh keys, and shared commits."""
     housekeeping.start()
     ingest.start()
+    # What is loaded by now stays: the collector need not look through it again and again, in the middle of requests.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
