@@ -4,10 +4,10 @@ The same bytes go to the database, into the spool, out of an export and into an 
 here, and nobody else knows how.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from random import getrandbits
 
 import msgspec
 from msgspec import Raw
@@ -103,8 +103,9 @@ class Arrival:
 def uuid7(moment: datetime) -> str:
     """A UUIDv7 (RFC 9562, section 5.7) of `moment`: 48 bits of Unix milliseconds, then 74 random ones."""
     milliseconds = int(moment.timestamp() * 1000)
-    random = int.from_bytes(os.urandom(10), "big")
-    value = milliseconds << 80 | 0x7 << 76 | (random >> 68) << 64 | 0x2 << 62 | random & 0x3FFF_FFFF_FFFF_FFFF
+    # An id has to be unique, not secret: the process's own generator, which is seeded anew after a fork.
+    bits = getrandbits(74)
+    value = milliseconds << 80 | 0x7 << 76 | (bits >> 62) << 64 | 0x2 << 62 | bits & 0x3FFF_FFFF_FFFF_FFFF
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 

@@ -7,6 +7,7 @@ middlewares that they need, and in every other way as Django would serve them (d
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
@@ -45,6 +46,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if environ["PATH_INFO"] not in _views:
         return _django(environ, start_response)
     response = _serve(WSGIRequest(environ))
+    if response.status_code != HTTPStatus.NO_CONTENT:
+        response.headers["Content-Length"] = str(len(response.content))
     start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
     # The bytes and not the response, whose `close` would send Django's signal.
     return [response.content]

@@ -38,6 +38,13 @@ def test_curl_of_the_page_stores_one_enriched_row(collector):
     assert f"X-Event-Id: {_id(collector, 'curl-1')}" in answer
 
 
+def test_answers_say_how_long_they_are(collector):
+    stored, refused = collector.post({**SEED, "event_id": "framed"}), collector.post({})
+    assert "Content-Length" not in stored.headers  # a 204 has none: RFC 9110, section 8.6
+    assert refused.headers["Content-Length"] == str(len(refused.body))
+    assert "Transfer-Encoding" not in stored.headers | refused.headers
+
+
 def test_second_time_is_a_duplicate_and_another_body_a_conflict(collector):
     sent = {**SEED, "event_id": "twice"}
     answers = [

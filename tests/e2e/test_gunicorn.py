@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests import factories
 from tests.server import ROOT
 
 SLOW = 50
@@ -20,7 +21,9 @@ def connect(server) -> socket.socket:
 def read_to(sock: socket.socket, end: bytes) -> bytes:
     received = b""
     while not received.endswith(end):
-        received += sock.recv(65536)
+        data = sock.recv(65536)
+        assert data, f"closed after {received!r}"
+        received += data
     return received
 
 
@@ -57,13 +60,17 @@ def test_stop_does_not_wait_for_idle_connections(server):
 
 
 def test_stop_answers_the_request_in_flight(server):
+    _, raw_key = factories.key()
     with connect(server) as slow:
-        slow.sendall(b"POST /api/collect HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
-        time.sleep(0.2)
+        head = f"POST /api/collect HTTP/1.1\r\nAuthorization: Bearer {raw_key}\r\nContent-Type: application/json\r\n"
+        slow.sendall(f"{head}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode())
+        # The "continue" says that the request is a worker's, and no longer only the kernel's.
+        assert read_to(slow, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        slow.sendall(b"{")
         server.process.send_signal(signal.SIGTERM)
         time.sleep(1.5)
         slow.sendall(b"}")
-        assert read_to(slow, b"}").startswith(b"HTTP/1.1 401")
+        assert read_to(slow, b"}").startswith(b"HTTP/1.1 400")
         assert server.process.wait(10) == 0
 
 
