@@ -30,8 +30,10 @@ def test_docs_page_loads_nothing_from_elsewhere(collector):
 
 def test_server_answers_as_the_document_says(collector):
     """Schemathesis: no 5xx, no answer outside the document, no valid event refused, no invalid one taken."""
+    # A key of its own: it is refused more often than rejections are kept of a key in an hour.
+    raw_key = collector.manage("issue_key", "--partner", "acme", "--label", "schemathesis").strip()
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{collector.server.url}/api/schema"]
-    options = ["-H", f"Authorization: Bearer {collector.raw_key}", "--checks", "all", "--max-examples", "40"]
+    options = ["-H", f"Authorization: Bearer {raw_key}", "--checks", "all", "--max-examples", "40"]
     run = subprocess.run([*command, *options], capture_output=True, text=True, timeout=180, check=False)
     assert run.returncode == 0, run.stdout[-4_000:]
     assert "6 selected / 6 total" in run.stdout
