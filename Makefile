@@ -8,7 +8,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test check venv clean lint types django audit
+.PHONY: help run test faults bench check venv clean lint types django audit
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -23,6 +23,12 @@ test: .venv/.dev ## Run the tests on SQLite and on a PostgreSQL that they start 
 	@$(PYTHON) -m coverage erase
 	$(PYTHON) -m pytest --database sqlite --cov --cov-report= --cov-fail-under=0
 	$(PYTHON) -m pytest --database postgresql --cov --cov-append --cov-report=term-missing:skip-covered
+
+faults: .venv/.dev ## Break the database, the server and the disk in every way that docs/operations.md names: half an hour
+	$(PYTHON) -m pytest --database postgresql -m "long or not long" tests/faults
+
+bench: .venv/.bench ## Measure against FastAPI, a textbook view, an empty one and COPY; ARGS="--sqlite", "--full"
+	$(PYTHON) -m bench $(ARGS)
 
 check: lint types django audit test ## All that has to hold before a commit: lint, types, settings, advisories, tests
 
@@ -68,6 +74,10 @@ audit: .venv/.dev
 .venv/.dev: requirements-dev.txt .venv/.run
 	@echo "Installing requirements-dev.txt, a few minutes the first time ..."
 	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+.venv/.bench: bench/requirements.txt .venv/.dev
+	@$(PIP) install -r bench/requirements.txt
 	@touch $@
 
 .venv/bin/python:

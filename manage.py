@@ -8,4 +8,6 @@ from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "thrad_events.settings")
+    # A migration or a backfill may take as long as it takes; the server's bound is in the settings.
+    os.environ.setdefault("STATEMENT_SECONDS", "0")
     execute_from_command_line(sys.argv)

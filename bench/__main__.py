@@ -25,7 +25,13 @@ from tests.postgres import Postgres
 
 RESULTS = Path(__file__).resolve().parent / "results.json"
 # Durable like production, and with room for a round's WAL, so that no checkpoint falls into one and not another.
-POSTGRES = {"shared_buffers": "512MB", "max_wal_size": "8GB", "min_wal_size": "2GB", "checkpoint_timeout": "30min", "max_connections": "100"}
+POSTGRES = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "8GB",
+    "min_wal_size": "2GB",
+    "checkpoint_timeout": "30min",
+    "max_connections": "100",
+}
 PACKAGES = (
     "django",
     "djangorestframework",

@@ -1,6 +1,7 @@
 """The last step of the road: arrivals become rows, durably, and what the database refuses becomes a rejection.
 
-Nothing is acknowledged here that is not committed; one bad row never fails its neighbours.
+Nothing is acknowledged here that is not committed, to the database or, while that cannot answer, to the spool; one
+bad row never fails its neighbours.
 """
 
 import logging
@@ -8,8 +9,10 @@ from collections.abc import Sequence
 
 from django.db import Error, connection
 
-from collect import contract, ledger, store
+from collect import contract, ledger, spool, store
+from collect.circuit import Circuit
 from collect.group import Group
+from collect.ledger import Refused
 from collect.native import off_the_hub
 from collect.rows import Arrival
 from collect.store import Outcome, Written
@@ -20,31 +23,90 @@ logger = logging.getLogger(__name__)
 # Events that may wait in a worker, and events in one statement. A full queue is told so at once.
 MAX_WAITING = 10_000
 MAX_GROUP = 500
+# Refused bodies, up to 64 KiB each, that may wait to be written down.
+MAX_REFUSED_WAITING = 1_000
+# How long a database that failed is left alone, unless it is seen to work before (`drain` looks every second).
+RETRY_SECONDS = 10.0
+
+database = Circuit("the database", RETRY_SECONDS)
 
 
 def submit(arrivals: Sequence[Arrival]) -> list[Written]:
     """Make the arrivals durable; what became of each, in their order. Raises `Unavailable` when nothing could be."""
-    return _group.submit(arrivals) if arrivals else []
+    return _arriving.submit(arrivals) if arrivals else []
+
+
+def reject(refused: Sequence[Refused]) -> None:
+    """Keep refused bodies for the operator. Where that fails the copies are lost, never the answer."""
+    try:
+        for start in range(0, len(refused), MAX_GROUP):
+            _refusing.submit(refused[start : start + MAX_GROUP])
+    except Unavailable:
+        logger.exception("rejections could not be kept", extra={"events": len(refused)})
 
 
 def start() -> None:
     """Let requests share their commits from now on; once a worker, after it has forked."""
-    _group.start()
+    _arriving.start()
+    _refusing.start()
+
+
+def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
+    """Store the arrivals in the database, the refused ones in its ledger. Raises `django.db.Error`; safe to repeat."""
+    try:
+        results = _write(arrivals)
+    except Error:
+        if not _is_lost():
+            raise
+        # The database was restarted since the last group, and this is the first to notice.
+        connection.close()
+        results = _write(arrivals)
+    ledger.keep(
+        _refused(arrival, result)
+        for arrival, result in zip(arrivals, results, strict=True)
+        if result.outcome in (Outcome.CONFLICT, Outcome.REJECTED)
+    )
+    return results
 
 
 def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
+    if database.is_open:
+        return _spool(arrivals)
     try:
-        results = _write(arrivals)
-        ledger.keep(
-            _refused(arrival, result)
-            for arrival, result in zip(arrivals, results, strict=True)
-            if result.outcome in (Outcome.CONFLICT, Outcome.REJECTED)
-        )
+        return store_now(arrivals)
     except Error as error:
-        logger.exception("events could not be stored")
+        _drop_connection()
+        if not spool.is_enabled():
+            logger.exception("events could not be stored")
+            raise Unavailable from error
+        database.open(error)
+        return _spool(arrivals)
+
+
+def _spool(arrivals: Sequence[Arrival]) -> list[Written]:
+    try:
+        spool.append(arrivals)
+    except Error as error:
+        logger.exception("the spool cannot take events")
+        raise Unavailable from error
+    return [Written(Outcome.SPOOLED, arrival.row.id) for arrival in arrivals]
+
+
+def _keep(refused: Sequence[Refused]) -> list[None]:
+    if database.is_open:
+        raise Unavailable
+    try:
+        ledger.keep(refused)
+    except Error as error:
         _drop_connection()
         raise Unavailable from error
-    return results
+    return [None] * len(refused)
+
+
+def _is_lost() -> bool:
+    """Whether the connection broke under the statement, and is not just one that could not be made."""
+    broken = connection.connection
+    return not connection.in_atomic_block and broken is not None and bool(getattr(broken, "closed", False))
 
 
 def _drop_connection() -> None:
@@ -53,15 +115,10 @@ def _drop_connection() -> None:
         connection.close()
 
 
-_group = Group(off_the_hub(_commit) if connection.vendor == "sqlite" else _commit, limit=MAX_WAITING, size=MAX_GROUP)
-
-
-def reject(refused: Sequence[ledger.Refused]) -> None:
-    """Keep refused bodies for the operator. A database that is away loses the copies, never the answer."""
-    try:
-        ledger.keep(refused)
-    except Error:
-        logger.exception("rejections could not be kept")
+# psycopg waits cooperatively under gevent; sqlite3 does not.
+_native = off_the_hub if connection.vendor == "sqlite" else lambda function: function
+_arriving = Group(_native(_commit), limit=MAX_WAITING, size=MAX_GROUP)
+_refusing = Group(_native(_keep), limit=MAX_REFUSED_WAITING, size=MAX_GROUP)
 
 
 def _write(arrivals: Sequence[Arrival]) -> list[Written]:

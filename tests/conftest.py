@@ -22,10 +22,10 @@ def scratch(pytestconfig: pytest.Config) -> Path:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, scratch: Path) -> None:
     """Make the SQLite of the tests a file: memory, which is Django's choice, is closed to other processes."""
-    if databases.is_sqlite():
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        options: dict[str, Any] = settings.DATABASES["default"]
-        options["TEST"] = {**options.get("TEST", {}), "NAME": str(scratch / f"{worker}.sqlite3")}
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    for alias in ("default", "spool") if databases.is_sqlite() else ("spool",):
+        options: dict[str, Any] = settings.DATABASES[alias]
+        options["TEST"] = {**options.get("TEST", {}), "NAME": str(scratch / f"{alias}-{worker}.sqlite3")}
 
 
 @pytest.fixture

@@ -63,8 +63,9 @@ def serve(database_url: str, **environment: str) -> Iterator[Server]:
     Raises RuntimeError with what it logged where it does not come up. Nobody migrates the database here.
     """
     port = free_port()
-    settings = {"DATABASE_URL": database_url, "HOST": "127.0.0.1", "PORT": str(port), **environment}
-    with tempfile.NamedTemporaryFile(prefix="gunicorn-", suffix=".log") as log:
+    with tempfile.TemporaryDirectory(prefix="spool-") as spool, tempfile.NamedTemporaryFile(suffix=".log") as log:
+        own = {"DATABASE_URL": database_url, "HOST": "127.0.0.1", "PORT": str(port)}
+        settings = {**own, "SPOOL_PATH": f"{spool}/spool.sqlite3", **environment}
         process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn"], cwd=ROOT, env=os.environ | settings, stdout=log, stderr=log
         )

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from collect import geo
+from collect import geo, spool
 
 Check = Callable[[], dict[str, Any]]
 
@@ -19,10 +21,21 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Each part with its state and its time in milliseconds; 503 while a part that events need is not there."""
-    checks = {"database": _timed(_database), "migrations": _timed(_migrations), "geo": _timed(_geo)}
-    ready = all(check["status"] != "failed" for check in checks.values())
-    return JsonResponse({"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503)
+    """Each part with its state and its time in milliseconds; 503 while events cannot be made durable.
+
+    Beside PostgreSQL there is the spool: while it takes events, a database that is away is no reason to stop sending.
+    """
+    database = _timed(_database)
+    checks = {"database": database}
+    # One wait for a database that does not answer is enough.
+    checks["migrations"] = _timed(_migrations) if database["status"] == "ok" else {"status": "unknown"}
+    if spool.is_enabled():
+        checks["spool"] = _timed(_spool)
+    checks["geo"] = _timed(_geo)
+    is_stored = database["status"] == checks["migrations"]["status"] == "ok"
+    is_spooled = database["status"] == "failed" and checks.get("spool", {}).get("status") == "ok"
+    status = "ready" if is_stored else "ready, spooling" if is_spooled else "not ready"
+    return JsonResponse({"status": status, "checks": checks}, status=200 if is_stored or is_spooled else 503)
 
 
 def _timed(check: Check) -> dict[str, Any]:
@@ -39,6 +52,14 @@ def _database() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return {"status": "ok", "vendor": connection.vendor}
+
+
+def _spool() -> dict[str, Any]:
+    """What waits for the database; `full` is when SQLite would refuse another event."""
+    found = spool.status()
+    age = None if found.oldest is None else round((datetime.now(UTC) - found.oldest).total_seconds(), 1)
+    is_full = found.bytes > settings.SPOOL_MAX_BYTES * 0.99
+    return {"status": "full" if is_full else "ok", "events": found.events, "oldest_seconds": age, "bytes": found.bytes}
 
 
 def _migrations() -> dict[str, Any]:

@@ -86,12 +86,18 @@ SQLITE_OPTIONS: dict[str, Any] = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 5,
 }
+# How long a statement may take. None of the server's takes longer; `manage.py` sets no bound, for a migration or a
+# backfill of many rows may.
+STATEMENT_SECONDS = env.int("STATEMENT_SECONDS", default=5)
 POSTGRES_OPTIONS: dict[str, Any] = {
     "connect_timeout": 3,
     # The document of a group goes to the server as it is, unquoted, and its statement is planned once a connection.
     "server_side_binding": True,
     "prepare_threshold": 1,
-    "options": "-c statement_timeout=5000 -c lock_timeout=4000 -c idle_in_transaction_session_timeout=10000",
+    "options": (
+        f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c lock_timeout={STATEMENT_SECONDS * 800} "
+        "-c idle_in_transaction_session_timeout=60000"
+    ),
 }
 
 
@@ -100,10 +106,36 @@ def database(url: str) -> dict[str, Any]:
     config: dict[str, Any] = environ.Env.db_url_config(url)
     options = SQLITE_OPTIONS if config["ENGINE"].endswith("sqlite3") else POSTGRES_OPTIONS
     config["OPTIONS"] = {**options, **config.get("OPTIONS", {})}
+    if config["ENGINE"] == "django.db.backends.postgresql":
+        config["ENGINE"] = "thrad_events.postgresql"
     return config
 
 
-DATABASES = {"default": database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'events.sqlite3'}"))}
+# Where events go, fsynced, while PostgreSQL cannot take them; and how large that file may grow.
+SPOOL_PATH = env.str("SPOOL_PATH", default=str(VAR_DIR / "spool.sqlite3"))
+SPOOL_MAX_BYTES = env.int("SPOOL_MAX_BYTES", default=1024**3)
+SPOOL_PAGE_BYTES = 4096
+SPOOL_TABLE = (
+    "CREATE TABLE IF NOT EXISTS spooled (id INTEGER PRIMARY KEY AUTOINCREMENT, received_at TEXT NOT NULL, "
+    "request_id TEXT NOT NULL, document BLOB NOT NULL, body BLOB NOT NULL)"
+)
+
+DATABASES = {
+    "default": database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'events.sqlite3'}")),
+    "spool": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": SPOOL_PATH,
+        # SQLite itself keeps the bound: a full spool refuses the commit. The table is there wherever a connection is.
+        "OPTIONS": {
+            **SQLITE_OPTIONS,
+            "init_command": (
+                f"{SQLITE_OPTIONS['init_command']} PRAGMA max_page_count={SPOOL_MAX_BYTES // SPOOL_PAGE_BYTES}; "
+                f"{SPOOL_TABLE};"
+            ),
+        },
+    },
+}
+DATABASE_ROUTERS = ["collect.routers.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- the collect endpoint --------------------------------------------------------------------------

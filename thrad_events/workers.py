@@ -2,7 +2,7 @@
 
 import gc
 
-from collect import ingest
+from collect import drain, ingest, spool
 from keys import housekeeping
 
 # Python looks for cycles after 700 new objects, which a single request makes; they are rare here.
@@ -10,9 +10,12 @@ GC_THRESHOLD = 20_000
 
 
 def start() -> None:
-    """Start the threads of a worker: fresh keys, and shared commits."""
+    """Start the threads of a worker: fresh keys, shared commits, and the way out of the spool."""
     housekeeping.start()
     ingest.start()
+    if spool.is_enabled():
+        spool.prepare()
+        drain.start()
     # What is loaded by now stays: the collector need not look through it again and again, in the middle of requests.
     gc.collect()
     gc.freeze()

@@ -3,12 +3,13 @@
 import pytest
 from django.db import OperationalError
 
-from collect import ingest, ledger, rows, store
+from collect import contract, ingest, ledger, rows, spool, store
 from collect.models import Event, Rejection
+from collect.store import Outcome, Written
 from tests import factories
 from thrad_events.errors import Unavailable
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 
 
 @pytest.fixture
@@ -47,14 +48,57 @@ def test_no_arrivals_are_no_statement(source, django_assert_num_queries):
         assert ingest.submit([]) == []
 
 
-def test_database_that_fails_is_unavailable_and_never_a_result(source, monkeypatch):
+@pytest.fixture
+def failing(monkeypatch):
+    """The store fails, each time; how often it was asked."""
+    asked = []
+
     def fail(arrivals):
+        asked.append(arrivals)
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(store, "write", fail)
+    yield asked
+    ingest.database.close()
+
+
+def test_database_that_fails_without_a_spool_is_unavailable_and_never_a_result(source, failing, monkeypatch):
+    monkeypatch.setattr(spool, "is_enabled", lambda: False)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            ingest.submit([factories.arrival(source)])
+    assert len(failing) == 2
+    assert not Event.objects.exists()
+    assert spool.head() is None
+
+
+def test_database_that_fails_is_left_alone_and_events_are_spooled(source, failing, monkeypatch):
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    arrivals = [factories.arrival(source, event_id=str(n)) for n in range(3)]
+    for arrival in arrivals:
+        assert ingest.submit([arrival]) == [Written(Outcome.SPOOLED, arrival.row.id)]
+    assert len(failing) == 1
+    waiting = spool.take(10)
+    assert [one.arrival for one in waiting] == arrivals
+    spool.discard(waiting)
+
+
+def test_spool_that_cannot_take_an_event_is_unavailable(source, failing, monkeypatch):
+    def full(arrivals):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    monkeypatch.setattr(spool, "append", full)
     with pytest.raises(Unavailable):
         ingest.submit([factories.arrival(source)])
-    assert not Event.objects.exists()
+
+
+def test_rejections_are_kept_in_steps_of_what_may_wait(source, monkeypatch):
+    kept = []
+    monkeypatch.setattr(ledger, "keep", lambda refused: kept.append(len(refused)))
+    refusal = contract.poisoned()
+    ingest.reject([ledger.refused(refusal, source, b"{}", "id") for _ in range(1_100)])
+    assert kept == [500, 500, 100]
 
 
 def test_rejection_that_cannot_be_kept_changes_no_answer(source, monkeypatch, caplog):
@@ -62,5 +106,5 @@ def test_rejection_that_cannot_be_kept_changes_no_answer(source, monkeypatch, ca
         raise OperationalError("away")
 
     monkeypatch.setattr(ledger, "keep", fail)
-    ingest.reject([])
+    ingest.reject([ledger.refused(contract.poisoned(), source, b"{}", "id")])
     assert "could not be kept" in caplog.text

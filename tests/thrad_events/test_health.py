@@ -4,16 +4,28 @@ import pytest
 from django.db import OperationalError
 from django.db.migrations.recorder import MigrationRecorder
 
-from collect import geo
+from collect import geo, spool
 from tests import mmdb
 from thrad_events import health
+
+
+both = pytest.mark.django_db(databases=["default", "spool"])
+
+
+class Away:
+    """A connection to a database that is away."""
+
+    vendor = "postgresql"
+
+    def cursor(self):
+        raise OperationalError("connection to db.internal refused")
 
 
 def test_livez_asks_no_database(client):
     assert client.get("/livez").json() == {"status": "ok"}
 
 
-@pytest.mark.django_db
+@both
 def test_readyz_says_how_each_part_is(client, monkeypatch, tmp_path):
     monkeypatch.setattr(geo, "_file", geo.CityFile(str(tmp_path / "city.mmdb")))
     answer = client.get("/readyz")
@@ -26,7 +38,7 @@ def test_readyz_says_how_each_part_is(client, monkeypatch, tmp_path):
     assert client.get("/readyz").json()["checks"]["geo"]["status"] == "ok"
 
 
-@pytest.mark.django_db
+@both
 def test_readyz_is_a_503_while_migrations_are_pending(client):
     MigrationRecorder.Migration.objects.filter(app="collect").last().delete()
     answer = client.get("/readyz")
@@ -38,16 +50,23 @@ def test_readyz_is_a_503_while_migrations_are_pending(client):
     }
 
 
-@pytest.mark.django_db
-def test_readyz_is_a_503_while_the_database_is_away(client, monkeypatch):
-    class Away:
-        vendor = "postgresql"
-
-        def cursor(self):
-            raise OperationalError("connection to db.internal refused")
-
+@both
+def test_readyz_is_a_503_while_the_database_is_away_and_there_is_no_spool(client, monkeypatch):
     monkeypatch.setattr(health, "connection", Away())
+    monkeypatch.setattr(spool, "is_enabled", lambda: False)
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["database"]["error"] == "OperationalError"
     assert b"internal" not in answer.content
+
+
+@both
+def test_readyz_is_a_200_while_the_spool_stands_in_and_a_503_when_it_is_full(client, monkeypatch, settings):
+    monkeypatch.setattr(health, "connection", Away())
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready, spooling")
+    assert answer.json()["checks"]["spool"]["events"] == 0
+    settings.SPOOL_MAX_BYTES = 4096
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["spool"]["status"]) == (503, "full")

@@ -1,0 +1,39 @@
+"""`manage.py drain_spool`: what the server does by itself, by hand."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+
+from collect import drain, spool
+
+
+class Command(BaseCommand):
+    """Moves the events that wait in the spool to the database, in the order in which they came."""
+
+    help = (
+        "Move the events that wait in the spool to the database. A running server does so by itself, every second; "
+        "this is for one that will not be started again."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """`--dry-run`."""
+        parser.add_argument("--dry-run", action="store_true", help="say what waits and move nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Exits with 1 where the database fails or another process drains; running it again goes on."""
+        try:
+            if options["dry_run"]:
+                self._say()
+            else:
+                self.stdout.write(f"{drain.drain()} events moved to the database.")
+        except drain.Busy as error:
+            raise CommandError(str(error.__doc__ or error)) from None
+        except Error as error:
+            raise CommandError(f"{error}. What was not moved still waits; try again.") from error
+
+    def _say(self) -> None:
+        found = spool.status()
+        since = "" if found.oldest is None else f", the first since {found.oldest:%Y-%m-%d %H:%M:%S} UTC"
+        self.stdout.write(f"{found.events} events wait{since}. Nothing was moved.")

@@ -1,0 +1,47 @@
+"""A PostgreSQL for all faults, and a house on it for each test.
+
+They need none of the tests' own database, and are run once: with those of PostgreSQL, or of SQLite for its own faults.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests import databases
+from tests.faults.house import House
+from tests.faults.load import Load
+from tests.postgres import Postgres
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave what is about the other database to the other run."""
+    is_test = collection_path.name.startswith("test_")
+    return True if is_test and (collection_path.name == "test_sqlite.py") != databases.is_sqlite() else None
+
+
+@pytest.fixture(scope="session")
+def postgres_of_faults() -> Iterator[Postgres]:
+    with Postgres() as postgres:
+        yield postgres
+
+
+@pytest.fixture
+def make_house(tmp_path: Path, postgres_of_faults: Postgres) -> Iterator[Callable[..., House]]:
+    """Houses with settings of their own, `make_house(SPOOL_MAX_BYTES="100000")`; ended after the test."""
+    with ExitStack() as stack:
+        if postgres_of_faults._process is None:
+            postgres_of_faults.start()
+        yield lambda **environment: stack.enter_context(House(tmp_path, postgres_of_faults, **environment))
+
+
+@pytest.fixture
+def house(make_house: Callable[..., House]) -> House:
+    return make_house()
+
+
+@pytest.fixture
+def load(house: House, tmp_path: Path) -> Iterator[Load]:
+    with Load(house.port, house.key, tmp_path / "acknowledged") as running:
+        yield running

@@ -1,0 +1,153 @@
+"""The server and its database as an operator runs them, with handles to break each of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+
+from tests.e2e.collector import manage
+from tests.postgres import Postgres, free_port
+from tests.server import ROOT, stop
+
+START_SECONDS = 60
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for `condition`; AssertionError with `what` when it does not come in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+class House:
+    """Gunicorn with two workers on a migrated PostgreSQL of its own, both on ports that survive a restart."""
+
+    def __init__(self, directory: Path, postgres: Postgres, **environment: str) -> None:
+        self.postgres = postgres
+        self.port = free_port()
+        self.directory = directory
+        self.url = postgres.create(f"house_{self.port}")
+        self.spool = directory / "spool.sqlite3"
+        manage(self.url, "migrate", "-v0")
+        self.key = manage(self.url, "issue_key", "--partner", "acme", "--label", "load").strip()
+        self._environment = {
+            "DATABASE_URL": self.url,
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "SPOOL_PATH": str(self.spool),
+            "VAR_DIR": str(directory),
+            **environment,
+        }
+        self._log = tempfile.NamedTemporaryFile(prefix="house-", suffix=".log")  # noqa: SIM115  # lives as long as this
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self.process is not None:
+            stop(self.process)
+        with suppress(OSError):
+            self._log.close()
+
+    @property
+    def log(self) -> str:
+        """What the server has logged so far."""
+        return Path(self._log.name).read_text()
+
+    def start(self, wrapper: tuple[str, ...] = ()) -> None:
+        """Start gunicorn, as a supervisor would after it ended, and wait until it answers."""
+        self.process = subprocess.Popen(
+            [*wrapper, sys.executable, "-m", "gunicorn"],
+            cwd=ROOT,
+            env=os.environ | self._environment,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        until(lambda: self.get("/livez") is not None, START_SECONDS, "gunicorn answers")
+        until(lambda: len(self.workers()) == 2, START_SECONDS, "two workers run")
+
+    def workers(self) -> list[int]:
+        """The process ids of gunicorn's workers."""
+        assert self.process is not None
+        with suppress(OSError):
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            return [int(pid) for pid in children]
+        return []
+
+    def kill_worker(self) -> None:
+        """SIGKILL one worker."""
+        if workers := self.workers():
+            os.kill(workers[0], signal.SIGKILL)
+
+    def kill_master(self) -> None:
+        """SIGKILL the master, and start another as a supervisor does; the orphans end by themselves."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.start()
+
+    def get(self, path: str) -> Any:
+        """The status and the JSON (or text) of a GET; None where nobody answers."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=15)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, HTTPException):
+            return None
+        finally:
+            connection.close()
+        is_json = response.headers.get_content_type() == "application/json"
+        return response.status, json.loads(body) if is_json else body.decode()
+
+    def post(self, event: Any, path: str = "/api/collect", key: str | None = None) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the answer to one event."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        headers = {"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"}
+        connection.request("POST", path, body, headers)
+        response = connection.getresponse()
+        try:
+            return response.status, dict(response.headers), response.read()
+        finally:
+            connection.close()
+
+    def spooled(self) -> int:
+        """How many events wait in the spool, by what the server says."""
+        answer = self.get("/readyz")
+        return int(answer[1]["checks"]["spool"]["events"]) if answer else -1
+
+    def wait_until_drained(self, seconds: float = 60) -> None:
+        """Until nothing waits in the spool."""
+        until(lambda: self.spooled() == 0, seconds, "the spool is empty")
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a query, read past the application."""
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(query).fetchall()
+
+    def count(self) -> int:
+        """How many events the database has."""
+        return int(self.rows("SELECT count(*) FROM collect_event")[0][0])
+
+    def assert_whole(self, acknowledged: set[str]) -> None:
+        """Every acknowledged id is stored, none twice, and all under the partner that sent them."""
+        found = self.rows("SELECT event_id, partner_id FROM collect_event WHERE event_id IS NOT NULL")
+        stored = [event_id for event_id, _ in found]
+        missing = acknowledged - set(stored)
+        assert not missing, f"{len(missing)} of {len(acknowledged)} acknowledged events are missing"
+        assert len(stored) == len(set(stored)), "an event is stored twice"
+        assert len({partner for _, partner in found}) <= 1

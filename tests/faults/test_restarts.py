@@ -1,0 +1,70 @@
+"""The database stopped, the server killed: what was acknowledged is there afterwards, once."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.faults.house import until
+
+
+def assert_answers(load):
+    """No answer but 204, 503 and cut connections."""
+    assert all(answer.startswith(("204", "503", "cut")) for answer in load.answers), load.answers
+
+
+def test_postgresql_stopped_and_restarted_spools_and_drains(house, load):
+    load.wait_for(200)
+    house.postgres.stop("immediate")
+    load.wait_for(500)
+    assert load.answers["204 spooled"] > 0
+    assert house.get("/livez")[0] == 200
+    house.postgres.start()
+    house.wait_until_drained()
+    load.wait_for(200)
+    load.stop()
+    house.wait_until_drained()
+    assert_answers(load)
+    assert not any(answer.startswith("401") for answer in load.answers)
+    house.assert_whole(load.acknowledged)
+
+
+def test_sigkill_of_a_worker_and_of_the_master_loses_nothing_acknowledged(house, load):
+    load.wait_for(200)
+    house.kill_worker()
+    load.wait_for(200)
+    house.kill_master()
+    load.wait_for(200)
+    load.stop()
+    assert_answers(load)
+    house.assert_whole(load.acknowledged)
+
+
+def test_worker_killed_while_it_drains_loses_and_doubles_nothing(house, load):
+    load.wait_for(50)  # a key that no worker has met is answered 503 while the database is away
+    house.postgres.stop("immediate")
+    load.wait_for(2_000)
+    load.stop()
+    house.postgres.start()
+    before = house.count()
+    for _ in range(3):
+        until(lambda: house.count() > before, 30, "draining has begun")
+        for pid in house.workers():
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.5)
+    house.wait_until_drained()
+    house.assert_whole(load.acknowledged)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_stop_and_reload_under_load_cut_nobody_off(house, load, sign):
+    load.wait_for(300)
+    house.process.send_signal(sign)
+    if sign == signal.SIGTERM:
+        assert house.process.wait(30) == 0
+        house.start()
+    load.wait_for(300)
+    load.stop()
+    assert_answers(load)
+    house.assert_whole(load.acknowledged)
