@@ -6,7 +6,9 @@ A slow or idle client must cost a greenlet and nothing else, and no header of a 
 import json
 import logging
 import os
+import shutil
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -173,6 +175,23 @@ class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
             handler.setFormatter(JsonFormatter())
         # It warns of every HEAD that Django answers, whose body gunicorn then leaves out as it should.
         logging.getLogger("gunicorn.http.wsgi").setLevel(logging.ERROR)
+
+
+def on_starting(_server: Any) -> None:
+    """Make the directory of the workers' metrics, before any of them is forked."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="thrad-metrics-")
+
+
+def child_exit(_server: Any, worker: Worker) -> None:
+    """Leave out what only a living worker has; its counts stay."""
+    from prometheus_client import multiprocess  # noqa: PLC0415  # reads the directory's name when imported
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """Delete the directory of the metrics."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def post_worker_init(_worker: Worker) -> None:

@@ -14,17 +14,18 @@ OLD = timedelta(days=60)
 
 
 @register()
-def trusted_proxies(**_: Any) -> Sequence[CheckMessage]:
-    """collect.E001: every entry of TRUSTED_PROXIES is a network."""
-    return [error for entry in settings.TRUSTED_PROXIES if (error := _network_error(entry))]
+def networks(**_: Any) -> Sequence[CheckMessage]:
+    """collect.E001: every entry of TRUSTED_PROXIES and of METRICS_ALLOW is a network."""
+    names = ("TRUSTED_PROXIES", "METRICS_ALLOW")
+    return [error for name in names for entry in getattr(settings, name) if (error := _network_error(name, entry))]
 
 
-def _network_error(entry: str) -> Error | None:
+def _network_error(name: str, entry: str) -> Error | None:
     try:
         client_ip.networks([entry])
     except ValueError:
         return Error(
-            f"TRUSTED_PROXIES: {entry!r} is not a network",
+            f"{name}: {entry!r} is not a network",
             hint="Write CIDRs with commas between them, such as 10.0.0.0/8,fd00::/8.",
             id="collect.E001",
         )

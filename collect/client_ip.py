@@ -42,11 +42,12 @@ def resolve(peer: str, forwarded: str | None, trusted: Sequence[Network]) -> str
     if not trusted or forwarded is None:
         return address
     hops = forwarded.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:]
-    while hops and address is not None and _is_trusted(address, trusted):
+    while hops and address is not None and is_within(address, trusted):
         address = normalise(hops.pop())
     return address
 
 
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+def is_within(address: str, allowed: Sequence[Network]) -> bool:
+    """Whether an address, as `normalise` gives it, lies in one of the networks."""
     parsed = ip_address(address)
-    return any(parsed in network for network in trusted)
+    return any(parsed in network for network in allowed)

@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.db import Error, connection
 
 from collect import ingest, spool
+from thrad_events import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +52,10 @@ def drain() -> int:
     moved = 0
     with _turn():
         while spooled := spool.take(STEP):
-            ingest.store_now([one.arrival for one in spooled])
+            results = ingest.store_now([one.arrival for one in spooled])
             spool.discard(spooled)
+            for outcome, number in Counter(result.outcome for result in results).items():
+                metrics.DRAINED.labels(outcome).inc(number)
             moved += len(spooled)
     return moved
 

@@ -5,17 +5,21 @@ bad row never fails its neighbours.
 """
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Sequence
 
 from django.db import Error, connection
 
-from collect import contract, ledger, spool, store
+from collect import contract, ledger, rows, spool, store
 from collect.circuit import Circuit
 from collect.group import Group
 from collect.ledger import Refused
 from collect.native import off_the_hub
 from collect.rows import Arrival
 from collect.store import Outcome, Written
+from keys import directory
+from thrad_events import metrics
 from thrad_events.errors import Code, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -28,16 +32,28 @@ MAX_REFUSED_WAITING = 1_000
 # How long a database that failed is left alone, unless it is seen to work before (`drain` looks every second).
 RETRY_SECONDS = 10.0
 
+# Beside the outcomes of `store`: what was answered 503.
+UNAVAILABLE = "unavailable"
+
 database = Circuit("the database", RETRY_SECONDS)
 
 
 def submit(arrivals: Sequence[Arrival]) -> list[Written]:
     """Make the arrivals durable; what became of each, in their order. Raises `Unavailable` when nothing could be."""
-    return _arriving.submit(arrivals) if arrivals else []
+    if not arrivals:
+        return []
+    try:
+        return _arriving.submit(arrivals)
+    except Unavailable:
+        _count(Counter((UNAVAILABLE, arrival.row.partner_id, arrival.row.channel) for arrival in arrivals))
+        raise
 
 
 def reject(refused: Sequence[Refused]) -> None:
     """Keep refused bodies for the operator. Where that fails the copies are lost, never the answer."""
+    _count(Counter((Outcome.REJECTED, one.partner_id, rows.CHANNEL) for one in refused))
+    for one in refused:
+        metrics.REJECTIONS.labels(one.code).inc()
     try:
         for start in range(0, len(refused), MAX_GROUP):
             _refusing.submit(refused[start : start + MAX_GROUP])
@@ -70,6 +86,25 @@ def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
 
 
 def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
+    start = time.perf_counter()
+    results = _make_durable(arrivals)
+    metrics.COMMIT_SECONDS.observe(time.perf_counter() - start)
+    metrics.GROUP_EVENTS.observe(len(arrivals))
+    _count(
+        Counter(
+            (result.outcome, arrival.row.partner_id, arrival.row.channel)
+            for arrival, result in zip(arrivals, results, strict=True)
+        )
+    )
+    return results
+
+
+def _count(events: Counter[tuple[str, int, str]]) -> None:
+    for (outcome, partner_id, channel), number in events.items():
+        metrics.EVENTS.labels(outcome, directory.partner_name(partner_id), channel).inc(number)
+
+
+def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
     if database.is_open:
         return _spool(arrivals)
     try:
@@ -136,6 +171,7 @@ def _write(arrivals: Sequence[Arrival]) -> list[Written]:
 
 def _refused(arrival: Arrival, result: Written) -> ledger.Refused:
     conflict = result.outcome is Outcome.CONFLICT
+    metrics.REJECTIONS.labels(Outcome.CONFLICT if conflict else Code.INVALID_EVENT).inc()
     return ledger.Refused(
         partner_id=arrival.row.partner_id,
         api_key_id=arrival.row.api_key_id,

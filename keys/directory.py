@@ -21,6 +21,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from keys.models import ApiKey
+from thrad_events import metrics
 from thrad_events.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,9 @@ class Directory:
         self._known: dict[str, Entry] = {}
         self._unknown: dict[str, float] = {}
         self._used: dict[str, datetime] = {}
+        self._partners: dict[int, str] = {}
+        # Counted here and published by the thread: a metric costs more than the look-up.
+        self._hits = self._misses = 0
         self._changing = threading.Lock()
         self._turns = threading.BoundedSemaphore(ASKING)
         self._away_since: float | None = None
@@ -82,6 +86,7 @@ class Directory:
         now = self._clock()
         entry = self._known.get(prefix)
         if entry is not None and now - entry.read_at < TRUST_SECONDS:
+            self._hits += 1
             return entry.key
         if entry is None and now - self._unknown.get(prefix, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
             return None
@@ -89,6 +94,7 @@ class Directory:
 
     def _ask(self, prefix: str) -> ApiKey | None:
         """Read one key on the request's own connection; one that was known waits for nothing."""
+        self._misses += 1
         if self._is_away() or not self._turns.acquire(timeout=0 if prefix in self._known else TURN_SECONDS):
             return self._fall_back(prefix)
         try:
@@ -127,6 +133,7 @@ class Directory:
             if current is None:
                 _make_room(self._known)
             self._known[prefix] = Entry(key, asked_at)
+            self._partners[key.partner_id] = key.partner.name
         return key
 
     def _fall_back(self, prefix: str) -> ApiKey:
@@ -165,6 +172,10 @@ class Directory:
     def mark_used(self, key: ApiKey) -> None:
         """Note that the key has just opened the door; `write_uses` tells the database."""
         self._used[key.prefix] = datetime.now(UTC)
+
+    def partner_name(self, partner_id: int) -> str:
+        """The name of a partner one of whose keys was met, else its id in words: for metrics, not for decisions."""
+        return self._partners.get(partner_id) or f"#{partner_id}"
 
     def refresh(self) -> bool:
         """Read every known key again, in one statement; False where the database does not answer."""
@@ -215,7 +226,13 @@ class Directory:
 
     def housekeep(self) -> bool:
         """One round of the thread; False where the database failed."""
+        self._publish()
         return self.refresh() and self.write_uses()
+
+    def _publish(self) -> None:
+        hits, misses, self._hits, self._misses = self._hits, self._misses, 0, 0
+        metrics.AUTH_LOOKUPS.labels("hit").inc(hits)
+        metrics.AUTH_LOOKUPS.labels("miss").inc(misses)
 
 
 # The one of this process. Each of its functions is called through this module, as `directory.find(prefix)`.
@@ -223,4 +240,5 @@ shared = Directory()
 find = shared.find
 forget = shared.forget
 mark_used = shared.mark_used
+partner_name = shared.partner_name
 housekeep = shared.housekeep

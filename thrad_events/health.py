@@ -1,16 +1,22 @@
 """Whether the process lives, and whether it should be sent requests."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 
-from collect import geo, spool
+from collect import client_ip, geo, spool
+from thrad_events.metrics import exposition
 
 Check = Callable[[], dict[str, Any]]
 
@@ -38,6 +44,38 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": status, "checks": checks}, status=200 if is_stored or is_spooled else 503)
 
 
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus's text format, for the networks of METRICS_ALLOW.
+
+    Behind a proxy that is not in TRUSTED_PROXIES everybody would have the proxy's address, so nobody is let in.
+    """
+    address: str | None = request.enrichment.ip_address  # type: ignore[attr-defined]  # EnrichmentMiddleware's
+    is_hidden = "HTTP_X_FORWARDED_FOR" in request.META and not settings.TRUSTED_PROXIES
+    allowed = client_ip.networks(settings.METRICS_ALLOW)
+    if address is None or is_hidden or not client_ip.is_within(address, allowed):
+        raise PermissionDenied
+    return HttpResponse(exposition(_Now()), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class _Now(Collector):
+    """What is looked up when it is asked for."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The spool, where there is one, and the age of the geo database, where there is one."""
+        if spool.is_enabled():
+            with suppress(Error):
+                found = spool.status()
+                yield GaugeMetricFamily("thrad_spool_events", "Events that wait for the database", found.events)
+                yield GaugeMetricFamily("thrad_spool_oldest_seconds", "Age of the first of them", _age(found.oldest))
+                yield GaugeMetricFamily("thrad_spool_bytes", "Size of the spool", found.bytes)
+        if (built_at := geo.status().built_at) is not None:
+            yield GaugeMetricFamily("thrad_geo_database_age_seconds", "Since it was built", _age(built_at))
+
+
+def _age(moment: datetime | None) -> float:
+    return 0.0 if moment is None else (datetime.now(UTC) - moment).total_seconds()
+
+
 def _timed(check: Check) -> dict[str, Any]:
     start = time.perf_counter()
     try:
@@ -57,9 +95,13 @@ def _database() -> dict[str, Any]:
 def _spool() -> dict[str, Any]:
     """What waits for the database; `full` is when SQLite would refuse another event."""
     found = spool.status()
-    age = None if found.oldest is None else round((datetime.now(UTC) - found.oldest).total_seconds(), 1)
     is_full = found.bytes > settings.SPOOL_MAX_BYTES * 0.99
-    return {"status": "full" if is_full else "ok", "events": found.events, "oldest_seconds": age, "bytes": found.bytes}
+    return {
+        "status": "full" if is_full else "ok",
+        "events": found.events,
+        "oldest_seconds": round(_age(found.oldest), 1),
+        "bytes": found.bytes,
+    }
 
 
 def _migrations() -> dict[str, Any]:

@@ -144,6 +144,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_STALE_SECONDS = env.int("AUTH_STALE_SECONDS", default=3600)
 # Networks whose X-Forwarded-For is believed, as CIDRs. None by default: anybody can send that header.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+# Who may read /metrics, as CIDRs.
+METRICS_ALLOW = env.list("METRICS_ALLOW", default=["127.0.0.1/32", "::1/128"])
 # A City database in MaxMind's format; read again when the file is replaced.
 GEOIP_PATH = env.str("GEOIP_PATH", default=str(VAR_DIR / "city.mmdb"))
 

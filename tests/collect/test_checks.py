@@ -17,11 +17,11 @@ def city(monkeypatch, tmp_path):
 
 def test_proxy_that_is_no_network_is_an_error(settings):
     settings.TRUSTED_PROXIES = ["10.0.0.0/8", "proxy.internal"]
-    (error,) = checks.trusted_proxies()
+    (error,) = checks.networks()
     assert error.id == "collect.E001"
     assert "'proxy.internal'" in error.msg
     settings.TRUSTED_PROXIES = ["10.0.0.0/8", "fd00::/8"]
-    assert checks.trusted_proxies() == []
+    assert checks.networks() == []
 
 
 def test_missing_geo_database_is_a_warning(city):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from keys import directory as module
 from keys.directory import Directory
-from keys.models import ApiKey
+from keys.models import ApiKey, Partner
 from tests.keys import factories
 from tests.keys.conftest import failing
 from thrad_events.errors import Unavailable
@@ -237,7 +237,7 @@ def test_turn_is_given_back_whatever_happens(directory, clock, monkeypatch):
 
 def test_threads_share_one_directory(directory, monkeypatch):
     monkeypatch.setattr(module, "CAPACITY", 20)
-    keys = [ApiKey(pk=number, prefix=f"p{number}") for number in range(60)]
+    keys = [ApiKey(pk=number, prefix=f"p{number}", partner=Partner(pk=1, name="acme")) for number in range(60)]
     rows = {key.prefix: key for key in keys}
     monkeypatch.setattr(module, "_load", lambda prefixes: {p: rows[p] for p in prefixes if p in rows})
     monkeypatch.setattr(ApiKey.objects, "bulk_update", lambda *args, **kwargs: 0)

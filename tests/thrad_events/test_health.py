@@ -8,7 +8,6 @@ from collect import geo, spool
 from tests import mmdb
 from thrad_events import health
 
-
 both = pytest.mark.django_db(databases=["default", "spool"])
 
 

@@ -1,0 +1,27 @@
+"""/metrics, by a real server: what each worker counted is added up."""
+
+import re
+
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def samples(text, name):
+    """The values of a metric by its labels."""
+    found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {tuple(sorted(sample.labels.items())): sample.value for sample in found if sample.name == name}
+
+
+def test_metrics_of_all_workers_are_added_up(collector):
+    def stored():
+        text = collector.request("GET", "/metrics", Authorization=None).body.decode()
+        return samples(text, "thrad_events_total").get(
+            (("channel", "server"), ("outcome", "stored"), ("partner", "acme")), 0
+        )
+
+    before = stored()
+    for number in range(40):
+        assert collector.post({"event_name": "counted", "event_id": f"counted-{number}"}).status == 204
+    text = collector.request("GET", "/metrics", Authorization=None).body.decode()
+    assert stored() - before == 40
+    assert re.search(r"^thrad_commit_seconds_count [1-9]", text, re.MULTILINE)
+    assert re.search(r"^thrad_geo_database_age_seconds ", text, re.MULTILINE)

@@ -1,0 +1,69 @@
+"""What is counted, who may read it, and that each event is counted once."""
+
+from collections import Counter
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests import factories
+from tests.factories import SEED_EVENT
+
+both = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
+
+
+def samples(text, name):
+    """The values of a metric by its labels."""
+    found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {tuple(sorted(sample.labels.items())): sample.value for sample in found if sample.name == name}
+
+
+def events(client):
+    text = client.get("/metrics").content.decode()
+    counted = Counter()
+    for labels, value in samples(text, "thrad_events_total").items():
+        counted[dict(labels)["outcome"]] += value
+    return counted
+
+
+@both
+def test_each_event_is_counted_once_by_its_outcome(client):
+    _, raw_key = factories.key()
+
+    def post(event, path="/api/collect"):
+        client.post(path, event, content_type="application/json", headers={"Authorization": f"Bearer {raw_key}"})
+
+    before = events(client)
+    batch = [{**SEED_EVENT, "event_id": str(n)} for n in range(4)]
+    post(SEED_EVENT)
+    post(SEED_EVENT)
+    post({**SEED_EVENT, "params": {}})
+    post({})
+    post({"events": [*batch, batch[0], {"event_name": 1}]}, "/api/collect/batch")
+    post(SEED_EVENT, "/api/collect/validate")
+    assert events(client) - before == {
+        "stored": 5,
+        "duplicate": 2,
+        "conflict": 1,
+        "rejected": 2,
+    }
+
+
+@both
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "status"),
+    [
+        ("127.0.0.1", None, 200),
+        ("::1", None, 200),
+        ("::ffff:127.0.0.1", None, 200),
+        ("192.0.2.1", None, 403),
+        ("192.0.2.1", "127.0.0.1", 403),
+        ("127.0.0.1", "192.0.2.1", 403),
+        ("", None, 403),
+    ],
+)
+def test_only_allowed_networks_may_read(client, peer, forwarded, status):
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    answer = client.get("/metrics", REMOTE_ADDR=peer, headers=headers)
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json()["code"] == "forbidden"
