@@ -6,7 +6,7 @@ worker would be served.
 
 import sys
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
@@ -29,8 +29,16 @@ def off_the_hub(function: Callable[Args, Result]) -> Callable[Args, Result]:
 
     pool = ThreadPool(1)
 
+    def guarded(*args: Args.args, **kwargs: Args.kwargs) -> tuple[Result | None, Exception | None]:
+        try:
+            return function(*args, **kwargs), None
+        except Exception as error:  # carried over to the caller; gevent would print it besides
+            return None, error
+
     def call(*args: Args.args, **kwargs: Args.kwargs) -> Result:
-        result: Result = pool.apply(function, args, kwargs)
-        return result
+        result, error = pool.apply(guarded, args, kwargs)
+        if error is not None:
+            raise error
+        return cast(Result, result)
 
     return call

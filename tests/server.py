@@ -57,17 +57,18 @@ class Server:
 
 
 @contextmanager
-def serve(database_url: str, **environment: str) -> Iterator[Server]:
+def serve(database_url: str, wrapper: tuple[str, ...] = (), **environment: str) -> Iterator[Server]:
     """Gunicorn on a free loopback port, with the settings of the tests and those in `environment`.
 
-    Raises RuntimeError with what it logged where it does not come up. Nobody migrates the database here.
+    `wrapper` is a command that runs it. Raises RuntimeError with what it logged where it does not come up.
+    Nobody migrates the database here.
     """
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="spool-") as spool, tempfile.NamedTemporaryFile(suffix=".log") as log:
         own = {"DATABASE_URL": database_url, "HOST": "127.0.0.1", "PORT": str(port)}
         settings = {**own, "SPOOL_PATH": f"{spool}/spool.sqlite3", **environment}
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn"], cwd=ROOT, env=os.environ | settings, stdout=log, stderr=log
+            [*wrapper, sys.executable, "-m", "gunicorn"], cwd=ROOT, env=os.environ | settings, stdout=log, stderr=log
         )
         server = Server(process, settings["HOST"], port, Path(log.name))
         try:

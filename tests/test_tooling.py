@@ -7,7 +7,7 @@ from tests.server import ROOT
 # Read with `env.bool("NAME"`, `os.environ["NAME"` or `os.environ.get("NAME"`.
 READ = re.compile(r'(?:env\.\w+\(|os\.environ(?:\.get\(|\[))"([A-Z_]+)"')
 # Says where the file of settings is, so it cannot stand in it.
-NOT_IN_FILE = {"ENV_FILE"}
+NOT_IN_FILE = {"ENV_FILE", "PROMETHEUS_MULTIPROC_DIR"}
 
 
 def test_env_example_has_every_setting_and_no_other():

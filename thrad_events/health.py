@@ -18,6 +18,9 @@ from prometheus_client.registry import Collector
 from collect import client_ip, geo, spool
 from thrad_events.metrics import exposition
 
+# The share of the spool's bound from which another event may not fit.
+FULL = 0.97
+
 Check = Callable[[], dict[str, Any]]
 
 
@@ -93,9 +96,9 @@ def _database() -> dict[str, Any]:
 
 
 def _spool() -> dict[str, Any]:
-    """What waits for the database; `full` is when SQLite would refuse another event."""
+    """What waits for the database; `full` is while SQLite may refuse another event."""
     found = spool.status()
-    is_full = found.bytes > settings.SPOOL_MAX_BYTES * 0.99
+    is_full = found.bytes > settings.SPOOL_MAX_BYTES * FULL
     return {
         "status": "full" if is_full else "ok",
         "events": found.events,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
@@ -37,11 +39,12 @@ class House:
         self.postgres = postgres
         self.port = free_port()
         self.directory = directory
-        self.url = postgres.create(f"house_{self.port}")
+        self.role = f"house_{self.port}"
+        self.url = self._make_database()
         self.spool = directory / "spool.sqlite3"
         manage(self.url, "migrate", "-v0")
         self.key = manage(self.url, "issue_key", "--partner", "acme", "--label", "load").strip()
-        self._environment = {
+        self.environment = {
             "DATABASE_URL": self.url,
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
@@ -62,6 +65,16 @@ class House:
         with suppress(OSError):
             self._log.close()
 
+    def _make_database(self) -> str:
+        """A database and the ordinary role that owns it: a superuser is bound by nothing."""
+        url = self.postgres.create(self.role)
+        password = secrets.token_urlsafe(16)
+        with psycopg.connect(self.postgres.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE ROLE {self.role} LOGIN PASSWORD '{password}'")
+            connection.execute(f"ALTER DATABASE {self.role} OWNER TO {self.role}")
+        parts = urlsplit(url)
+        return urlunsplit(parts._replace(netloc=f"{self.role}:{password}@{parts.hostname}:{parts.port}"))
+
     @property
     def log(self) -> str:
         """What the server has logged so far."""
@@ -72,7 +85,7 @@ class House:
         self.process = subprocess.Popen(
             [*wrapper, sys.executable, "-m", "gunicorn"],
             cwd=ROOT,
-            env=os.environ | self._environment,
+            env=os.environ | self.environment,
             stdout=self._log,
             stderr=self._log,
         )
