@@ -33,8 +33,13 @@ environ.Env.read_env(os.environ.get("ENV_FILE", Path(__file__).resolve().parent 
 BODY_SECONDS = 30.0
 # A connection that has been idle for longer is closed when the worker is told to stop.
 FAREWELL_SECONDS = 1.0
+# Connections of a worker that are served; more are told 503 at the door. Below `worker_connections`, whose excess
+# gunicorn leaves waiting outside.
+MAX_CLIENTS = 800
 # A client that sends more than it may is read from for so long, and so much, after its answer.
 LINGER_SECONDS = 2.0
+# The same for one that is shed: there are many of those at a time.
+SHED_LINGER_SECONDS = 0.2
 LINGER_STEP = 64 * 1024
 LINGER_BYTES = 16 * 1024 * 1024
 
@@ -75,7 +80,10 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self._is_quitting = False
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        """Serve a connection, in a greenlet of its own."""
+        """Serve a connection, in a greenlet of its own; shed it where there are too many that are not idle."""
+        if len(self._clients) >= MAX_CLIENTS and not self._part_from_the_most_idle():
+            self._shed(client)
+            return
         self._clients[gevent.getcurrent()] = client
         try:
             super().handle(listener, client, addr)
@@ -91,7 +99,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             with super().timeout_ctx():
                 yield
         finally:
-            del self._idle_since[client]
+            self._idle_since.pop(client, None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Serve a request, whose body is read through `req.unreader`."""
@@ -129,6 +137,26 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             self._is_quitting = True
             super().handle_quit(sig, frame)
 
+    def _part_from_the_most_idle(self) -> bool:
+        """Make room by ending the connection that has waited longest for a request; False where none has for long."""
+        client, since = next(iter(self._idle_since.items()), (None, 0.0))
+        if client is None or time.monotonic() - since < FAREWELL_SECONDS:
+            return False
+        del self._idle_since[client]
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RD)
+        return True
+
+    def _shed(self, client: Any) -> None:
+        """Answer 503 at once: whoever waited in a queue before the door would learn it too late to try elsewhere."""
+        request_id = uuid.uuid4().hex
+        self.log.warning("too many connections", extra={"status": 503, "request_id": request_id})
+        with suppress(OSError):
+            client.sendall(_error(503, request_id))
+            _linger(client, SHED_LINGER_SECONDS)
+        with suppress(OSError):
+            client.close()
+
     def _part_from_idle(self) -> None:
         """No more reading from the silent ones: a request that has reached this machine is still served."""
         now = time.monotonic()
@@ -152,9 +180,9 @@ def _error(status: int, request_id: str) -> bytes:
     return "\r\n".join([*head, "", body]).encode()
 
 
-def _linger(sock: Any) -> None:
+def _linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:
     """Read on for a moment before closing: a client that is still sending would lose the answer to a reset."""
-    with suppress(OSError), gevent.Timeout(LINGER_SECONDS, False):
+    with suppress(OSError), gevent.Timeout(seconds, False):
         sock.shutdown(socket.SHUT_WR)
         for _ in range(LINGER_BYTES // LINGER_STEP):
             if not sock.recv(LINGER_STEP):

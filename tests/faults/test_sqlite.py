@@ -16,6 +16,7 @@ from tests import databases
 from tests.e2e.collector import Collector, manage
 from tests.faults.house import until
 from tests.faults.load import Load
+from tests.faults.trace import assert_synced_before_204, traced
 from tests.server import serve
 
 
@@ -143,3 +144,11 @@ def test_synchronous_is_full_on_every_connection():
         thread.start()
         thread.join()
     assert found == [2, 2, 2]
+
+
+def test_sqlite_syncs_its_log_before_the_204(collector, tmp_path):
+    meet_both_workers(collector)
+    master = psutil.Process(collector.server.process.pid)
+    with traced([master.pid, *(child.pid for child in master.children())], tmp_path) as calls:
+        assert collector.post(event("power-loss-3")).headers["X-Event-Outcome"] == "stored"
+    assert_synced_before_204(calls, "power-loss-3", ".sqlite3-wal")

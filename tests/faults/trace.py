@@ -1,0 +1,59 @@
+"""The system calls of running processes, in the order in which they returned: what power loss would find on disk."""
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CALLS = "fsync,fdatasync,write,pwrite64,sendto,sendmsg,recvfrom,recvmsg,read"
+RESUMED = re.compile(r"<\.\.\. \w+ resumed>")
+
+
+@contextmanager
+def traced(pids: list[int], directory: Path) -> Iterator[list[str]]:
+    """The calls of these processes, and of those that they start, while the block runs; filled when it ends."""
+    assert shutil.which("strace"), "strace is missing: apt-get install strace"
+    path, lines = directory / "strace", []
+    command = ["strace", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", str(path)]
+    tracer = subprocess.Popen([*command, *(part for pid in pids for part in ("-p", str(pid)))], stderr=subprocess.PIPE)
+    try:
+        time.sleep(1)
+        assert tracer.poll() is None, tracer.stderr.read().decode()
+        yield lines
+        time.sleep(0.5)
+    finally:
+        tracer.terminate()
+        tracer.wait(10)
+        tracer.stderr.close()
+        lines += _returned(path.read_text(errors="replace").splitlines())
+
+
+def _returned(raw: list[str]) -> list[str]:
+    """Calls as one line each, at the place where they returned."""
+    unfinished: dict[str, str] = {}
+    whole = []
+    for line in raw:
+        pid, _, call = line.partition(" ")
+        if call.endswith("<unfinished ...>"):
+            unfinished[pid] = call.removesuffix("<unfinished ...>")
+        elif RESUMED.search(call):
+            whole.append(unfinished.pop(pid, "") + RESUMED.sub("", call.strip()))
+        else:
+            whole.append(call.strip())
+    return whole
+
+
+def assert_synced_before_204(lines: list[str], event_id: str, log: str) -> None:
+    """The event went in, then a sync of `log` (a part of a file's name) returned, then the 204 was sent."""
+    arrived = next(n for n, line in enumerate(lines) if event_id in line)
+    answered = next(n for n, line in enumerate(lines) if n > arrived and "HTTP/1.1 204" in line)
+    written = max(n for n, line in enumerate(lines[:answered]) if event_id in line)
+    syncs = [
+        n
+        for n, line in enumerate(lines[:answered])
+        if n > written and re.match(r"f(data)?sync\(", line) and log in line and line.endswith("= 0")
+    ]
+    assert syncs, "\n".join(line[:160] for line in lines[arrived : answered + 1])
