@@ -1,14 +1,16 @@
 """System checks: what would make the server keep less than it promises, said before it starts."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import Error as DatabaseError
 
 from collect import client_ip, geo
+from collect.durability import problems
 
 OLD = timedelta(days=60)
 
@@ -56,3 +58,22 @@ def user_agent_engine(**_: Any) -> Sequence[CheckMessage]:
             )
         ]
     return []
+
+
+@register(Tags.database)
+def durability(databases: Collection[str] | None = None, **_: Any) -> Sequence[CheckMessage]:
+    """collect.W004 where the database may lose what it has committed, collect.W005 where it cannot be asked."""
+    if "default" not in (databases or ()):
+        return []
+    hint = "Every 204 says that the event is on disk: docs/operations.md, PostgreSQL's settings."
+    try:
+        return [Warning(problem, hint=hint, id="collect.W004") for problem in problems()]
+    except DatabaseError as error:
+        reason = f"The database does not say whether it keeps what it commits: {error}"
+        return [Warning(reason, hint="Is it running, and DATABASE_URL right?", id="collect.W005")]
+
+
+@register(deploy=True)
+def durability_at_deployment(databases: Collection[str] | None = None, **options: Any) -> Sequence[CheckMessage]:
+    """The same for `check --deploy`, which names no database."""
+    return [] if databases else durability(databases=["default"], **options)

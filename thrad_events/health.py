@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from collect import client_ip, geo, spool
+from collect import client_ip, durability, geo, spool
 from thrad_events.metrics import exposition
 
 # The share of the spool's bound from which another event may not fit.
@@ -92,7 +92,9 @@ def _timed(check: Check) -> dict[str, Any]:
 def _database() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    return {"status": "ok", "vendor": connection.vendor}
+    found = {"status": "ok", "vendor": connection.vendor}
+    # It answers, and may lose what it has committed: for the operator to see, no reason to send events elsewhere.
+    return {**found, "warnings": warnings} if (warnings := durability.problems()) else found
 
 
 def _spool() -> dict[str, Any]:

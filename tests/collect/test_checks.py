@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.db import OperationalError, connection
 
 from collect import checks, geo
 from tests import mmdb
@@ -50,3 +51,46 @@ def test_slow_user_agent_engine_is_a_warning(monkeypatch):
     monkeypatch.setattr(checks.importlib.util, "find_spec", lambda name: None)
     (warning,) = checks.user_agent_engine()
     assert warning.id == "collect.W003"
+
+
+@pytest.fixture
+def unsafe():
+    """The connection of the test, with a setting that can lose a commit."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET synchronous_commit = off")
+            yield "synchronous_commit is off in PostgreSQL"
+            cursor.execute("RESET synchronous_commit")
+        else:
+            cursor.execute("PRAGMA synchronous = NORMAL")
+            yield "PRAGMA synchronous is 1 in SQLite, below FULL"
+            cursor.execute("PRAGMA synchronous = FULL")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_database_that_may_lose_commits_is_a_warning_of_check_and_of_deploy(unsafe):
+    (warning,) = checks.durability(databases=["default"])
+    assert (warning.id, warning.msg) == ("collect.W004", unsafe)
+    assert checks.durability_at_deployment() == [warning]
+    assert checks.durability_at_deployment(databases=["default"]) == []
+    assert checks.durability(databases=None) == []
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "spool"])
+def test_database_that_may_lose_commits_is_seen_on_the_readiness_page(client, unsafe):
+    assert client.get("/readyz").json()["checks"]["database"]["warnings"] == [unsafe]
+
+
+@pytest.mark.django_db
+def test_safe_database_is_no_warning():
+    assert checks.durability(databases=["default"]) == []
+
+
+def test_database_that_is_away_is_another_warning(monkeypatch):
+    def away():
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(checks, "problems", away)
+    (warning,) = checks.durability(databases=["default"])
+    assert warning.id == "collect.W005"
+    assert "connection refused" in warning.msg

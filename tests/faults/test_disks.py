@@ -2,12 +2,15 @@
 
 import os
 import subprocess
+import sys
 from urllib.parse import urlsplit
 
 import psutil
 import psycopg
 
 from tests.faults.house import until
+from tests.postgres import Postgres
+from tests.server import ROOT
 
 UNLIMITED = "unlimited"
 
@@ -134,3 +137,14 @@ def test_spool_survives_sigkill_of_a_writer(house, load):
         house.postgres.start()
     house.wait_until_drained()
     house.assert_whole(load.acknowledged)
+
+
+def test_settings_that_break_the_promise_are_said_by_a_system_check():
+    with Postgres({"fsync": "off", "synchronous_commit": "off"}) as postgres:
+        url = postgres.create("unsafe")
+        command = [sys.executable, "manage.py", "check", "--database", "default"]
+        environment = os.environ | {"DATABASE_URL": url}
+        told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stderr
+    assert "(collect.W004) fsync is off in PostgreSQL" in told
+    assert "(collect.W004) synchronous_commit is off in PostgreSQL" in told
+    assert "full_page_writes" not in told

@@ -3,7 +3,7 @@
 import psutil
 
 from tests.faults.house import until
-from tests.faults.trace import assert_synced_before_204, traced
+from tests.faults.trace import assert_synced_before_204, needs_strace, traced
 
 
 def event(event_id):
@@ -14,6 +14,7 @@ def processes(pid):
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
 
 
+@needs_strace
 def test_postgresql_syncs_its_log_before_the_204(house, tmp_path):
     assert house.post(event("warm"))[0] == 204
     with traced(processes(house.process.pid) + processes(house.postgres.pid), tmp_path) as calls:
@@ -22,6 +23,7 @@ def test_postgresql_syncs_its_log_before_the_204(house, tmp_path):
     assert_synced_before_204(calls, "power-loss-1", "/pg_wal/")
 
 
+@needs_strace
 def test_spool_syncs_its_log_before_the_204(house, tmp_path):
     for number in range(30):
         assert house.post(event(f"met-{number}"))[0] == 204

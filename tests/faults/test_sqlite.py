@@ -16,7 +16,7 @@ from tests import databases
 from tests.e2e.collector import Collector, manage
 from tests.faults.house import until
 from tests.faults.load import Load
-from tests.faults.trace import assert_synced_before_204, traced
+from tests.faults.trace import assert_synced_before_204, needs_strace, traced
 from tests.server import serve
 
 
@@ -146,6 +146,7 @@ def test_synchronous_is_full_on_every_connection():
     assert found == [2, 2, 2]
 
 
+@needs_strace
 def test_sqlite_syncs_its_log_before_the_204(collector, tmp_path):
     meet_both_workers(collector)
     master = psutil.Process(collector.server.process.pid)

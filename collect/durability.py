@@ -1,0 +1,24 @@
+"""Whether the database keeps what it commits: the settings that decide it, read from a connection as it is."""
+
+from django.db import connection
+
+# Of PostgreSQL's; whatever else than `off` they say, a commit waits for the server's own disk.
+_SETTINGS = ["fsync", "full_page_writes", "synchronous_commit"]
+
+
+def problems() -> list[str]:
+    """What is set so that an acknowledged event may be lost, each in words. Raises `django.db.Error`."""
+    return _postgresql() if connection.vendor == "postgresql" else _sqlite()
+
+
+def _postgresql() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [_SETTINGS])
+        return sorted(f"{name} is off in PostgreSQL" for name, setting in cursor.fetchall() if setting == "off")
+
+
+def _sqlite() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous")
+        (level,) = cursor.fetchone()
+    return [f"PRAGMA synchronous is {level} in SQLite, below FULL"] if level < 2 else []
