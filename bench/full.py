@@ -3,13 +3,14 @@
 import statistics
 
 from bench import copy
+from bench.load import load, wrk
 from bench.servers import CONTESTANTS, serve
 
 ROWS = 10_000_000
 EARLY, LATE = 100_000, 1_000_000
 
 
-def measure(database, environment, load, parsed) -> tuple[dict[str, float], dict[str, object]]:
+def measure(database, environment, parsed) -> tuple[dict[str, float], dict[str, object]]:
     """The ratios, and the figures behind them."""
     memory = _memory(database, environment)
     empty = {name: [load(CONTESTANTS[name], database, environment, parsed.seconds) for _ in range(parsed.rounds)]
@@ -43,14 +44,12 @@ class _WithoutEmptying:
 
 def _memory(database, environment) -> dict[str, float]:
     """Resident memory of the largest of the workers when each has served that many events, by single requests."""
-    from bench.__main__ import _wrk  # noqa: PLC0415  # the loop is written there
-
     database.empty()
     collect = CONTESTANTS["collect"]
     with serve(collect, environment) as server:
         figures = {}
         for name, events in (("early_mib", EARLY), ("late_mib", LATE)):
             while database.count() < events * len(server.workers()):
-                _wrk(server.url, collect, database.raw_key, 10)
+                wrk(server.url, collect, database.raw_key, 10)
             figures[name] = server.rss_mib()
     return figures

@@ -6,7 +6,8 @@ and never trust what it read for longer than it says:
 - a key is trusted for `TRUST_SECONDS` after it was read. The thread of `housekeeping` reads all of them again
   well before that, so a request that has to ask is one with a new key, or one in a process without the thread
   or with a thread that is stuck. A revocation is thus seen everywhere within 5 s;
-- while the database is away, keys that were met keep working for `AUTH_STALE_SECONDS`, and nobody waits.
+- while the database is away, keys that were met keep working for `AUTH_STALE_SECONDS`, and nobody waits. The thread
+  meets those that are in use as soon as it starts.
 """
 
 import logging
@@ -19,8 +20,9 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.db.models import F
 
-from keys.models import ApiKey
+from keys.models import ApiKey, State
 from thrad_events import metrics
 from thrad_events.errors import Unavailable
 
@@ -38,6 +40,8 @@ ASKING = 4
 TURN_SECONDS = 2.0
 # Keys, and apart from them unknown prefixes, that are remembered at most: a few megabytes of either.
 CAPACITY = 10_000
+# Keys that a process meets by itself when it starts: those used last, then the newest.
+PRELOADED = 1_000
 # How exact `last_used_at` is; a busy key costs one write in this time, not one per request.
 USE_RESOLUTION = timedelta(minutes=1)
 
@@ -56,6 +60,12 @@ def _load(prefixes: Collection[str]) -> dict[str, ApiKey]:
     return {key.prefix: key for key in rows}
 
 
+def _load_likely() -> list[ApiKey]:
+    """The active keys that were used last, then the newest, in one statement. Raises what the database raises."""
+    active = ApiKey.objects.select_related("partner").in_state(State.ACTIVE)
+    return list(active.order_by(F("last_used_at").desc(nulls_last=True), "-pk")[:PRELOADED])
+
+
 def _make_room(remembered: dict[str, Entry] | dict[str, float]) -> None:
     """Drop the oldest of a full dict."""
     while len(remembered) >= CAPACITY:
@@ -71,6 +81,7 @@ class Directory:
         self._unknown: dict[str, float] = {}
         self._used: dict[str, datetime] = {}
         self._partners: dict[int, str] = {}
+        self._is_preloaded = False
         # Counted here and published by the thread: a metric costs more than the look-up.
         self._hits = self._misses = 0
         self._changing = threading.Lock()
@@ -173,6 +184,22 @@ class Directory:
         """Note that the key has just opened the door; `write_uses` tells the database."""
         self._used[key.prefix] = datetime.now(UTC)
 
+    def preload(self) -> bool:
+        """Meet, once, the keys that are likely to come; False where the database does not answer."""
+        if self._is_preloaded:
+            return True
+        asked_at = self._clock()
+        try:
+            keys = _load_likely()
+        except DatabaseError as exc:
+            self._note_failure(exc)
+            return False
+        with self._changing:
+            for key in keys:
+                self._remember(key.prefix, key, asked_at)
+        self._is_preloaded = True
+        return True
+
     def partner_name(self, partner_id: int) -> str:
         """The name of a partner one of whose keys was met, else its id in words: for metrics, not for decisions."""
         return self._partners.get(partner_id) or f"#{partner_id}"
@@ -227,7 +254,7 @@ class Directory:
     def housekeep(self) -> bool:
         """One round of the thread; False where the database failed."""
         self._publish()
-        return self.refresh() and self.write_uses()
+        return self.preload() and self.refresh() and self.write_uses()
 
     def _publish(self) -> None:
         hits, misses, self._hits, self._misses = self._hits, self._misses, 0, 0

@@ -43,6 +43,7 @@ class Housekeeper:
                 self._thread.join(STOP_SECONDS)
 
     def _run(self, stopping: threading.Event) -> None:
+        self._round()
         while not stopping.wait(PERIOD_SECONDS):
             self._round()
         connection.close()

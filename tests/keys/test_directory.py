@@ -374,6 +374,37 @@ def test_revocation_made_while_away_is_seen_when_it_is_back(directory, clock):
     assert not directory.find(key.prefix).is_active()
 
 
+# --- preload ---
+
+
+@pytest.mark.django_db
+def test_preload_meets_active_keys_once_those_used_last_first(directory, django_assert_num_queries, monkeypatch):
+    monkeypatch.setattr(module, "PRELOADED", 3)
+    now = timezone.now()
+    issued = [factories.issue()[0] for _ in range(6)]
+    ApiKey.objects.filter(pk=issued[0].pk).update(last_used_at=now - timedelta(hours=1))
+    ApiKey.objects.filter(pk=issued[1].pk).update(last_used_at=now)
+    ApiKey.objects.filter(pk=issued[5].pk).update(revoked_at=now)
+    with django_assert_num_queries(1):
+        assert directory.preload()
+        assert directory.preload()
+    assert list(directory._known) == [issued[1].prefix, issued[0].prefix, issued[4].prefix]
+    with django_assert_num_queries(0):
+        assert directory.find(issued[0].prefix).pk == issued[0].pk
+
+
+def test_preload_is_tried_again_while_the_database_is_away(directory, monkeypatch):
+    def away():
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_load_likely", away)
+        assert directory.housekeep() is False
+    key = factories.issue()[0]
+    assert directory.housekeep() is True
+    assert list(directory._known) == [key.prefix]
+
+
 # --- last used ---
 
 
@@ -385,6 +416,7 @@ def last_used(key: ApiKey) -> datetime | None:
 def test_uses_of_many_keys_are_one_statement(directory, django_assert_num_queries, time_machine):
     time_machine.move_to(datetime(2026, 1, 1, 12, tzinfo=UTC), tick=False)
     keys = [factories.issue()[0] for _ in range(5)]
+    directory.preload()
     for key in keys:
         directory.mark_used(directory.find(key.prefix))
     with django_assert_num_queries(4):  # read, and one UPDATE in its transaction

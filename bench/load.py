@@ -1,0 +1,36 @@
+"""A round of load by wrk, and the count of what it left in the database."""
+
+import json
+import os
+import subprocess
+
+from bench.database import Database
+from bench.servers import ROOT, Contestant, serve
+
+
+def load(contestant: Contestant, database: Database, environment: dict[str, str], seconds: int) -> dict[str, float]:
+    """One round: start, warm up, load, and count what was stored. Raises RuntimeError where an answer was not a 2xx."""
+    database.empty()
+    with serve(contestant, environment) as server:
+        wrk(server.url, contestant, database.raw_key, 2)
+        before = database.count()
+        result = wrk(server.url, contestant, database.raw_key, seconds)
+    result["events_per_second"] = result["requests"] * contestant.events_per_request / result["seconds"]
+    if contestant.stores:
+        stored = database.count() - before
+        slack = contestant.connections * contestant.events_per_request
+        expected = result["requests"] * contestant.events_per_request
+        if not expected - slack <= stored <= expected + 2 * slack:
+            raise RuntimeError(f"{contestant.name} answered for {expected} events and stored {stored}")
+    if result["errors"]:
+        raise RuntimeError(f"{contestant.name} gave {result['errors']:.0f} answers that were not 2xx")
+    return result
+
+
+def wrk(url: str, contestant: Contestant, raw_key: str, seconds: int) -> dict[str, float]:
+    command = ["wrk", "-t1", f"-c{contestant.connections}", f"-d{seconds}s", "--timeout", "30s", "-s", "bench/post.lua"]
+    settings = os.environ | {"BENCH_KEY": raw_key, "BENCH_EVENTS": str(contestant.events_per_request)}
+    settings["BENCH_PREFIX"] = contestant.prefix
+    run = subprocess.run([*command, url], cwd=ROOT, env=settings, capture_output=True, text=True, check=True)
+    line = next(line for line in run.stdout.splitlines() if line.startswith("RESULT "))
+    return dict(json.loads(line.removeprefix("RESULT ")))
