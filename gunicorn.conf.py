@@ -42,6 +42,8 @@ LINGER_SECONDS = 2.0
 SHED_LINGER_SECONDS = 0.2
 LINGER_STEP = 64 * 1024
 LINGER_BYTES = 16 * 1024 * 1024
+# What the application left unread of a body is passed over up to here; behind a longer one the connection ends.
+LEFT_BYTES = 64 * 1024
 
 # What is answered to bytes that are no request; whatever is not listed here is a fault of ours.
 STATUS_OF: dict[type[BaseException], int] = {
@@ -64,6 +66,8 @@ class BoundedSocket:
         """What has arrived. Raises TimeoutError when the time is up."""
         self._sock.settimeout(max(self._until - time.monotonic(), 0.001))
         try:
+            # A client that always has more to send would otherwise never let the others have their turn.
+            gevent.sleep(0)
             data: bytes = self._sock.recv(size)
             return data
         finally:
@@ -107,6 +111,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         try:
             super().handle_request(listener_name, req, sock, addr)
         finally:
+            req.unreader.sock = BoundedSocket(sock, LINGER_SECONDS)
+            _pass_over(req.body)
             req.unreader.sock = sock
             if req.body.failed:
                 _linger(sock)
@@ -116,9 +122,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         status = next((s for kind, s in STATUS_OF.items() if isinstance(exc, kind)), 503)
         request_id = uuid.uuid4().hex
         self.log.log(
-            logging.INFO if status < 500 else logging.ERROR,
+            logging.ERROR if status == 503 else logging.INFO,
             "unreadable request",
-            extra={"status": status, "reason": f"{type(exc).__name__}: {exc}", "request_id": request_id},
+            extra={"status": status, "reason": type(exc).__name__, "request_id": request_id},
             exc_info=exc if status == 503 else None,
         )
         with suppress(OSError):
@@ -178,6 +184,16 @@ def _error(status: int, request_id: str) -> bytes:
         *(["Retry-After: 2"] if status == 503 else []),
     ]
     return "\r\n".join([*head, "", body]).encode()
+
+
+def _pass_over(body: Any) -> None:
+    """Read what the application left: gunicorn would read all of it, in small steps, however much a client sends."""
+    if body.failed:
+        return
+    try:
+        body.failed = len(body.read(LEFT_BYTES + 1)) > LEFT_BYTES
+    except (OSError, errors.ParseException):
+        body.failed = True
 
 
 def _linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:

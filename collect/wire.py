@@ -31,7 +31,7 @@ def receive(request: HttpRequest, limit: int, more_types: Collection[str] = ()) 
     The fault is `unsupported_media_type`, `unsupported_encoding`, `too_large` or `invalid_json`.
     """
     raw, fault = _read(request.META, limit)
-    fault = _media_type_fault(request.content_type or "", more_types) or fault
+    fault = _media_type_fault(request.content_type or "", more_types) or _transfer_fault(request.META) or fault
     coding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if fault or coding in ("", "identity"):
         return Received(raw, fault)
@@ -45,6 +45,13 @@ def _media_type_fault(media_type: str, more_types: Collection[str]) -> Refusal |
         return None
     accepted = " or ".join(("application/json", *more_types))
     return Refusal(Code.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {accepted}")
+
+
+def _transfer_fault(meta: dict[str, Any]) -> Refusal | None:
+    # Gunicorn takes a coding below `chunked`, such as `gzip, chunked`, and hands the coded bytes on as they are.
+    if meta.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower() == "chunked":
+        return None
+    return Refusal(Code.UNSUPPORTED_ENCODING, "Transfer-Encoding must be chunked")
 
 
 def _read(meta: dict[str, Any], limit: int) -> Received:
