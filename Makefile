@@ -24,7 +24,7 @@ test: .venv/.dev ## Run the tests on SQLite and on a PostgreSQL that they start 
 	$(PYTHON) -m pytest --database sqlite --cov --cov-report= --cov-fail-under=0
 	$(PYTHON) -m pytest --database postgresql --cov --cov-append --cov-report=term-missing:skip-covered
 
-faults: .venv/.dev ## Break the database, the server and the disk in every way that docs/operations.md names: half an hour
+faults: .venv/.dev ## Break the database, the server and the disk in every way that docs/operations.md names: a quarter of an hour
 	$(PYTHON) -m pytest --database postgresql -m "long or not long" tests/faults
 
 bench: .venv/.bench ## Measure against FastAPI, a textbook view, an empty one and COPY; ARGS="--sqlite", "--full"

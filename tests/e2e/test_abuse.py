@@ -1,0 +1,292 @@
+"""Hostile input by a sender with a valid key, from the socket to the row (docs/security.md has the whole table)."""
+
+import json
+import socket
+import time
+from contextlib import ExitStack
+from decimal import Decimal
+from threading import Thread
+
+import pytest
+
+from keys import crypto
+from tests import databases, mmdb
+from tests.e2e.browser import Browser
+from tests.e2e.collector import SEED, Collector
+from tests.server import serve
+
+MIB = 1024 * 1024
+HOSTILE = '=1+1 @SUM(A1) <script>alert("x")</script> \'"><img src=x onerror=alert(1)> {{7*7}} \u202e\u2066evil'
+
+
+def row(collector, event_id, columns):
+    """These columns of the one row with this `event_id`."""
+    (found,) = collector.rows(f"SELECT {columns} FROM collect_event WHERE event_id = '{event_id}'")
+    return found
+
+
+def exact(collector, event_id, column="params"):
+    """A JSON column with its numbers to the last digit."""
+    return json.loads(row(collector, event_id, f"CAST({column} AS text)")[0], parse_float=Decimal)
+
+
+def assert_refused(answer, code):
+    assert (answer.status, answer.json()["code"]) == (400, code)
+
+
+def test_ten_times_the_cap_in_chunks_is_a_413(collector):
+    before = collector.count()
+    body = json.dumps({"event_name": "x", "params": {"pad": "p" * (10 * MIB)}}).encode()
+    answer = collector.raw(collector.head(Transfer_Encoding="chunked") + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert collector.count() == before
+
+
+def assert_not_logged(collector, head):
+    before, raw_key = len(collector.server.log), crypto.make(is_test=False)
+    answer = collector.raw(head.replace("KEY", raw_key).encode("latin-1"))
+    assert answer.split(b" ")[1] in (b"400", b"401", b"501")
+    log = collector.server.log[before:]
+    assert '"status": ' in log
+    assert raw_key.rpartition("_")[2] not in log
+
+
+@pytest.mark.parametrize("depth", [65, 2_000, 100_000])
+def test_nesting_is_refused_below_any_field_and_in_a_batch(collector, depth):
+    before = collector.count()
+    for field in ("params", "consent", "anything", "channel", "event_name"):
+        deep = b'{"a":' * (depth - 1) + b"1" + b"}" * (depth - 1)
+        assert_refused(collector.post(b'{"event_name":"x","%s":%s}' % (field.encode(), deep)), "invalid_json")
+    events = [
+        b'{"event_name":"deep","params":' + b'{"a":' * depth + b"1" + b"}" * depth + b"}",
+        b'{"event_name":"flat"}',
+    ]
+    answer = collector.post(b"[" + b",".join(events) + b"]", "/api/collect/batch")
+    if answer.status == 200:
+        assert [rejected["index"] for rejected in answer.json()["rejected"]] == [0]
+        before += 1
+    else:
+        assert_refused(answer, "invalid_json")
+    assert collector.count() == before
+
+
+def test_numbers_are_refused_or_come_back_equal(collector):
+    before = collector.count()
+    for number in ("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 400 + ".5"):
+        body = b'{"event_name":"x","params":{"deep":[{"n":%s}]}}' % number.encode()
+        assert_refused(collector.post(body), "invalid_json")
+    assert collector.count() == before
+    kept = ["9" * 5_000, f"-{'7' * 5_000}", *(str(2**bits + one) for bits in (63, 64) for one in (-1, 0, 1))]
+    kept += ["58.00", "1e308", "-1E-300", "0.1" + "0" * 100 + "1", "-0"]
+    body = b'{"event_name":"x","event_id":"numbers","params":{"n":[%s]}}' % ",".join(kept).encode()
+    assert collector.post(body).status == 204
+    assert exact(collector, "numbers")["n"] == [Decimal(number) for number in kept]
+
+
+def test_nul_and_lone_surrogates_are_replaced_and_their_spelling_is_not(collector):
+    escaped = rb'"a\u0000b\ud800c\uDFFF \ud83d\ude00 \\u0000 \\\u0000"'
+    kept = "a\ufffdb\ufffdc\ufffd \U0001f600 \\u0000 \\\ufffd"
+    body = b'{"event_name":%s,"event_id":"text","click_id":%s,"page_url":%s,"params":{"l":[{%s:%s}]},%s:1}' % (
+        *(escaped,) * 5,
+        rb'"extra\u0000"',
+    )
+    assert collector.post(body).status == 204
+    assert row(collector, "text", "event_name, click_id, page_url") == (kept,) * 3
+    assert exact(collector, "text") == {"l": [{kept: kept}]}
+    assert exact(collector, "text", "extra") == {"extra\ufffd": 1}
+
+
+def test_keys_of_any_number_and_shape_come_back(collector):
+    many = {f"{n:x}": 1 for n in range(100_000)}
+    odd = {"": 1, "k" * 65_536: 2, "__proto__": {"a": 1}, "constructor": 3, "\u202e": 4, "a.b[0]$": 5, '"': 6}
+    for event_id, params in (("many keys", many), ("odd keys", odd)):
+        body = json.dumps({"event_name": "x", "event_id": event_id, "params": params}, separators=(",", ":")).encode()
+        assert collector.post(body).status == 204
+        assert exact(collector, event_id) == params
+    twice = (
+        b'{"event_name":"no","event_id":"twice keys","event_name":"x","params":{"a":1,"a":{"b":1,"b":2}},"z":1,"z":2}'
+    )
+    assert collector.post(twice).status == 204
+    assert row(collector, "twice keys", "event_name") == ("x",)
+    assert exact(collector, "twice keys") == {"a": {"b": 2}}
+    assert exact(collector, "twice keys", "extra") == {"z": 2}
+
+
+PAGES = {
+    "https://user:secret@Shop.Example:8443/?a#b": "site:shop.example",
+    "https://[2001:DB8::0:1]:80/": "site:[2001:db8::1]",
+    "https://bücher.example/%zz%": "site:xn--bcher-kva.example",
+    "http://0x7f.1/": "site:127.0.0.1",
+    "javascript:alert(1)": "site:unknown",
+    "data:text/html,<script>": "site:unknown",
+    "https://sh op.example": "site:unknown",
+    "https://%00.example/": "site:unknown",
+    "https://[::1": "site:unknown",
+    "http://999.999.999.999/": "site:unknown",
+    "//shop.example/": "site:unknown",
+    "\ufffd\u202e": "site:unknown",
+    "https://" + "a." * 200 + "example": "site:unknown",
+    "https://shop.example/" + "%" * 900_000: "site:unknown",
+}
+
+
+def test_page_urls_of_any_shape_are_stored_with_their_host_or_none(collector):
+    for number, (url, tag) in enumerate(PAGES.items()):
+        assert collector.post({"event_name": "x", "event_id": f"page-{number}", "page_url": url}).status == 204
+        assert row(collector, f"page-{number}", "tag_id, page_url") == (tag, url)
+
+
+def test_user_agents_built_against_expressions_are_answered_within_500_ms(collector):
+    pieces = [
+        "Mozilla/5.0 (",
+        "; Build/",
+        "(((((",
+        " " * 50,
+        "a" * 50 + "/",
+        "Android 4.4; ",
+        "1.",
+        "iPhone OS 1_",
+        "bot",
+        "-",
+    ]
+    for number, piece in enumerate(pieces):
+        for size in (2_000, 900_000):
+            text = (piece * (size // len(piece) + 1))[:size] + "!"
+            start = time.monotonic()
+            answer = collector.post({"event_name": "x", "event_id": f"agent-{number}-{size}", "user_agent": text})
+            assert time.monotonic() - start < 0.5
+            assert answer.status == 204
+            assert row(collector, f"agent-{number}-{size}", "user_agent") == (text,)
+
+
+FORWARDED = {
+    "81.2.69.7": ("81.2.69.7", "GB"),
+    "8.8.8.8, 81.2.69.7:4711": ("81.2.69.7", "GB"),
+    "::ffff:8.8.8.8": ("8.8.8.8", "US"),
+    "[2001:db8::1%eth0]:443": ("2001:db8::1", "JP"),
+    "81.2.69.7, 127.0.0.1": ("81.2.69.7", "GB"),
+    "garbage": (None, None),
+    "81.2.69.7, unknown": (None, None),
+    "81.2.69.777": (None, None),
+    "": (None, None),
+    "1.1.1.1," * 900 + "81.2.69.7": ("81.2.69.7", "GB"),
+}
+
+
+def forwarded(collector, event_id, value, **headers):
+    answer = collector.post({"event_name": "x", "event_id": event_id}, X_Forwarded_For=value, **headers)
+    assert answer.status == 204
+    address, country = row(collector, event_id, "ip_address, geo_country")
+    return address if address is None else str(address).partition("/")[0], country
+
+
+def test_spoofed_addresses_are_ignored_unless_from_a_trusted_hop(collector, scratch):
+    others = {"Forwarded": "for=81.2.69.7", "X_Real_IP": "81.2.69.7", "X_Client_IP": "81.2.69.7", "Via": "1.1 x"}
+    for number, value in enumerate(FORWARDED):
+        assert forwarded(collector, f"spoofed-{number}", value, **others) == ("127.0.0.1", "DE")
+    city = str(mmdb.write_city(scratch / "trusted.mmdb"))
+    with serve(collector.database_url, TRUSTED_PROXIES="127.0.0.0/8", GEOIP_PATH=city) as server:
+        behind_proxy = Collector(server, collector.database_url, collector.raw_key)
+        for number, (value, seen) in enumerate(FORWARDED.items()):
+            assert forwarded(behind_proxy, f"trusted-{number}", value, **others) == seen
+
+
+def test_clients_that_send_a_byte_at_a_time_keep_nobody_waiting(collector):
+    """Heads and bodies, on many more sockets than the server has threads."""
+    head = collector.head(Content_Length=1_000)
+
+    def drip(sockets):
+        for sock in sockets[::2]:
+            sock.sendall(head)
+        for byte in head[:80]:
+            for number, sock in enumerate(sockets):
+                sock.sendall(bytes([byte]) if number % 2 else b" ")
+            time.sleep(0.02)
+
+    with ExitStack() as stack:
+        address = (collector.server.host, collector.server.port)
+        sockets = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(200)]
+        dripping = Thread(target=drip, args=(sockets,))
+        dripping.start()
+        longest = 0.0
+        while dripping.is_alive():
+            start = time.monotonic()
+            status = collector.post({"event_name": "x"}).status
+            longest = max(longest, time.monotonic() - start)
+            if status != 204:
+                break
+        dripping.join()
+    assert (status, longest < 1) == (204, True)
+
+
+def test_nul_in_a_key_is_refused_before_it_is_one(collector):
+    before = collector.count()
+    key = collector.raw_key
+    head = collector.head(Content_Length=18).replace(key.encode(), key[:30].encode() + b"\0" + key[30:].encode())
+    answer = collector.raw(head + b'{"event_name":"x"}')
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert collector.count() == before
+    assert key[30:] not in collector.server.log
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "POST /api/collect HTTP/1.1\r\nAuthorization Bearer KEY\r\n\r\n",
+        "POST /api/collect HTTP/1.1\r\nAuthorization Bearer KEY: x\r\n\r\n",
+        "POST /api/collect HTTP/1.1\r\nTransfer-Encoding: KEY\r\n\r\n",
+        "POST /api/collect HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nKEY\r\n\r\n",
+        "POST /api/collect?key=KEY\r\n\r\n",
+        "POST /api/collect?key=KEY\u00ff HTTP/1.1\r\n\r\n",
+        "POST /api/collect HTTP/KEY\r\n\r\n",
+        "KEY /api/collect HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_key_in_a_request_that_is_none_is_logged_nowhere(collector, head):
+    assert_not_logged(collector, head)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "POST /api/collect?key=KEY HTTP/1.1\r\nAuthorization: Basic KEY\r\nCookie: key=KEY\r\n\r\n",
+        "POST /api/collect HTTP/1.1\r\nHost: KEY\r\nAuthorization: KEY\r\nReferer: KEY\r\n\r\n",
+        "POST /api/collect HTTP/1.1\r\nAuthorization: Bearer KEY\r\nX-Api-Key: KEY\r\nUser-Agent: KEY\r\n\r\n",
+    ],
+)
+def test_key_in_any_header_is_logged_nowhere(collector, head):
+    assert_not_logged(collector, head)
+
+
+def test_hostile_text_is_stored_as_sent_and_escaped_on_every_page(server, monkeypatch):
+    """Partner, label, user, event and rejection, all of them hostile, on all pages that the console has."""
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a-long-password")
+    collector = Collector(server, databases.current_url(), "")
+    collector.manage("createsuperuser", "--noinput", "--username", "operator", "--email", "operator@example.com")
+    raw_key = collector.manage("issue_key", "--partner", HOSTILE, "--label", HOSTILE).strip()
+    collector = Collector(server, collector.database_url, raw_key)
+    texts = dict.fromkeys(("event_name", "tag_id", "page_url", "user_agent", "click_id", "attribution_type"), HOSTILE)
+    texts["attribution_type"] = HOSTILE[:64]
+    sent = {
+        **SEED,
+        **texts,
+        "event_id": "hostile",
+        "params": {HOSTILE: [HOSTILE]},
+        "consent": {"a": HOSTILE},
+        HOSTILE: HOSTILE,
+    }
+    assert collector.post(sent).status == 204
+    assert collector.post({**sent, HOSTILE: "other"}).headers["X-Event-Outcome"] == "conflict"
+    assert collector.post({HOSTILE: HOSTILE}).status == 400
+    assert row(collector, "hostile", ", ".join(texts)) == tuple(texts.values())
+    assert exact(collector, "hostile") == {HOSTILE: [HOSTILE]}
+
+    browser = Browser(server)
+    browser.log_in("operator", "a-long-password")
+    shown = {path: page for path, page in browser.pages("/admin/") if "alert(" in page}
+    for path, page in shown.items():
+        assert "<script>alert" not in page, path
+        assert "<img src=x" not in page, path
+        assert ">49<" not in page, path
+    for part in ("collect/event/", "collect/rejection/", "keys/apikey/", "keys/partner/"):
+        assert {path for path in shown if part in path} > {f"/admin/{part}"}, part

@@ -1,0 +1,126 @@
+"""What a worker's memory grows by under bodies that are built to fill it: read from the kernel, at its peak."""
+
+import gzip
+import socket
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests import databases
+from tests.e2e.collector import Collector, manage
+from tests.server import serve
+
+KIB, MIB = 1024, 1024 * 1024
+GROWTH = 64 * MIB
+
+
+@pytest.fixture(scope="module")
+def alone(scratch):
+    """A server of one worker, which has served what workers usually serve."""
+    with databases.new(scratch) as url:
+        manage(url, "migrate", "-v0")
+        raw_key = manage(url, "issue_key", "--partner", "acme", "--label", "backend").strip()
+        with serve(url, WEB_CONCURRENCY="1") as server:
+            collector = Collector(server, url, raw_key)
+            for n in range(100):
+                collector.post({"event_name": "usual", "params": {"pad": "x" * (n * 100)}})
+            collector.post(b"{" + b" " * MIB)
+            yield collector
+
+
+@pytest.fixture
+def growth(alone):
+    """How far the worker's memory has been above its usual size since the test began, in bytes."""
+    (worker,) = _children(alone.server.process.pid)
+    # Linux: 5 makes the peak of now the peak (man 5 proc).
+    Path(f"/proc/{worker}/clear_refs").write_text("5")
+    usual = _peak(worker)
+    yield lambda: _peak(worker) - usual
+    assert _children(alone.server.process.pid) == [worker]
+
+
+def _children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _peak(pid):
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * KIB
+
+
+def bomb(mebibytes):
+    """So many MiB of zeros as gzip, made from one compressed piece again and again."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    piece = packer.compress(bytes(16 * MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return gzip.compress(b"")[:10] + piece * (mebibytes // 16) + packer.flush() + bytes(8)
+
+
+# Of a batch eight times as much is taken, so fewer of them fit.
+@pytest.mark.parametrize(
+    ("path", "size", "sides"),
+    [("/api/collect", 1_008, 1), ("/api/collect", 1_008, 8), ("/api/collect/batch", 4_000, 3)],
+)
+def test_gzip_bombs_do_not_grow_a_worker(alone, growth, path, size, sides):
+    body = bomb(size)
+    assert len(body) <= (MIB if path == "/api/collect" else 8 * MIB)
+    with ThreadPoolExecutor(sides) as pool:
+        answers = list(pool.map(lambda _: alone.post(body, path, Content_Encoding="gzip"), range(sides)))
+    assert {answer.status for answer in answers} == {413}
+    assert growth() < GROWTH
+
+
+CHUNK = b"%x\r\n%s\r\n" % (MIB, b"x" * MIB)
+TINY = b"1;name=value\r\nx\r\n" * 10_000
+
+
+def endless(collector, piece, framing="Transfer-Encoding: chunked", key=""):
+    """Send until the server cuts the connection, 2 GiB at most; the bytes that went out, and the status."""
+    head = f"POST /api/collect HTTP/1.1\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n{framing}"
+    sent, answer = 0, b""
+    with socket.create_connection((collector.server.host, collector.server.port), timeout=20) as sock:
+        with suppress(ConnectionError):
+            sock.sendall(f"{head}\r\n\r\n".encode())
+            while sent < 2 * KIB * MIB:
+                sock.sendall(piece)
+                sent += len(piece)
+        with suppress(ConnectionError):
+            answer = sock.recv(KIB)
+    return sent, answer[9:12]
+
+
+@pytest.mark.parametrize(("piece", "sides"), [(CHUNK, 8), (TINY, 2)], ids=["large chunks", "tiny chunks"])
+def test_endless_chunked_body_is_cut_and_does_not_grow_a_worker(alone, growth, piece, sides):
+    with ThreadPoolExecutor(sides) as pool:
+        found = list(pool.map(lambda _: endless(alone, piece, key=alone.raw_key), range(sides)))
+    assert {status for _, status in found} == {b"413"}
+    assert all(sent < 64 * MIB for sent, _ in found)
+    assert growth() < GROWTH
+
+
+@pytest.mark.parametrize(
+    ("piece", "framing", "has_key"),
+    [
+        (TINY, "Transfer-Encoding: chunked", True),
+        # Answered before the body is looked at, of which gunicorn would then pass over all that comes.
+        (CHUNK, "Transfer-Encoding: chunked", False),
+        (CHUNK, "Content-Length: 99999999999", False),
+    ],
+)
+def test_endless_body_keeps_nobody_waiting(alone, growth, piece, framing, has_key):
+    key = alone.raw_key if has_key else "nobody"
+    longest = 0.0
+    with ThreadPoolExecutor() as pool:
+        sending = pool.submit(endless, alone, piece, framing, key)
+        while not sending.done():
+            start = time.monotonic()
+            assert alone.post({"event_name": "usual"}).status == 204
+            longest = max(longest, time.monotonic() - start)
+    sent, status = sending.result()
+    assert status == (b"413" if has_key else b"401")
+    assert longest < 1
+    assert sent < 64 * MIB
+    assert growth() < GROWTH
