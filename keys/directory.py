@@ -198,6 +198,7 @@ class Directory:
             for key in keys:
                 self._remember(key.prefix, key, asked_at)
         self._is_preloaded = True
+        logger.info("keys: those in use are known", extra={"keys": len(keys)})
         return True
 
     def partner_name(self, partner_id: int) -> str:
