@@ -67,6 +67,11 @@ class House:
         with suppress(OSError):
             self._log.close()
 
+    @property
+    def environment_of_commands(self) -> dict[str, str]:
+        """What `manage.py` is run with, to work on this house."""
+        return os.environ | self.environment
+
     def _make_database(self) -> str:
         """A database and the ordinary role that owns it: a superuser is bound by nothing."""
         url = self.postgres.create(self.role)

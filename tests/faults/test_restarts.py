@@ -2,11 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
 from tests.faults.house import until
+from tests.faults.load import Load
+from tests.server import ROOT
 
 
 def assert_answers(load):
@@ -68,3 +72,32 @@ def test_stop_and_reload_under_load_cut_nobody_off(house, load, sign):
     load.stop()
     assert_answers(load)
     house.assert_whole(load.acknowledged)
+
+
+def test_backfill_killed_run_twice_and_beside_live_traffic_ends_in_the_same_state(house, load, tmp_path):
+    """`drain_spool`, which moves events as every backfill does: in steps that can be repeated."""
+    load.wait_for(50)
+    house.postgres.stop("immediate")
+    load.wait_for(3_000)
+    load.stop()
+    house.process.terminate()
+    assert house.process.wait(30) == 0
+    house.postgres.start()
+    before = house.count()
+    command = subprocess.Popen(
+        [sys.executable, "manage.py", "drain_spool"], cwd=ROOT, env=house.environment_of_commands
+    )
+    until(lambda: house.count() > before or command.poll() is not None, 60, "it has begun")
+    command.kill()
+    command.wait()
+    house.start()  # whose workers drain too, and take new events
+    with Load(house.port, house.key, tmp_path / "beside") as beside:
+        beside.wait_for(100)
+        for _ in range(2):
+            subprocess.run(
+                [sys.executable, "manage.py", "drain_spool"], cwd=ROOT, env=house.environment_of_commands, check=False
+            )
+        beside.wait_for(100)
+        beside.stop()
+    house.wait_until_drained()
+    house.assert_whole(load.acknowledged | beside.acknowledged)
