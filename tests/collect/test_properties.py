@@ -188,11 +188,12 @@ def judged(body):
 
 
 # So that the rules that matter are tried every time, and not by luck.
+ODD_TEXT = json.dumps("a\0\udc00\udc00\ud800")
 ODD_OBJECT = r'{"\u0000":1e0,"\ud800":"\u0000","a":1,"a":[1e2,true]}'
 WORST = written(
     [
         NAME,
-        *((name, json.dumps("a\0\ud800\udc00\udc00\ud83d")) for name in sorted(set(LIMITS) - {"tag_id", "event_id"})),
+        *((name, ODD_TEXT) for name in sorted(set(LIMITS) - {"tag_id", "event_id"})),
         *((name, '" "') for name in ("tag_id", "event_id")),
         *((name, ODD_OBJECT) for name in OBJECTS),
         *(("k\0", "1"), ("k\ufffd", "2"), ("channel", "7"), ("extra", "null"), ("timestamp", "1748275200250.5")),
