@@ -131,7 +131,7 @@ def _explain(text: bytes) -> SentEvent:
     try:
         fields = _object_decoder.decode(text)
     except msgspec.ValidationError:
-        raise Refusal(Code.INVALID_EVENT, "The body must be a JSON object") from None
+        raise _no_object(text) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise invalid(_syntax(error)) from None
     values: dict[str, Any] = {}
@@ -168,6 +168,15 @@ def _syntax(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return f"Nested deeper than {MAX_DEPTH} levels"
     return "JSON is malformed: it ends too early" if "truncated" in str(error) else str(error)
+
+
+def _no_object(text: bytes) -> Refusal:
+    """The refusal of what does not begin as an object: other JSON, or none, such as an array that is cut."""
+    try:
+        _value_decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return invalid(_syntax(error))
+    return Refusal(Code.INVALID_EVENT, "The body must be a JSON object")
 
 
 def _string(limit: int | None = None) -> Callable[[Raw], str]:

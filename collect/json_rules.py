@@ -14,7 +14,7 @@ MAX_NUMBER_LENGTH = 16_000
 MIN_EXPONENT = -1_000
 
 # A number that may overflow or be too long is looked for where all digits, exponents and signs are alike: fixed
-# bytes are found in a fifth of a regular expression's time.
+# bytes are found sooner than a regular expression.
 _ALIKE = bytes.maketrans(b"123456789E+", b"000000000e-")
 _LONG = b"0" * 200
 # An exponent of three digits and what stands before it, read backwards: only what can precede a number makes it

@@ -17,7 +17,7 @@ class Event(models.Model):
     id = models.UUIDField(primary_key=True, editable=False)
     received_at = models.DateTimeField()
     timestamp = models.DateTimeField()
-    # The database holds every event to its partner and key, at some 14 microseconds a row; docs/decisions/0005.
+    # The database holds every event to its partner and key, which costs inserts something; docs/decisions/0005.
     partner = models.ForeignKey(Partner, models.PROTECT, related_name="events", db_index=False)
     # No index on the key: PostgreSQL would keep one more tree for each event, and only a key's deletion asks it.
     api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="events", db_index=False)

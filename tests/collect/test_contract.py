@@ -210,3 +210,10 @@ def _outcome(road, body):
         return found.code, found.detail, found.errors
     names = [name for name in event.__struct_fields__ if name != "channel"]
     return [bytes(v) if hasattr(v := getattr(event, name), "copy") else v for name in names]
+
+
+@pytest.mark.parametrize("body", [b"[1,", b"1 2", b'"x', b"[1]]"])
+def test_body_that_begins_as_no_object_and_is_no_json_is_invalid_json(body):
+    with pytest.raises(Refusal) as caught:
+        contract.decode(body)
+    assert caught.value.code == "invalid_json"
