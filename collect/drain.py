@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,7 +66,6 @@ class Drainer:
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
         self._head: int | None = None
 
     def start(self) -> None:
@@ -74,7 +74,8 @@ class Drainer:
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._stopping.wait(PERIOD_SECONDS):
+        while True:
+            time.sleep(PERIOD_SECONDS)
             try:
                 self.round()
             except Error:

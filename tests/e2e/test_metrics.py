@@ -2,13 +2,7 @@
 
 import re
 
-from prometheus_client.parser import text_string_to_metric_families
-
-
-def samples(text, name):
-    """The values of a metric by its labels."""
-    found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    return {tuple(sorted(sample.labels.items())): sample.value for sample in found if sample.name == name}
+from tests.prometheus import samples
 
 
 def test_metrics_of_all_workers_are_added_up(collector):

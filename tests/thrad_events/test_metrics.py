@@ -3,18 +3,12 @@
 from collections import Counter
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests import factories
 from tests.factories import SEED_EVENT
+from tests.prometheus import samples
 
 both = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
-
-
-def samples(text, name):
-    """The values of a metric by its labels."""
-    found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    return {tuple(sorted(sample.labels.items())): sample.value for sample in found if sample.name == name}
 
 
 def events(client):
