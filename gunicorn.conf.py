@@ -11,14 +11,16 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import environ
 import gevent
+from gunicorn import util
 from gunicorn.glogging import Logger
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
@@ -74,36 +76,48 @@ class BoundedSocket:
             self._sock.settimeout(None)
 
 
+class Waiting:
+    """The wait for a request's head on a connection, which counts as idle meanwhile."""
+
+    def __init__(self, client: Any, idle_since: dict[Any, float]) -> None:
+        self._client = client
+        self._idle_since = idle_since
+
+    def __enter__(self) -> None:
+        self._idle_since[self._client] = time.monotonic()
+
+    def __exit__(self, *_raised: object) -> None:
+        self._idle_since.pop(self._client, None)
+
+
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """Adds to gunicorn's a time limit for bodies, and a stop that does not wait for idle connections."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._clients: dict[gevent.Greenlet, Any] = {}
+        self._clients: dict[gevent.Greenlet, Waiting] = {}
         self._idle_since: dict[Any, float] = {}
         self._is_quitting = False
+        # Gunicorn asks for some forty settings a request, each through two Python calls; as attributes they are there.
+        vars(self.cfg).update((name, setting.get()) for name, setting in self.cfg.settings.items())
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection, in a greenlet of its own; shed it where there are too many that are not idle."""
         if len(self._clients) >= MAX_CLIENTS and not self._part_from_the_most_idle():
             self._shed(client)
             return
-        self._clients[gevent.getcurrent()] = client
+        self._clients[gevent.getcurrent()] = Waiting(client, self._idle_since)
         try:
             super().handle(listener, client, addr)
         finally:
             del self._clients[gevent.getcurrent()]
 
-    @contextmanager
-    def timeout_ctx(self) -> Iterator[None]:
-        """What gunicorn waits in until the head of a request, the first or the next, is there."""
-        client = self._clients[gevent.getcurrent()]
-        self._idle_since[client] = time.monotonic()
-        try:
-            with super().timeout_ctx():
-                yield
-        finally:
-            self._idle_since.pop(client, None)
+    def timeout_ctx(self) -> Waiting:
+        """What gunicorn waits in until the head of a request, the first or the next, is there.
+
+        `notify` ends it in time, for all connections at once: gunicorn's own sets a timer for every request.
+        """
+        return self._clients[gevent.getcurrent()]
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Serve a request, whose body is read through `req.unreader`."""
@@ -134,8 +148,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def notify(self) -> None:
         """Called once a second, also while a worker that was told to stop waits for its connections."""
         super().notify()
-        if not self.alive:
-            self._part_from_idle()
+        self._part_from_idle(self.cfg.keepalive if self.alive else FAREWELL_SECONDS)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """Stop at once, on the first of two signals: Ctrl-C sends one, and the master another."""
@@ -163,10 +176,10 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         with suppress(OSError):
             client.close()
 
-    def _part_from_idle(self) -> None:
-        """No more reading from the silent ones: a request that has reached this machine is still served."""
-        now = time.monotonic()
-        for client in [client for client, since in self._idle_since.items() if now - since > FAREWELL_SECONDS]:
+    def _part_from_idle(self, seconds: float) -> None:
+        """No more reading from those silent for so long: a request that has reached this machine is still served."""
+        latest = time.monotonic() - seconds
+        for client in [client for client, since in self._idle_since.items() if since < latest]:
             with suppress(OSError):
                 client.shutdown(socket.SHUT_RD)
 
@@ -204,6 +217,19 @@ def _linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:
             if not sock.recv(LINGER_STEP):
                 return
             gevent.sleep(0)
+
+
+@lru_cache(maxsize=1)
+def _date_of(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def _http_date(timestamp: float | None = None) -> str:
+    return _date_of(int(time.time() if timestamp is None else timestamp))
+
+
+# Gunicorn puts the date together anew for every answer; it changes once a second.
+util.http_date = _http_date
 
 
 class JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -273,8 +299,9 @@ limit_request_fields = 100
 limit_request_field_size = 8190
 
 # Nobody's X-Forwarded-* counts here, whatever FORWARDED_ALLOW_IPS says. The client's address is decided by
-# TRUSTED_PROXIES and the scheme by HTTPS, both in the application.
-forwarded_allow_ips = ""
+# TRUSTED_PROXIES and the scheme by HTTPS, both in the application. As there is no header to believe, gunicorn need
+# not find out, request by request, whether the peer is one to be believed.
+forwarded_allow_ips = "*"
 forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests import factories
-from tests.server import ROOT
+from tests.server import ROOT, serve
 
 SLOW = 50
 
@@ -47,6 +47,13 @@ def test_body_has_to_be_there_in_time():
         with pytest.raises(TimeoutError):
             bounded.recv(100)
         assert ours.gettimeout() is None
+
+
+@pytest.mark.parametrize("start", [b"", b"POST /api/collect HTT"])
+def test_silent_connection_ends_after_the_keep_alive(new_database, start):
+    with serve(new_database, GUNICORN_CMD_ARGS="--keep-alive 1") as server, connect(server) as silent:
+        silent.sendall(start)
+        assert silent.recv(65536) == b""
 
 
 def test_stop_does_not_wait_for_idle_connections(server):
