@@ -55,6 +55,11 @@ STATUS_OF: dict[type[BaseException], int] = {
     errors.ExpectationFailed: 417,
     errors.ParseException: 400,
 }
+# In the words of the application; the others are a `bad_request`.
+ANSWERS: dict[int, tuple[str, str, tuple[str, ...]]] = {
+    401: ("invalid_key", "Invalid API key", ("WWW-Authenticate: Bearer",)),
+    503: ("unavailable", "Temporarily unavailable, try again", ("Retry-After: 2",)),
+}
 
 
 class BoundedSocket:
@@ -134,6 +139,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what never became a request, or broke before the application, in the API's shape of errors."""
         status = next((s for kind, s in STATUS_OF.items() if isinstance(exc, kind)), 503)
+        if isinstance(exc, errors.InvalidHeader) and exc.hdr == "AUTHORIZATION":
+            status = 401  # a key with a character in it that no header can have is no key (contract, section 2)
         request_id = uuid.uuid4().hex
         self.log.log(
             logging.ERROR if status == 503 else logging.INFO,
@@ -185,8 +192,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _error(status: int, request_id: str) -> bytes:
-    code = "unavailable" if status == 503 else "bad_request"
-    detail = "Temporarily unavailable, try again" if status == 503 else HTTPStatus(status).phrase
+    code, detail, headers = ANSWERS.get(status, ("bad_request", HTTPStatus(status).phrase, ()))
     body = json.dumps({"detail": detail, "code": code, "request_id": request_id})
     head = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
@@ -194,7 +200,7 @@ def _error(status: int, request_id: str) -> bytes:
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         f"X-Request-Id: {request_id}",
-        *(["Retry-After: 2"] if status == 503 else []),
+        *headers,
     ]
     return "\r\n".join([*head, "", body]).encode()
 

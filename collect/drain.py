@@ -10,13 +10,14 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from django.conf import settings
 from django.db import Error, connection
 
-from collect import ingest, spool
+from collect import ingest, spool, store
+from collect.spool import Spooled
 from thrad_events import metrics
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
 # Events in one statement: large enough to be fast, small enough to pass within the statement's bound.
 STEP = 500
+# Beside the outcomes of `store`: what the database refuses, and what cannot be kept as a rejection either.
+SET_ASIDE = "set_aside"
 
 
 class Busy(Exception):  # noqa: N818  # not an error: somebody else is at it
@@ -45,7 +48,7 @@ def _turn() -> Iterator[None]:
 
 
 def drain() -> int:
-    """Empty the spool; the number of events that were moved.
+    """Empty the spool; the number of events that were moved. What the database refuses for good is set aside.
 
     Raises `Busy` while another process does it, and `django.db.Error` where the database, or the spool, fails: what
     was moved by then has left the spool, the rest waits.
@@ -53,12 +56,29 @@ def drain() -> int:
     moved = 0
     with _turn():
         while spooled := spool.take(STEP):
-            results = ingest.store_now([one.arrival for one in spooled])
-            spool.discard(spooled)
-            for outcome, number in Counter(result.outcome for result in results).items():
-                metrics.DRAINED.labels(outcome).inc(number)
-            moved += len(spooled)
+            moved += _move(spooled)
     return moved
+
+
+def _move(spooled: Sequence[Spooled]) -> int:
+    try:
+        results = ingest.store_now([one.arrival for one in spooled])
+    except Error as error:
+        # Neither the event nor a rejection of it has a place, as when its partner is gone from a restored database.
+        if not store.is_poison(error):
+            raise
+        if len(spooled) > 1:
+            middle = len(spooled) // 2
+            return _move(spooled[:middle]) + _move(spooled[middle:])
+        spool.set_aside(spooled[0], str(error))
+        logger.exception("a spooled event was set aside")
+        metrics.DRAINED.labels(SET_ASIDE).inc()
+        return 0
+    spool.discard(spooled)
+    ingest.count_refused(results)
+    for outcome, number in Counter(result.outcome for result in results).items():
+        metrics.DRAINED.labels(outcome).inc(number)
+    return len(spooled)
 
 
 class Drainer:

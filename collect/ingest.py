@@ -35,6 +35,9 @@ RETRY_SECONDS = 10.0
 # Beside the outcomes of `store`: what was answered 503.
 UNAVAILABLE = "unavailable"
 
+# Outcomes that leave a rejection, and its code.
+_CODES: dict[Outcome, str] = {Outcome.CONFLICT: Outcome.CONFLICT, Outcome.REJECTED: Code.INVALID_EVENT}
+
 database = Circuit("the database", RETRY_SECONDS)
 
 
@@ -78,11 +81,16 @@ def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
         connection.close()
         results = _write(arrivals)
     ledger.keep(
-        _refused(arrival, result)
-        for arrival, result in zip(arrivals, results, strict=True)
-        if result.outcome in (Outcome.CONFLICT, Outcome.REJECTED)
+        _refused(arrival, result) for arrival, result in zip(arrivals, results, strict=True) if result.outcome in _CODES
     )
     return results
+
+
+def count_refused(results: Sequence[Written]) -> None:
+    """Count what was kept as a rejection, by its code; once what became of the events is final."""
+    for outcome, number in Counter(result.outcome for result in results).items():
+        if (code := _CODES.get(outcome)) is not None:
+            metrics.REJECTIONS.labels(code).inc(number)
 
 
 def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -90,6 +98,7 @@ def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
     results = _make_durable(arrivals)
     metrics.COMMIT_SECONDS.observe(time.perf_counter() - start)
     metrics.GROUP_EVENTS.observe(len(arrivals))
+    count_refused(results)
     _count(
         Counter(
             (result.outcome, arrival.row.partner_id, arrival.row.channel)
@@ -171,13 +180,12 @@ def _write(arrivals: Sequence[Arrival]) -> list[Written]:
 
 def _refused(arrival: Arrival, result: Written) -> ledger.Refused:
     conflict = result.outcome is Outcome.CONFLICT
-    metrics.REJECTIONS.labels(Outcome.CONFLICT if conflict else Code.INVALID_EVENT).inc()
     return ledger.Refused(
         partner_id=arrival.row.partner_id,
         api_key_id=arrival.row.api_key_id,
         received_at=arrival.row.received_at,
         request_id=arrival.request_id,
-        code=Outcome.CONFLICT if conflict else Code.INVALID_EVENT,
+        code=_CODES[result.outcome],
         detail=f"Differs from the stored event in {', '.join(result.differing)}"
         if conflict
         else contract.poisoned().detail,

@@ -30,11 +30,15 @@ class Spooled(NamedTuple):
 
 
 class Status(NamedTuple):
-    """How many events wait, since when the first one does (None: there is none), and what they take of the disk."""
+    """How many events wait, since when the first one does (None: there is none), and what they take of the disk.
+
+    `set_aside` is how many the database has refused for good, beside those that wait.
+    """
 
     events: int
     oldest: datetime | None
     bytes: int
+    set_aside: int
 
 
 def is_enabled() -> bool:
@@ -60,6 +64,21 @@ def take(limit: int) -> list[Spooled]:
 def discard(spooled: Sequence[Spooled]) -> None:
     """Forget arrivals that the database has."""
     _run(_discard, spooled)
+
+
+def set_aside(one: Spooled, reason: str) -> None:
+    """Take out of the order what the database refuses: acknowledged, so it is kept until somebody looks into it."""
+    _run(_set_aside, one, reason)
+
+
+def bring_back() -> int:
+    """Let what was set aside wait again, behind the others; the number of events."""
+    return _run(_bring_back)
+
+
+def reasons() -> list[tuple[str, int]]:
+    """Why events were set aside, and how many for each reason."""
+    return _run(_reasons)
 
 
 def status() -> Status:
@@ -104,14 +123,36 @@ def _discard(spooled: Sequence[Spooled]) -> None:
         cursor.execute("DELETE FROM spooled WHERE id BETWEEN %s AND %s", [spooled[0].place, spooled[-1].place])
 
 
+def _set_aside(one: Spooled, reason: str) -> None:
+    with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
+        cursor.execute("INSERT INTO set_aside SELECT spooled.*, %s FROM spooled WHERE id = %s", [reason, one.place])
+        cursor.execute("DELETE FROM spooled WHERE id = %s", [one.place])
+
+
+def _bring_back() -> int:
+    columns = "received_at, request_id, document, body"
+    with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
+        cursor.execute(f"INSERT INTO spooled ({columns}) SELECT {columns} FROM set_aside ORDER BY id")  # noqa: S608
+        cursor.execute("DELETE FROM set_aside")
+        return int(cursor.rowcount)
+
+
+def _reasons() -> list[tuple[str, int]]:
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("SELECT reason, count(*) FROM set_aside GROUP BY reason ORDER BY count(*) DESC LIMIT 20")
+        return [(reason, int(events)) for reason, events in cursor.fetchall()]
+
+
 def _status() -> Status:
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT count(*), min(received_at) FROM spooled")
         events, oldest = cursor.fetchone()
         cursor.execute("SELECT page_count - freelist_count FROM pragma_page_count(), pragma_freelist_count()")
         (pages,) = cursor.fetchone()
+        cursor.execute("SELECT count(*) FROM set_aside")
+        (set_aside,) = cursor.fetchone()
     moment = None if oldest is None else datetime.fromisoformat(oldest).astimezone(UTC)
-    return Status(events, moment, pages * settings.SPOOL_PAGE_BYTES)
+    return Status(events, moment, pages * settings.SPOOL_PAGE_BYTES, set_aside)
 
 
 def _head() -> int | None:

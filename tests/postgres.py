@@ -81,6 +81,11 @@ class Postgres:
         self.remove()
 
     @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not stopped since."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """The postmaster's process id. Raises RuntimeError where the server is not running."""
         if self._process is None:

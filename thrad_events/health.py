@@ -70,6 +70,7 @@ class _Now(Collector):
                 found = spool.status()
                 yield GaugeMetricFamily("thrad_spool_events", "Events that wait for the database", found.events)
                 yield GaugeMetricFamily("thrad_spool_oldest_seconds", "Age of the first of them", _age(found.oldest))
+                yield GaugeMetricFamily("thrad_spool_set_aside_events", "Events that it refuses", found.set_aside)
                 yield GaugeMetricFamily("thrad_spool_bytes", "Size of the spool", found.bytes)
         if (built_at := geo.status().built_at) is not None:
             yield GaugeMetricFamily("thrad_geo_database_age_seconds", "Since it was built", _age(built_at))
@@ -104,6 +105,7 @@ def _spool() -> dict[str, Any]:
     return {
         "status": "full" if is_full else "ok",
         "events": found.events,
+        "set_aside": found.set_aside,
         "oldest_seconds": round(_age(found.oldest), 1),
         "bytes": found.bytes,
     }

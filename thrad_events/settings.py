@@ -115,9 +115,10 @@ def database(url: str) -> dict[str, Any]:
 SPOOL_PATH = env.str("SPOOL_PATH", default=str(VAR_DIR / "spool.sqlite3"))
 SPOOL_MAX_BYTES = env.int("SPOOL_MAX_BYTES", default=1024**3)
 SPOOL_PAGE_BYTES = 4096
-SPOOL_TABLE = (
-    "CREATE TABLE IF NOT EXISTS spooled (id INTEGER PRIMARY KEY AUTOINCREMENT, received_at TEXT NOT NULL, "
-    "request_id TEXT NOT NULL, document BLOB NOT NULL, body BLOB NOT NULL)"
+_SPOOL_COLUMNS = "received_at TEXT NOT NULL, request_id TEXT NOT NULL, document BLOB NOT NULL, body BLOB NOT NULL"
+SPOOL_TABLES = (
+    f"CREATE TABLE IF NOT EXISTS spooled (id INTEGER PRIMARY KEY AUTOINCREMENT, {_SPOOL_COLUMNS}); "
+    f"CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, {_SPOOL_COLUMNS}, reason TEXT NOT NULL);"
 )
 
 DATABASES = {
@@ -130,7 +131,7 @@ DATABASES = {
             **SQLITE_OPTIONS,
             "init_command": (
                 f"{SQLITE_OPTIONS['init_command']} PRAGMA max_page_count={SPOOL_MAX_BYTES // SPOOL_PAGE_BYTES}; "
-                f"{SPOOL_TABLE};"
+                f"{SPOOL_TABLES}"
             ),
         },
     },

@@ -22,6 +22,7 @@ _django: WSGIHandler = get_wsgi_application()
 
 from collect.middleware import EnrichmentMiddleware  # noqa: E402
 from collect.views import SenderView  # noqa: E402
+from thrad_events.errors import Code, Refusal, respond  # noqa: E402
 from thrad_events.middleware import RequestIdMiddleware  # noqa: E402
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -38,7 +39,16 @@ def _sender_views(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, Vie
 
 
 _views: dict[str, View] = dict(_sender_views(get_resolver(), "/"))
-_serve: View = RequestIdMiddleware(EnrichmentMiddleware(lambda request: _views[request.path_info](request)))
+
+
+def _dispatch(request: HttpRequest) -> HttpResponse:
+    # RFC 9112, section 3.2; Django, past which this road goes, would find it out when it checks the host.
+    if "HTTP_HOST" not in request.META and request.META["SERVER_PROTOCOL"] == "HTTP/1.1":
+        return respond(request, Refusal(Code.BAD_REQUEST, "A Host header is required"))
+    return _views[request.path_info](request)
+
+
+_serve: View = RequestIdMiddleware(EnrichmentMiddleware(_dispatch))
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -8,9 +8,11 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
+from prometheus_client import REGISTRY
 
 from collect import drain, ingest, spool
 from collect.models import Event, Rejection
+from keys.models import ApiKey, Partner
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
@@ -25,6 +27,7 @@ def place(tmp_path, settings, monkeypatch):
     ingest.database.close()
     with connections["spool"].cursor() as cursor:
         cursor.execute("DELETE FROM spooled")
+        cursor.execute("DELETE FROM set_aside")
 
 
 @pytest.fixture
@@ -106,6 +109,37 @@ def test_drain_keeps_a_conflict_as_a_rejection_with_the_body_as_sent(source):
     rejection = Rejection.objects.get()
     assert (rejection.code, rejection.errors) == ("conflict", {"params": ["differs"]})
     assert json.loads(rejection.body) == json.loads(late.body)
+
+
+def test_event_whose_partner_is_gone_is_set_aside_and_holds_up_nothing(source, capsys):
+    """Restored from a backup older than the partner: the acknowledged event waits until the partner is back."""
+    homeless = factories.arrival(factories.source(ApiKey(pk=0, partner_id=0)), event_id="homeless")
+    spool.append([*arrivals(source, 2), homeless, factories.arrival(source, event_id="last")])
+    assert drain.drain() == 3
+    assert sorted(Event.objects.values_list("event_id", flat=True)) == ["event-0", "event-1", "last"]
+    assert (spool.head(), spool.status().events, spool.status().set_aside) == (None, 0, 1)
+    call_command("drain_spool", "--dry-run")
+    assert "1 events are set aside: " in capsys.readouterr().out
+    call_command("drain_spool", "--set-aside")
+    assert spool.status().set_aside == 1  # refused again, and again kept
+    Partner(pk=0, name="Restored").save()
+    ApiKey(pk=0, partner_id=0, prefix="thrad_live_restored", digest="0" * 64, label="restored").save()
+    call_command("drain_spool", "--set-aside")
+    assert Event.objects.get(event_id="homeless").partner_id == 0
+    assert spool.status()[:2] == (0, None)
+    assert spool.status().set_aside == 0
+
+
+def test_rejection_is_counted_once_however_often_it_is_drained(source, monkeypatch):
+    ingest.submit(arrivals(source, 1))
+    spool.append([factories.arrival(source, event_id="event-0", params={"other": True})])
+    before = REGISTRY.get_sample_value("thrad_rejections_total", {"code": "conflict"}) or 0
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "discard", lambda spooled: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            drain.drain()
+    drain.drain()
+    assert REGISTRY.get_sample_value("thrad_rejections_total", {"code": "conflict"}) == before + 1
 
 
 def test_only_one_drains_at_a_time(source):

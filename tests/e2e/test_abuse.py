@@ -219,14 +219,29 @@ def test_clients_that_send_a_byte_at_a_time_keep_nobody_waiting(collector):
     assert (status, longest < 1) == (204, True)
 
 
-def test_nul_in_a_key_is_refused_before_it_is_one(collector):
+def test_nul_in_a_key_is_an_invalid_key(collector):
     before = collector.count()
     key = collector.raw_key
     head = collector.head(Content_Length=18).replace(key.encode(), key[:30].encode() + b"\0" + key[30:].encode())
     answer = collector.raw(head + b'{"event_name":"x"}')
-    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert b"\r\nWWW-Authenticate: Bearer\r\n" in answer
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (told["detail"], told["code"], sorted(told)) == (
+        "Invalid API key",
+        "invalid_key",
+        ["code", "detail", "request_id"],
+    )
     assert collector.count() == before
     assert key[30:] not in collector.server.log
+
+
+@pytest.mark.parametrize("path", ["/api/collect/KEY", "/KEY", "/admin/KEY", "/api/collect;KEY", "/%74KEY"])
+def test_key_in_the_path_is_not_logged(collector, path):
+    raw_key = crypto.make(is_test=False)
+    assert collector.request("POST", path.replace("KEY", raw_key.removeprefix("t" * ("%74" in path)))).status >= 400
+    assert crypto.prefix_of(raw_key) in collector.server.log
+    assert raw_key.rpartition("_")[2] not in collector.server.log
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,18 @@ def assert_refused(collector, data, *statuses, shut=False):
     assert stored(collector) == before
 
 
+def test_host_is_required_of_http_1_1_alone(collector):
+    """RFC 9112, section 3.2; HTTP/1.0 knows no Host."""
+    before = stored(collector)
+    for path in (b"/api/collect", b"/api/collect/batch", b"/api/collect/validate"):
+        head = request(collector, LENGTH, start=b"POST %s HTTP/1.1" % path, host=None)
+        assert answers(collector, head + BODY, shut=True) == [400]
+    assert stored(collector) == before
+    head = request(collector, LENGTH, start=b"POST /api/collect HTTP/1.0", host=None)
+    assert collector.raw(head + BODY).startswith(b"HTTP/1.0 204 ")
+    assert stored(collector) == before + 1
+
+
 @pytest.mark.parametrize(
     "lines",
     [

@@ -69,8 +69,10 @@ def test_stop_does_not_wait_for_idle_connections(server):
 def test_stop_answers_the_request_in_flight(server):
     _, raw_key = factories.key()
     with connect(server) as slow:
-        head = f"POST /api/collect HTTP/1.1\r\nAuthorization: Bearer {raw_key}\r\nContent-Type: application/json\r\n"
-        slow.sendall(f"{head}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode())
+        head = f"POST /api/collect HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {raw_key}\r\n"
+        slow.sendall(
+            f"{head}Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode()
+        )
         # The "continue" says that the request is a worker's, and no longer only the kernel's.
         assert read_to(slow, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         slow.sendall(b"{")

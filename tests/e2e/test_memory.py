@@ -79,11 +79,11 @@ TINY = b"1;name=value\r\nx\r\n" * 10_000
 
 def endless(collector, piece, framing="Transfer-Encoding: chunked", key=""):
     """Send until the server cuts the connection, 2 GiB at most; the bytes that went out, and the status."""
-    head = f"POST /api/collect HTTP/1.1\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n{framing}"
+    head = f"POST /api/collect HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
     sent, answer = 0, b""
     with socket.create_connection((collector.server.host, collector.server.port), timeout=20) as sock:
         with suppress(ConnectionError):
-            sock.sendall(f"{head}\r\n\r\n".encode())
+            sock.sendall(f"{head}{framing}\r\n\r\n".encode())
             while sent < 2 * KIB * MIB:
                 sock.sendall(piece)
                 sent += len(piece)

@@ -31,7 +31,7 @@ def postgres_of_faults() -> Iterator[Postgres]:
 def make_house(tmp_path: Path, postgres_of_faults: Postgres) -> Iterator[Callable[..., House]]:
     """Houses with settings of their own, `make_house(SPOOL_MAX_BYTES="100000")`; ended after the test."""
     with ExitStack() as stack:
-        if postgres_of_faults._process is None:
+        if not postgres_of_faults.is_running:
             postgres_of_faults.start()
         yield lambda **environment: stack.enter_context(House(tmp_path, postgres_of_faults, **environment))
 

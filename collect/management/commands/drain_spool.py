@@ -18,16 +18,22 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """`--dry-run`."""
+        """`--dry-run` and `--set-aside`."""
         parser.add_argument("--dry-run", action="store_true", help="say what waits and move nothing")
+        parser.add_argument(
+            "--set-aside", action="store_true", help="try once more what the database refused, after you mended it"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exits with 1 where the database fails or another process drains; running it again goes on."""
         try:
             if options["dry_run"]:
                 self._say()
-            else:
-                self.stdout.write(f"{drain.drain()} events moved to the database.")
+                return
+            if options["set_aside"]:
+                self.stdout.write(f"{spool.bring_back()} events that were set aside wait again.")
+            self.stdout.write(f"{drain.drain()} events moved to the database.")
+            self._say_set_aside()
         except drain.Busy as error:
             raise CommandError(str(error.__doc__ or error)) from None
         except Error as error:
@@ -37,3 +43,8 @@ class Command(BaseCommand):
         found = spool.status()
         since = "" if found.oldest is None else f", the first since {found.oldest:%Y-%m-%d %H:%M:%S} UTC"
         self.stdout.write(f"{found.events} events wait{since}. Nothing was moved.")
+        self._say_set_aside()
+
+    def _say_set_aside(self) -> None:
+        for reason, events in spool.reasons():
+            self.stdout.write(f"{events} events are set aside: {reason.strip()}")
