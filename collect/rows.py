@@ -4,7 +4,7 @@ The same bytes go to the database, into the spool, out of an export and into an 
 here, and nobody else knows how.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import getrandbits
@@ -17,6 +17,8 @@ from collect import site
 from collect.contract import SentEvent
 from collect.geo import Geo
 from collect.user_agent import parse as parse_user_agent
+from keys import restrictions
+from thrad_events.errors import Code, Refusal
 
 CHANNEL = "server"
 _EMPTY = Raw(b"{}")
@@ -26,7 +28,8 @@ _EMPTY = Raw(b"{}")
 class Source:
     """Where an event came from: who sent it, and what the server saw of the request.
 
-    `origin` and `referer` are the request's headers; `ip_address` is the sender's, already resolved.
+    `origin` and `referer` are the request's headers; `ip_address` is the sender's, already resolved; `tags` are those that
+    the key is restricted to.
     """
 
     partner_id: int
@@ -37,6 +40,7 @@ class Source:
     geo: Geo
     origin: str | None = None
     referer: str | None = None
+    tags: Sequence[str] = ()
 
 
 class Row(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
@@ -111,9 +115,15 @@ def uuid7(moment: datetime) -> str:
 
 
 def build(sent: SentEvent, source: Source) -> Row:
-    """The row of `sent`: as sent, and with what the server adds (contract, section 3)."""
+    """The row of `sent`: as sent, and with what the server adds (contract, section 3).
+
+    Raises `Refusal` (`tag_not_allowed`) where the key is restricted to other tags.
+    """
     geo = source.geo
     agent = parse_user_agent(sent.user_agent)
+    tag_id = sent.tag_id or site.tag_for(sent.page_url, source.origin, source.referer)
+    if source.tags and not restrictions.allows_tag(source.tags, tag_id):
+        raise Refusal(Code.TAG_NOT_ALLOWED, f"This key may not send for the tag {tag_id}")
     return Row(
         id=uuid7(source.received_at),
         received_at=source.received_at,
@@ -123,7 +133,7 @@ def build(sent: SentEvent, source: Source) -> Row:
         channel=CHANNEL,
         is_test=source.is_test,
         event_name=sent.event_name,
-        tag_id=sent.tag_id or site.tag_for(sent.page_url, source.origin, source.referer),
+        tag_id=tag_id,
         event_id=sent.event_id,
         page_url=sent.page_url,
         referrer=sent.referrer,

@@ -55,6 +55,7 @@ class SenderView(APIView):
             geo=seen.geo,
             origin=meta.get("HTTP_ORIGIN"),
             referer=meta.get("HTTP_REFERER"),
+            tags=key.tags,
         )
 
 

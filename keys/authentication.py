@@ -9,7 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from keys import crypto, directory
+from keys import crypto, directory, restrictions
 from keys.models import ApiKey
 from thrad_events.errors import Code, Refusal
 
@@ -26,13 +26,24 @@ def _refusal(header: str) -> Refusal:
     return Refusal(Code.MISSING_TOKEN, "Missing bearer token", headers=headers)
 
 
-def _find(raw_key: str) -> ApiKey | None:
-    """The key that is open to this raw key. Raises Unavailable where only the database could tell."""
+def _find(raw_key: str, request: Request) -> ApiKey | None:
+    """The key that is open to this raw key and request. Raises Unavailable where only the database could tell."""
     prefix = crypto.parse(raw_key)
     key = None if prefix is None else directory.find(prefix)
-    if key is None or not crypto.matches(raw_key, key.digest) or not key.is_active():
+    if key is None or not crypto.matches(raw_key, key.digest):
+        return None
+    if not key.is_active():
+        directory.mark_refused(key, _address(request))
+        return None
+    if key.networks and not restrictions.allows_address(key.networks, _address(request)):
         return None
     return key
+
+
+def _address(request: Request) -> str | None:
+    """The sender's, as the middleware resolves it through trusted proxies."""
+    address: str | None = request.enrichment.ip_address
+    return address
 
 
 class BearerKeyAuthentication(BaseAuthentication):
@@ -45,7 +56,7 @@ class BearerKeyAuthentication(BaseAuthentication):
         """Raises Refusal (401), or Unavailable (503) for a key that only the database could tell."""
         header: str = request.META.get("HTTP_AUTHORIZATION", "")
         scheme, _, credential = header.partition(" ")
-        key = _find(credential.strip(" ")) if scheme.lower() == "bearer" else None
+        key = _find(credential.strip(" "), request) if scheme.lower() == "bearer" else None
         if key is None:
             raise _refusal(header)
         directory.mark_used(key)

@@ -1,13 +1,24 @@
-"""How a key comes into being and how it ends; the console and the commands both go through here."""
+"""How a key comes into being, changes and ends; the console and the commands both go through here.
 
-from django.contrib.auth.models import AbstractBaseUser
+Each change and its line of history are one transaction.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
 from django.utils import timezone
 
 from keys import crypto, directory
-from keys.models import ApiKey
+from keys.history import Actor, record
+from keys.models import ApiKey, KeyChange
 
 
-def issue(key: ApiKey) -> str:
+class Ended(ValueError):  # noqa: N818  # said to people as it is
+    """The key has been revoked or has expired; it cannot be changed any more."""
+
+
+@transaction.atomic
+def issue(key: ApiKey, by: Actor) -> str:
     """Give the unsaved `key` (partner, label and so on are set) its secret and save it.
 
     Returns the raw key, which from then on exists nowhere but with the caller.
@@ -17,19 +28,80 @@ def issue(key: ApiKey) -> str:
         raise ValueError("this key has been issued")
     raw_key = crypto.make(is_test=key.is_test)
     key.prefix, key.digest = crypto.prefix_of(raw_key), crypto.digest(raw_key)
+    key.created_by = by.user
     key.save()
+    record(key, KeyChange.What.ISSUED, by, f"in place of {key.replaces.prefix}" if key.replaces else "")
     return raw_key
 
 
-def revoke(key: ApiKey, by: AbstractBaseUser | None = None) -> bool:
+@transaction.atomic
+def rotate(key: ApiKey, by: Actor, until: datetime) -> tuple[ApiKey, str]:
+    """Issue a key that takes the place of `key`, which keeps working until `until`, or its own earlier expiry.
+
+    The new key is for the same partner, with the same label, kind, restrictions and limits, and does not expire.
+    Returns it and its raw key. Raises `Ended` for a key that does not work any more.
+    """
+    key = ApiKey.objects.select_for_update().get(pk=key.pk)
+    if not key.is_active():
+        raise Ended(f"{key.prefix} is {key.state}: issue a new key instead")
+    new = ApiKey(
+        partner=key.partner, label=key.label, is_test=key.is_test, replaces=key, tags=key.tags, networks=key.networks
+    )
+    raw_key = issue(new, by)
+    key.expires_at = until if key.expires_at is None else min(until, key.expires_at)
+    key.save(update_fields=["expires_at"])
+    record(key, KeyChange.What.ROTATED, by, f"replaced by {new.prefix}, works until {_moment(key.expires_at)}")
+    directory.forget(key.prefix)
+    return new, raw_key
+
+
+@transaction.atomic
+def change(key: ApiKey, by: Actor) -> None:
+    """Save what was edited of `key`, with a line of history for what is now different."""
+    before = ApiKey.objects.select_for_update().get(pk=key.pk)
+    key.save()
+    if told := [f"{name}: {_text(getattr(before, name))} → {_text(getattr(key, name))}"
+                for name in ("label", "expires_at") if getattr(before, name) != getattr(key, name)]:  # fmt: skip
+        record(key, KeyChange.What.CHANGED, by, "; ".join(told))
+    if told := [f"{name}: {_text(getattr(before, name))} → {_text(getattr(key, name))}"
+                for name in ("tags", "networks") if getattr(before, name) != getattr(key, name)]:  # fmt: skip
+        record(key, KeyChange.What.RESTRICTED, by, "; ".join(told))
+    directory.forget(key.prefix)
+
+
+def extend(key: ApiKey, by: Actor, by_how_much: timedelta) -> None:
+    """Let a rotated key work for longer, from now. Raises `Ended` for a key that does not work any more."""
+    key.refresh_from_db()
+    if not key.is_active():
+        raise Ended(f"{key.prefix} is {key.state} and cannot be brought back")
+    key.expires_at = timezone.now() + by_how_much
+    change(key, by)
+
+
+def revoke(key: ApiKey, by: Actor) -> bool:
     """End `key` for good; False where it had been revoked before, and then who and when stay as they were.
 
     This process refuses the key at once, the others when they next look (see `directory`).
     """
-    # In one conditional statement, so that of two people who revoke at the same moment one is recorded whole.
-    revoked = (
-        ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=timezone.now(), revoked_by=by) == 1
-    )
+    with transaction.atomic():
+        # In one conditional statement, so that of two people who revoke at the same moment one is recorded whole.
+        revoked = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(
+            revoked_at=timezone.now(), revoked_by=by.user
+        )
+        if revoked:
+            record(key, KeyChange.What.REVOKED, by)
     key.refresh_from_db(fields=["revoked_at", "revoked_by"])
     directory.forget(key.prefix)
-    return revoked
+    return revoked == 1
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return _moment(value)
+    if isinstance(value, list):
+        return ", ".join(value) or "any"
+    return "never" if value is None else str(value)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -5,6 +5,7 @@ revokes; the rest of the program reads.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,15 +14,20 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from keys import crypto
+from keys import crypto, restrictions
 
 
 class State(models.TextChoices):
-    """Whether a key opens the door."""
+    """Whether a key opens the door, and whether it will stop to by itself."""
 
     ACTIVE = "active"
+    EXPIRING = "expiring"
     EXPIRED = "expired"
     REVOKED = "revoked"
+
+
+# A key that expires within this time is shown as expiring.
+EXPIRING = timedelta(days=7)
 
 
 class Partner(models.Model):
@@ -42,14 +48,21 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def in_state(self, state: str) -> "ApiKeyQuerySet":
         """The keys that are in one `State` now; the same rule as `ApiKey.state`."""
-        expired = Q(expires_at__isnull=False, expires_at__lte=timezone.now())
+        now = timezone.now()
+        expired = Q(expires_at__isnull=False, expires_at__lte=now)
+        expiring = Q(expires_at__gt=now, expires_at__lte=now + EXPIRING)
         return self.filter(
             {
                 State.REVOKED: Q(revoked_at__isnull=False),
                 State.EXPIRED: Q(revoked_at__isnull=True) & expired,
-                State.ACTIVE: Q(revoked_at__isnull=True) & ~expired,
+                State.EXPIRING: Q(revoked_at__isnull=True) & expiring,
+                State.ACTIVE: Q(revoked_at__isnull=True) & ~expired & ~expiring,
             }[State(state)]
         )
+
+    def usable(self) -> "ApiKeyQuerySet":
+        """The keys that open the door now."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
 
 
 class ApiKey(models.Model):
@@ -57,7 +70,7 @@ class ApiKey(models.Model):
 
     # What an operator may change. `save` writes nothing else of a key that exists, so that a form opened
     # before somebody revoked the key cannot bring it back by saving what it had read.
-    EDITABLE = ("label", "expires_at")
+    EDITABLE = ("label", "expires_at", "tags", "networks")
 
     partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="keys")
     prefix = models.CharField(max_length=23, unique=True, editable=False)
@@ -78,6 +91,24 @@ class ApiKey(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
     )
     last_used_at = models.DateTimeField("last used", null=True, editable=False)
+    # The key that this one was issued to take the place of; it may be used beside this one until it expires.
+    replaces = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="replaced_by"
+    )
+    tags = models.JSONField(
+        "allowed tags",
+        default=list,
+        blank=True,
+        validators=[restrictions.validate_tags],
+        help_text="Tag ids that the key may send for, exact or ending in *. Empty: any.",
+    )
+    networks = models.JSONField(
+        "allowed networks",
+        default=list,
+        blank=True,
+        validators=[restrictions.validate_networks],
+        help_text="Networks (CIDRs) that the key is accepted from. Empty: any.",
+    )
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -85,6 +116,7 @@ class ApiKey(models.Model):
         verbose_name = "API key"
         ordering = ["-created_at", "-id"]
         default_permissions = ("add", "change", "view")
+        permissions = [("revoke_apikey", "Can revoke API key")]
         constraints = [
             models.CheckConstraint(
                 name="keys_apikey_prefix_tells_test",
@@ -116,4 +148,46 @@ class ApiKey(models.Model):
         """The key's state in one word."""
         if self.revoked_at is not None:
             return State.REVOKED
-        return State.ACTIVE if self.is_active() else State.EXPIRED
+        if not self.is_active():
+            return State.EXPIRED
+        is_expiring = self.expires_at is not None and self.expires_at <= timezone.now() + EXPIRING
+        return State.EXPIRING if is_expiring else State.ACTIVE
+
+
+class KeyChange(models.Model):
+    """One thing that happened to a key. Append-only: nothing in the program changes or deletes a row."""
+
+    class What(models.TextChoices):
+        """What can happen to a key."""
+
+        ISSUED = "issued"
+        ROTATED = "rotated"
+        CHANGED = "changed"
+        RESTRICTED = "restricted"
+        REVOKED = "revoked"
+        EXPIRED = "expired"
+        REFUSED = "refused", "refused after its end"
+
+    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="history")
+    at = models.DateTimeField(default=timezone.now)
+    what = models.CharField(max_length=16, choices=What)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    # Stays when the user is deleted; a command has only this.
+    by_name = models.CharField("by", max_length=255)
+    address = models.GenericIPAddressField("from", null=True)
+    detail = models.TextField()
+
+    class Meta:
+        verbose_name = "key history"
+        verbose_name_plural = "key history"
+        ordering = ["-at", "-id"]
+        default_permissions = ("view",)
+        # Each worker may notice that a key has expired; it has done so once.
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key", "at"], condition=Q(what="expired"), name="keys_keychange_expired_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.what} by {self.by_name}"

@@ -9,6 +9,7 @@ from collect import contract, rows
 from collect.geo import Geo
 from collect.rows import Arrival, Source
 from keys import lifecycle
+from keys.history import Actor
 from keys.models import ApiKey, Partner
 
 _numbers = count(1)
@@ -31,7 +32,7 @@ def partner(name: str | None = None) -> Partner:
 def key(owner: Partner | None = None, **fields: Any) -> tuple[ApiKey, str]:
     """A key and its raw form."""
     api_key = ApiKey(partner=owner or partner(), label="test", **fields)
-    return api_key, lifecycle.issue(api_key)
+    return api_key, lifecycle.issue(api_key, Actor("tests"))
 
 
 def source(api_key: ApiKey, **fields: Any) -> Source:

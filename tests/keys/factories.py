@@ -6,7 +6,10 @@ from typing import Any
 from django.utils import timezone
 
 from keys import crypto, lifecycle
+from keys.history import Actor
 from keys.models import ApiKey, Partner
+
+ACTOR = Actor("tests")
 
 
 def partner(name: str = "Acme") -> Partner:
@@ -17,7 +20,7 @@ def partner(name: str = "Acme") -> Partner:
 def issue(**fields: Any) -> tuple[ApiKey, str]:
     """A key and its raw key."""
     key = ApiKey(**{"label": "backend", "partner": fields.pop("partner", None) or partner(), **fields})
-    return key, lifecycle.issue(key)
+    return key, lifecycle.issue(key, ACTOR)
 
 
 def expired(**fields: Any) -> tuple[ApiKey, str]:
@@ -28,7 +31,7 @@ def expired(**fields: Any) -> tuple[ApiKey, str]:
 def revoked(**fields: Any) -> tuple[ApiKey, str]:
     """A key that has been revoked."""
     key, raw_key = issue(**fields)
-    lifecycle.revoke(key)
+    lifecycle.revoke(key, ACTOR)
     return key, raw_key
 
 

@@ -204,7 +204,7 @@ def test_change_saved_after_somebody_revoked_does_not_bring_the_key_back(console
     clean = ApiKey.clean
 
     def revoked_meanwhile(self):
-        lifecycle.revoke(ApiKey.objects.get(pk=key.pk))
+        lifecycle.revoke(ApiKey.objects.get(pk=key.pk), factories.ACTOR)
         clean(self)
 
     monkeypatch.setattr(ApiKey, "clean", revoked_meanwhile)
@@ -316,7 +316,7 @@ def test_revoke_of_no_key_is_not_found(console, object_id):
 
 def test_revoke_selected_asks_and_then_revokes_those(console):
     one, two, three = (factories.issue(label=f"label-{word}")[0] for word in ("one", "two", "three"))
-    lifecycle.revoke(two)
+    lifecycle.revoke(two, factories.ACTOR)
     data = {"action": "revoke_selected", "_selected_action": [one.pk, two.pk]}
     question = text(console.post(LIST, data))
     assert one.prefix in question

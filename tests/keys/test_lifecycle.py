@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from keys import crypto, directory, lifecycle
+from keys.history import Actor
 from keys.models import ApiKey
 from tests.keys import factories
 
@@ -27,7 +28,7 @@ def test_issue_refuses_a_key_that_was_issued():
     key, _ = factories.issue()
     digest = key.digest
     with pytest.raises(ValueError, match="has been issued"):
-        lifecycle.issue(key)
+        lifecycle.issue(key, factories.ACTOR)
     key.refresh_from_db()
     assert key.digest == digest
 
@@ -36,7 +37,7 @@ def test_revoke_notes_when_and_who():
     user = User.objects.create_user("op")
     key, _ = factories.issue()
     before = timezone.now()
-    assert lifecycle.revoke(key, by=user) is True
+    assert lifecycle.revoke(key, Actor("op", user)) is True
     assert before <= key.revoked_at <= timezone.now()
     assert key.revoked_by == user
 
@@ -44,10 +45,10 @@ def test_revoke_notes_when_and_who():
 def test_revoke_twice_changes_nothing(time_machine):
     first, second = User.objects.create_user("first"), User.objects.create_user("second")
     key, _ = factories.issue()
-    lifecycle.revoke(key, by=first)
+    lifecycle.revoke(key, Actor("first", first))
     revoked_at = key.revoked_at
     time_machine.move_to(timezone.now() + timedelta(hours=1))
-    assert lifecycle.revoke(ApiKey.objects.get(pk=key.pk), by=second) is False
+    assert lifecycle.revoke(ApiKey.objects.get(pk=key.pk), Actor("second", second)) is False
     key.refresh_from_db()
     assert (key.revoked_at, key.revoked_by) == (revoked_at, first)
 
@@ -55,14 +56,14 @@ def test_revoke_twice_changes_nothing(time_machine):
 def test_revoke_from_a_stale_row_keeps_the_first(time_machine):
     key, _ = factories.issue()
     stale = ApiKey.objects.get(pk=key.pk)
-    lifecycle.revoke(key)
+    lifecycle.revoke(key, factories.ACTOR)
     time_machine.move_to(timezone.now() + timedelta(hours=1))
-    assert lifecycle.revoke(stale) is False
+    assert lifecycle.revoke(stale, factories.ACTOR) is False
     assert stale.revoked_at == key.revoked_at
 
 
 def test_revoke_is_seen_by_this_process_at_once():
     key, _ = factories.issue()
     assert directory.find(key.prefix).is_active()
-    lifecycle.revoke(key)
+    lifecycle.revoke(key, factories.ACTOR)
     assert not directory.find(key.prefix).is_active()

@@ -78,7 +78,7 @@ def test_key_expires_at_the_moment_itself(time_machine):
 def test_key_saved_from_a_stale_form_stays_revoked():
     key, _ = factories.issue()
     stale = ApiKey.objects.get(pk=key.pk)
-    lifecycle.revoke(key)
+    lifecycle.revoke(key, factories.ACTOR)
     stale.label = "renamed"
     stale.digest = "0" * 64
     stale.save()

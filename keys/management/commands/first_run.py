@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
 from django.db import IntegrityError, transaction
 
-from keys import lifecycle
+from keys import history, lifecycle
 from keys.models import ApiKey, Partner
 
 PARTNER = "demo"
@@ -93,7 +93,7 @@ def _is_untouched() -> bool:
 def _make() -> Secrets:
     key = ApiKey(partner=Partner.objects.create(name=PARTNER), label="first run")
     password = secrets.token_urlsafe(16)
-    made = Secrets(lifecycle.issue(key), password)
+    made = Secrets(lifecycle.issue(key, history.command()), password)
     get_user_model().objects.create_superuser(USERNAME, password=password)
     return made
 

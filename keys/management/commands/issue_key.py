@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from keys import lifecycle
+from keys import history, lifecycle
 from keys.models import ApiKey, Partner
 
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             transaction.set_rollback(True)
             self.stderr.write(f"Would issue {words}.")
             return
-        raw_key = lifecycle.issue(key)
+        raw_key = lifecycle.issue(key, history.command())
         self.stderr.write(f"Issued {words}: {key.prefix}. The key itself is not shown again:")
         self.stdout.write(raw_key)
 

@@ -3,10 +3,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from keys import crypto, lifecycle
-from keys.models import ApiKey
+from keys import history, lifecycle
+from keys.management.arguments import find_key
 
 
 class Command(BaseCommand):
@@ -21,14 +21,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError where there is no such key. A key that was revoked before stays as it is."""
-        prefix = crypto.parse(options["prefix"]) or options["prefix"]
-        try:
-            key = ApiKey.objects.select_related("partner").get(prefix=prefix)
-        except ApiKey.DoesNotExist:
-            raise CommandError("There is no key with this prefix; list_keys shows them all.") from None
+        key = find_key(options["prefix"])
         if options["dry_run"]:
             self.stdout.write(f"Would revoke {key} of {key.partner}, which is {key.state}.")
-        elif lifecycle.revoke(key):
+        elif lifecycle.revoke(key, history.command()):
             self.stdout.write(f"Revoked {key} of {key.partner}.")
         else:
             self.stdout.write(f"{key} of {key.partner} had been revoked before, at {key.revoked_at:%F %T} UTC.")

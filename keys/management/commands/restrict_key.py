@@ -1,0 +1,43 @@
+"""`manage.py restrict_key`: which tags a key may send for, and from where."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from keys import history, lifecycle
+from keys.management.arguments import find_key
+
+
+class Command(BaseCommand):
+    """What is not named stays as it is."""
+
+    help = "Limit an API key to tag ids and to networks. Servers follow within 5 seconds."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("prefix", help="the key up to its last underscore, as list_keys shows it")
+        parser.add_argument("--tag", action="append", metavar="TAG", help="exact, or ending in *; once for each")
+        parser.add_argument("--any-tag", action="store_true", help="lift the limit to tags")
+        parser.add_argument("--network", action="append", metavar="CIDR", help="once for each")
+        parser.add_argument("--any-network", action="store_true", help="lift the limit to networks")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError where there is no such key, or a tag or network is none."""
+        key = find_key(options["prefix"])
+        if options["tag"] or options["any_tag"]:
+            key.tags = options["tag"] or []
+        if options["network"] or options["any_network"]:
+            key.networks = options["network"] or []
+        try:
+            key.clean_fields(exclude={"partner", "prefix", "digest", "label"})
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        words = f"tags: {', '.join(key.tags) or 'any'}; networks: {', '.join(key.networks) or 'any'}."
+        if options["dry_run"]:
+            self.stdout.write(f"Would limit {key} of {key.partner} to {words}")
+            return
+        lifecycle.change(key, history.command())
+        self.stdout.write(f"{key} of {key.partner} is limited to {words}")

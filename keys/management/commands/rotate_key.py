@@ -1,0 +1,47 @@
+"""`manage.py rotate_key`: a new key in place of an old one, which goes on working for a while."""
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from keys import history, lifecycle
+from keys.management.arguments import duration, find_key
+
+
+class Command(BaseCommand):
+    """The raw key is all that standard output gets."""
+
+    help = "Issue a key in place of another one. The raw key, alone, goes to standard output, this once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the arguments."""
+        parser.add_argument("prefix", help="the old key up to its last underscore, as list_keys shows it")
+        parser.add_argument(
+            "--grace",
+            type=duration,
+            default=timedelta(hours=24),
+            metavar="TIME",
+            help="how long the old key goes on working: 30m, 24h (as it is when not said), 7d, or 0",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError where there is no such key, or it does not work any more."""
+        key = find_key(options["prefix"])
+        until = timezone.now() + options["grace"]
+        if options["dry_run"]:
+            self.stderr.write(f"Would replace {key} of {key.partner}, which would work until {until:%F %T} UTC.")
+            return
+        try:
+            new, raw_key = lifecycle.rotate(key, history.command(), until)
+        except lifecycle.Ended as error:
+            raise CommandError(str(error)) from None
+        key.refresh_from_db()
+        self.stderr.write(
+            f"{new.prefix} takes the place of {key.prefix}, which works until {key.expires_at:%F %T} UTC."
+        )
+        self.stderr.write("The new key is not shown again:")
+        self.stdout.write(raw_key)
