@@ -28,8 +28,8 @@ _EMPTY = Raw(b"{}")
 class Source:
     """Where an event came from: who sent it, and what the server saw of the request.
 
-    `origin` and `referer` are the request's headers; `ip_address` is the sender's, already resolved; `tags` are those that
-    the key is restricted to.
+    `origin` and `referer` are the request's headers; `ip_address` is the sender's, already resolved; `tags` are those
+    that the key is restricted to.
     """
 
     partner_id: int

@@ -9,7 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from keys import crypto, directory, restrictions
+from keys import crypto, directory, refusals, restrictions
 from keys.models import ApiKey
 from thrad_events.errors import Code, Refusal
 
@@ -33,16 +33,17 @@ def _find(raw_key: str, request: Request) -> ApiKey | None:
     if key is None or not crypto.matches(raw_key, key.digest):
         return None
     if not key.is_active():
-        directory.mark_refused(key, _address(request))
+        refusals.mark(key, key.state, _address(request))
         return None
     if key.networks and not restrictions.allows_address(key.networks, _address(request)):
+        refusals.mark(key, "network not allowed", _address(request))
         return None
     return key
 
 
 def _address(request: Request) -> str | None:
     """The sender's, as the middleware resolves it through trusted proxies."""
-    address: str | None = request.enrichment.ip_address
+    address: str | None = request.enrichment.ip_address  # type: ignore[attr-defined]  # EnrichmentMiddleware's
     return address
 
 

@@ -22,7 +22,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models import F
 
-from keys.models import ApiKey, KeyChange
+from keys.models import ApiKey
 from thrad_events import metrics
 from thrad_events.errors import Unavailable
 
@@ -44,9 +44,6 @@ CAPACITY = 10_000
 PRELOADED = 1_000
 # How exact `last_used_at` is; a busy key costs one write in this time, not one per request.
 USE_RESOLUTION = timedelta(minutes=1)
-# How often the history of a key says that it was refused after its end.
-REFUSAL_RESOLUTION = timedelta(hours=1)
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +82,6 @@ class Directory:
         self._used: dict[str, datetime] = {}
         self._partners: dict[int, str] = {}
         self._is_preloaded = False
-        self._refused: dict[str, tuple[ApiKey, str | None]] = {}
-        self._refusals: dict[str, datetime] = {}
-        self._expired: set[str] = set()
         # Counted here and published by the thread: a metric costs more than the look-up.
         self._hits = self._misses = 0
         self._changing = threading.Lock()
@@ -211,36 +205,6 @@ class Directory:
         """The name of a partner one of whose keys was met, else its id in words: for metrics, not for decisions."""
         return self._partners.get(partner_id) or f"#{partner_id}"
 
-    def mark_refused(self, key: ApiKey, address: str | None) -> None:
-        """Note that somebody still uses a key that has ended; `write_refusals` puts it into the key's history."""
-        if len(self._refused) < CAPACITY:
-            self._refused[key.prefix] = (key, address)
-
-    def write_refusals(self) -> bool:
-        """Write what was refused, at most once an hour and key, and which known keys have expired; False if it failed."""
-        refused, self._refused = self._refused, {}
-        now = datetime.now(UTC)
-        due = {p: use for p, use in refused.items() if now - self._refusals.get(p, NEVER) >= REFUSAL_RESOLUTION}
-        expired = [
-            e.key for e in self._known.copy().values() if e.key.expires_at is not None and e.key.expires_at <= now
-        ]
-        new = [key for key in expired if key.prefix not in self._expired]
-        changes = [
-            KeyChange(key_id=key.pk, what=KeyChange.What.REFUSED, by_name="sender", address=address, detail=key.state)
-            for key, address in due.values()
-        ]
-        changes += [
-            KeyChange(key_id=key.pk, what=KeyChange.What.EXPIRED, by_name="server", at=key.expires_at) for key in new
-        ]
-        try:
-            KeyChange.objects.bulk_create(changes, ignore_conflicts=True)
-        except DatabaseError as exc:
-            self._note_write_failure(exc)
-            return False
-        self._refusals |= dict.fromkeys(due, now)
-        self._expired |= {key.prefix for key in new}
-        return True
-
     def refresh(self) -> bool:
         """Read every known key again, in one statement; False where the database does not answer."""
         asked_at = self._clock()
@@ -291,7 +255,7 @@ class Directory:
     def housekeep(self) -> bool:
         """One round of the thread; False where the database failed."""
         self._publish()
-        return self.preload() and self.refresh() and self.write_uses() and self.write_refusals()
+        return self.preload() and self.refresh() and self.write_uses()
 
     def _publish(self) -> None:
         hits, misses, self._hits, self._misses = self._hits, self._misses, 0, 0
@@ -304,6 +268,5 @@ shared = Directory()
 find = shared.find
 forget = shared.forget
 mark_used = shared.mark_used
-mark_refused = shared.mark_refused
 partner_name = shared.partner_name
 housekeep = shared.housekeep

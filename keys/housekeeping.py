@@ -1,18 +1,21 @@
-"""The thread that keeps the `directory` of a worker fresh and writes when keys were last used.
+"""The thread that keeps the `directory` of a worker fresh, and writes when keys were last used and what became of them.
 
 One per process, started after the fork. It must survive every failure of the database, and never spin.
 """
 
 import logging
 import threading
+from itertools import count
 
 from django.db import connection
 
-from keys import directory
+from keys import directory, history, refusals
 
 logger = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 2.0
+# How many rounds the history may be behind.
+ROUNDS_OF_HISTORY = 15
 STOP_SECONDS = 10.0
 
 
@@ -43,15 +46,18 @@ class Housekeeper:
                 self._thread.join(STOP_SECONDS)
 
     def _run(self, stopping: threading.Event) -> None:
-        self._round()
-        while not stopping.wait(PERIOD_SECONDS):
-            self._round()
+        for number in count():
+            self._round(writes_history=number % ROUNDS_OF_HISTORY == 0)
+            if stopping.wait(PERIOD_SECONDS):
+                break
         connection.close()
 
-    def _round(self) -> None:
+    def _round(self, *, writes_history: bool) -> None:
         """The boundary behind which nothing may end the thread: without it requests ask for themselves."""
         try:
-            directory.housekeep()
+            if directory.housekeep() and writes_history:
+                refusals.write()
+                history.note_expired()
             # Closes what a failure left unusable; else as CONN_MAX_AGE says, like at the end of a request.
             connection.close_if_unusable_or_obsolete()
         except Exception:

@@ -3,6 +3,7 @@
 Each change and its line of history are one transaction.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -11,6 +12,12 @@ from django.utils import timezone
 from keys import crypto, directory
 from keys.history import Actor, record
 from keys.models import ApiKey, KeyChange
+
+# What an edit is called in the history, by the field that differs.
+_EDITS = {
+    KeyChange.What.CHANGED: ("label", "expires_at"),
+    KeyChange.What.RESTRICTED: ("tags", "networks"),
+}
 
 
 class Ended(ValueError):  # noqa: N818  # said to people as it is
@@ -60,12 +67,9 @@ def change(key: ApiKey, by: Actor) -> None:
     """Save what was edited of `key`, with a line of history for what is now different."""
     before = ApiKey.objects.select_for_update().get(pk=key.pk)
     key.save()
-    if told := [f"{name}: {_text(getattr(before, name))} → {_text(getattr(key, name))}"
-                for name in ("label", "expires_at") if getattr(before, name) != getattr(key, name)]:  # fmt: skip
-        record(key, KeyChange.What.CHANGED, by, "; ".join(told))
-    if told := [f"{name}: {_text(getattr(before, name))} → {_text(getattr(key, name))}"
-                for name in ("tags", "networks") if getattr(before, name) != getattr(key, name)]:  # fmt: skip
-        record(key, KeyChange.What.RESTRICTED, by, "; ".join(told))
+    for what, names in _EDITS.items():
+        if told := _differences(before, key, names):
+            record(key, what, by, told)
     directory.forget(key.prefix)
 
 
@@ -93,6 +97,11 @@ def revoke(key: ApiKey, by: Actor) -> bool:
     key.refresh_from_db(fields=["revoked_at", "revoked_by"])
     directory.forget(key.prefix)
     return revoked == 1
+
+
+def _differences(before: ApiKey, after: ApiKey, names: Sequence[str]) -> str:
+    pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
+    return "; ".join(f"{name}: {_text(old)} → {_text(new)}" for name, old, new in pairs if old != new)
 
 
 def _text(value: object) -> str:

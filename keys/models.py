@@ -154,6 +154,18 @@ class ApiKey(models.Model):
         return State.EXPIRING if is_expiring else State.ACTIVE
 
 
+class KeyChangeQuerySet(models.QuerySet["KeyChange"]):
+    """Grows, and does nothing else."""
+
+    def update(self, **kwargs: Any) -> int:
+        """Raises TypeError: what happened stays as it was."""
+        raise TypeError("the history of a key is append-only")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Raises TypeError: what happened stays."""
+        raise TypeError("the history of a key is append-only")
+
+
 class KeyChange(models.Model):
     """One thing that happened to a key. Append-only: nothing in the program changes or deletes a row."""
 
@@ -177,6 +189,8 @@ class KeyChange(models.Model):
     address = models.GenericIPAddressField("from", null=True)
     detail = models.TextField()
 
+    objects = KeyChangeQuerySet.as_manager()
+
     class Meta:
         verbose_name = "key history"
         verbose_name_plural = "key history"
@@ -191,3 +205,13 @@ class KeyChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.what} by {self.by_name}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new line. Raises TypeError for one that is there."""
+        if not self._state.adding:
+            raise TypeError("the history of a key is append-only")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Raises TypeError: what happened stays."""
+        raise TypeError("the history of a key is append-only")

@@ -1,4 +1,4 @@
-"""Keys in the console: issue, rotate, restrict and revoke, with what happened to each and who still uses it.
+"""Keys in the console: the list, a key's page with its use and its history, and issuing.
 
 A raw key is rendered in the answer to the POST that made it, and must reach nothing else: no message, no
 session, no history, no list. A key is revoked, never deleted, and never comes back.
@@ -6,102 +6,26 @@ session, no history, no list. A key is revoked, never deleted, and never comes b
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin import helpers
-from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils import timezone
-from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import action, display
-from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
+from unfold.decorators import display
 
-from keys import history, lifecycle
-from keys.models import ApiKey, ApiKeyQuerySet, KeyChange, State
+from keys import lifecycle, use
+from keys.admin.forms import ApiKeyForm
+from keys.admin.steps import Steps, actor
+from keys.models import ApiKey, ApiKeyQuerySet, State
 
 # Where the raw key waits between `save_model` and `response_add`, which Django calls one after the other: the
 # request, as nothing lives shorter.
 RAW_KEY = "issued_raw_key"
-
-
-# How long a key goes on working after another has taken its place.
-GRACES = [("0", "now"), ("30", "30 minutes"), ("1440", "24 hours"), ("10080", "7 days"), ("date", "a date")]
-
-
-class Lines(forms.Field):
-    """A list of texts, one on each line."""
-
-    widget = UnfoldAdminTextareaWidget
-
-    def prepare_value(self, value: Any) -> Any:
-        """As it is shown."""
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> list[str]:
-        """As it is kept; what is blank is nothing."""
-        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
-
-
-class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Restrictions as lines of text."""
-
-    tags = Lines(required=False, label="Allowed tags", help_text=ApiKey._meta.get_field("tags").help_text)
-    networks = Lines(required=False, label="Allowed networks", help_text=ApiKey._meta.get_field("networks").help_text)
-
-
-class RotateForm(forms.Form):
-    """How long the old key goes on working."""
-
-    grace = forms.ChoiceField(choices=GRACES, initial="1440", widget=UnfoldAdminSelectWidget)
-    until = forms.SplitDateTimeField(
-        required=False, widget=UnfoldAdminSplitDateTimeWidget, help_text="UTC; where a date is chosen above."
-    )
-
-    def clean(self) -> dict[str, Any]:
-        """`until` is the moment at which the old key ends."""
-        data: dict[str, Any] = super().clean() or {}
-        now = timezone.now()
-        if data.get("grace") != "date":
-            data["until"] = now + timedelta(minutes=int(data.get("grace") or 0))
-        elif data.get("until") is None or data["until"] <= now:
-            raise ValidationError({"until": "Choose a moment that is still to come."})
-        return data
-
-
-class HistoryInline(TabularInline):
-    """What happened to the key; nobody writes here."""
-
-    model = KeyChange
-    fields = ("at", "what", "by_name", "address", "detail")
-    readonly_fields = fields
-    extra = 0
-    max_num = 0
-    can_delete = False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who may see the key."""
-        return request.user.has_perm("keys.view_apikey") or request.user.has_perm("keys.change_apikey")
-
-
-def actor(request: HttpRequest) -> history.Actor:
-    """The user of the console, at their address."""
-    user = cast(User, request.user)
-    return history.Actor(user.get_username(), user, request.enrichment.ip_address)
+# Lines of history on a key's page; the rest is a click away.
+SHOWN_CHANGES = 20
 
 
 def curl(url: str, raw_key: str) -> str:
@@ -109,10 +33,6 @@ def curl(url: str, raw_key: str) -> str:
     event = json.dumps({"event_name": "items_added", "page_url": "https://shop.example/cart"})
     words = ["curl", "-i", url, "-H", f"Authorization: Bearer {raw_key}"]
     return shlex.join([*words, "-H", "Content-Type: application/json", "-d", event])
-
-
-def _minutes_left(moment: datetime) -> int:
-    return max(0, int((moment - timezone.now()).total_seconds() // 60))
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -133,8 +53,8 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
-    """Issue and revoke keys."""
+class ApiKeyAdmin(Steps):
+    """Issue, rotate, restrict and revoke keys."""
 
     list_display = (
         "partner",
@@ -150,10 +70,8 @@ class ApiKeyAdmin(ModelAdmin):
     list_filter = (StateFilter, "is_test", ("partner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("prefix", "label", "partner__name")
     autocomplete_fields = ("partner",)
-    actions = ("revoke_selected",)
-    actions_detail = ("rotate_key", "extend_key", "revoke_key")
     form = ApiKeyForm
-    inlines = (HistoryInline,)
+    change_form_outer_after_template = "admin/keys/apikey/after.html"
 
     add_fields = ("partner", "label", "is_test", "expires_at", "tags", "networks")
     change_fields = (
@@ -161,7 +79,6 @@ class ApiKeyAdmin(ModelAdmin):
         "expires_at",
         "tags",
         "networks",
-        "use_of_replaced",
         "partner",
         "prefix",
         "kind",
@@ -203,29 +120,17 @@ class ApiKeyAdmin(ModelAdmin):
         """Nobody: events point to their key, and what is deleted cannot be seen to have been used."""
         return False
 
-    def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who has that right; viewing, issuing and changing are others."""
-        return request.user.has_perm("keys.revoke_apikey")
-
-    def has_rotate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who may issue a key and set when another ends."""
-        return request.user.has_perm("keys.add_apikey") and request.user.has_perm("keys.change_apikey")
-
-    @display(description="use of the key in its place before")
-    def use_of_replaced(self, key: ApiKey) -> str:
-        """Who still uses the key that this one, or the page's own where it was replaced, stands for."""
-        old = key if key.replaced_by.exists() else key.replaces
-        if old is None:
-            return "-"
-        hour = timezone.now() - timedelta(hours=1)
-        events = old.events.filter(partner=old.partner, received_at__gte=hour)  # type: ignore[attr-defined]  # collect's
-        addresses = sorted({str(address) for address in events.values_list("ip_address", flat=True).distinct()[:20]})
-        used = f"last used {old.last_used_at:%Y-%m-%d %H:%M} UTC" if old.last_used_at else "never used"
-        left = "" if old.expires_at is None else f", {_minutes_left(old.expires_at)} minutes left"
-        place = f" from {', '.join(addresses)}" if addresses else ""
-        return f"{old.prefix}: {old.state}, {used}; {events.count()} events in the last hour{place}{left}"
-
-    # --- issue ---
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With who uses the key, and what happened to it."""
+        key = self.get_object(request, object_id)
+        extra = extra_context or {}
+        if key is not None:
+            changes = key.history.select_related("by")[: SHOWN_CHANGES + 1]
+            extra |= {"uses": use.of(key), "changes": changes[:SHOWN_CHANGES], "has_more": len(changes) > SHOWN_CHANGES}
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -249,129 +154,17 @@ class ApiKeyAdmin(ModelAdmin):
         post_url_continue: str | None = None,  # Django's signature
     ) -> HttpResponse:
         """The only page that ever shows the raw key, whichever button was pressed."""
-        return self._issued(request, obj, getattr(request, RAW_KEY))
+        return self.show_issued(request, obj, getattr(request, RAW_KEY))
 
-    def _issued(self, request: HttpRequest, obj: ApiKey, raw_key: str) -> HttpResponse:
+    def show_issued(self, request: HttpRequest, key: ApiKey, raw_key: str) -> HttpResponse:
+        """The page that shows the raw key, once."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "API key issued",
-            "key": obj,
+            "key": key,
             "raw_key": raw_key,
             "curl": curl(request.build_absolute_uri("/api/collect"), raw_key),
         }
         headers = {"Cache-Control": "no-store"}
         return TemplateResponse(request, "admin/keys/apikey/issued.html", context, headers=headers)
-
-    # --- revoke ---
-
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """No button that the key's state leaves without a meaning."""
-        key = self.get_object(request, object_id)
-        actions: list[Any] = super().get_actions_detail(request, object_id)
-        if key is None or key.state is State.REVOKED:
-            return []
-        is_ending = key.is_active() and key.expires_at is not None
-        without = set() if key.is_active() else {"rotate_key"}
-        without |= set() if is_ending else {"extend_key"}
-        return [action for action in actions if action.action_name.rpartition("keys_apikey_")[2] not in without]
-
-    # --- rotate ---
-
-    @action(description="Rotate", url_path="rotate", permissions=["rotate"], icon="autorenew")
-    def rotate_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Asks for how long the old key goes on working (GET), then shows the new one (POST)."""
-        key = self.get_object(request, object_id)
-        if key is None:
-            raise Http404
-        form = RotateForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                new, raw_key = lifecycle.rotate(key, actor(request), form.cleaned_data["until"])
-            except lifecycle.Ended as error:
-                self.message_user(request, str(error), messages.ERROR)
-                return redirect("admin:keys_apikey_change", key.pk)
-            self.log_change(request, key, f"Rotated: {new.prefix}.")
-            return self._issued(request, new, raw_key)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": "Rotate API key",
-            "key": key,
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/keys/apikey/rotate.html", context)
-
-    @action(description="Extend by 24 hours", url_path="extend", permissions=["rotate"], icon="more_time")
-    def extend_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Lets a key that would end work for 24 hours from now; by POST, asked for once more by GET."""
-        key = self.get_object(request, object_id)
-        if key is None:
-            raise Http404
-        if request.method != "POST":
-            context = {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "title": "Extend API key",
-                "key": key,
-            }
-            return TemplateResponse(request, "admin/keys/apikey/extend.html", context)
-        try:
-            lifecycle.extend(key, actor(request), timedelta(hours=24))
-        except lifecycle.Ended as error:
-            self.message_user(request, str(error), messages.ERROR)
-        else:
-            self.log_change(request, key, "Extended by 24 hours.")
-            self.message_user(request, f"Works until {key.expires_at:%Y-%m-%d %H:%M} UTC.", messages.SUCCESS)
-        return redirect("admin:keys_apikey_change", key.pk)
-
-    @action(
-        description="Revoke",
-        url_path="revoke",
-        permissions=["revoke"],
-        icon="block",
-        variant=ActionVariant.DANGER,
-    )
-    def revoke_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The button on the key's page: asks first (GET), then ends the key (POST)."""
-        key = self.get_object(request, object_id)
-        if key is None:
-            raise Http404
-        if request.method != "POST":
-            return self._confirmation(request, [key])
-        self._revoke(request, [key])
-        return redirect("admin:keys_apikey_change", key.pk)
-
-    @admin.action(description="Revoke selected keys", permissions=["revoke"])
-    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
-        """The action of the list: asks first, then ends the keys and returns to the list."""
-        keys = list(queryset.select_related("partner"))
-        if "confirmed" not in request.POST:
-            return self._confirmation(request, keys)
-        self._revoke(request, keys)
-        return None
-
-    def _confirmation(self, request: HttpRequest, keys: list[ApiKey]) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": "Revoke API keys" if len(keys) > 1 else "Revoke API key",
-            "keys": keys,
-            "checkbox": helpers.ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/keys/apikey/revoke.html", context)
-
-    def _revoke(self, request: HttpRequest, keys: Iterable[ApiKey]) -> None:
-        """Revoke each, with a line in its history, and say how many were."""
-        revoked = before = 0
-        for key in keys:
-            with transaction.atomic():
-                if lifecycle.revoke(key, actor(request)):
-                    self.log_change(request, key, "Revoked.")
-                    revoked += 1
-                else:
-                    before += 1
-        if revoked:
-            self.message_user(request, f"Revoked: {revoked}. Refused everywhere within 5 seconds.", messages.SUCCESS)
-        if before:
-            self.message_user(request, f"Had been revoked before: {before}.", messages.WARNING)

@@ -129,7 +129,7 @@ def test_list_keys_is_a_table_without_secrets():
     ]
     assert [line.split()[0] for line in lines] == ["Acme", "Beta", "Beta"]
     assert {line[heading.index("KIND") :].split()[0] for line in lines} == {"live", "test"}
-    assert [line[heading.index("STATE") :].split()[0] for line in lines] == ["active", "revoked", "expired"]
+    assert [line[heading.index("STATE") :].split()[0] for line in lines] == ["expiring", "revoked", "expired"]
     assert live_raw[24:] not in stdout
     assert not any(digest in stdout for digest in ApiKey.objects.values_list("digest", flat=True))
 

@@ -53,7 +53,8 @@ def test_key_prefix_is_unique():
     ("make", "state"),
     [
         (factories.issue, State.ACTIVE),
-        (lambda: factories.issue(expires_at=timezone.now() + timedelta(hours=1)), State.ACTIVE),
+        (lambda: factories.issue(expires_at=timezone.now() + timedelta(days=8)), State.ACTIVE),
+        (lambda: factories.issue(expires_at=timezone.now() + timedelta(days=6)), State.EXPIRING),
         (factories.expired, State.EXPIRED),
         (factories.revoked, State.REVOKED),
         (lambda: factories.revoked(expires_at=timezone.now() - timedelta(hours=1)), State.REVOKED),
@@ -62,7 +63,7 @@ def test_key_prefix_is_unique():
 def test_key_state_is_one_word_and_the_query_agrees(make, state):
     key, _ = make()
     assert key.state == state
-    assert key.is_active() is (state is State.ACTIVE)
+    assert key.is_active() is (state in (State.ACTIVE, State.EXPIRING))
     assert [other for other in State if ApiKey.objects.in_state(other).filter(pk=key.pk)] == [state]
 
 
@@ -70,7 +71,7 @@ def test_key_expires_at_the_moment_itself(time_machine):
     moment = timezone.now() + timedelta(hours=1)
     key, _ = factories.issue(expires_at=moment)
     time_machine.move_to(moment - timedelta(seconds=1), tick=False)
-    assert key.state is State.ACTIVE
+    assert key.state is State.EXPIRING
     time_machine.move_to(moment, tick=False)
     assert key.state is State.EXPIRED
 

@@ -1,0 +1,36 @@
+"""The history of all keys in the console. Nobody writes here."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from keys.models import KeyChange
+
+
+@admin.register(KeyChange)
+class KeyChangeAdmin(ModelAdmin):
+    """What happened to keys, newest first."""
+
+    list_display = ("at", "key", "what", "by_name", "address", "detail")
+    list_display_links = None
+    list_select_related = ("key",)
+    list_filter = ("what", ("key__partner", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("key__prefix", "key__label", "by_name", "detail")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody: what happens is written down as it happens."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: what happened stays as it was."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may see the keys."""
+        return request.user.has_perm("keys.view_apikey") or request.user.has_perm("keys.change_apikey")

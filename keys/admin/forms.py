@@ -1,0 +1,54 @@
+"""The forms of keys in the console."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
+
+from keys.models import ApiKey
+
+# How long a key goes on working after another has taken its place.
+GRACES = [("0", "now"), ("30", "30 minutes"), ("1440", "24 hours"), ("10080", "7 days"), ("date", "a date")]
+
+
+class Lines(forms.Field):
+    """A list of texts, one on each line."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        """As it is shown."""
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        """As it is kept; what is blank is nothing."""
+        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+
+
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Restrictions as lines of text."""
+
+    tags = Lines(required=False, label="Allowed tags", help_text=ApiKey._meta.get_field("tags").help_text)
+    networks = Lines(required=False, label="Allowed networks", help_text=ApiKey._meta.get_field("networks").help_text)
+
+
+class RotateForm(forms.Form):
+    """How long the old key goes on working."""
+
+    grace = forms.ChoiceField(choices=GRACES, initial="1440", widget=UnfoldAdminSelectWidget)
+    until = forms.SplitDateTimeField(
+        required=False, widget=UnfoldAdminSplitDateTimeWidget, help_text="UTC; where a date is chosen above."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """`until` is the moment at which the old key ends."""
+        data: dict[str, Any] = super().clean() or {}
+        now = timezone.now()
+        if data.get("grace") != "date":
+            data["until"] = now + timedelta(minutes=int(data.get("grace") or 0))
+        elif data.get("until") is None or data["until"] <= now:
+            raise ValidationError({"until": "Choose a moment that is still to come."})
+        return data

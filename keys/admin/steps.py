@@ -1,0 +1,144 @@
+"""What can be done to a key that exists: rotate, extend, revoke; each asks first and is written into the history."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+
+from keys import history, lifecycle
+from keys.admin.forms import RotateForm
+from keys.models import ApiKey, State
+
+EXTENSION = timedelta(hours=24)
+
+
+def actor(request: HttpRequest) -> history.Actor:
+    """The user of the console, at their address."""
+    user = cast(User, request.user)
+    address: str | None = request.enrichment.ip_address  # type: ignore[attr-defined]  # EnrichmentMiddleware's
+    return history.Actor(user.get_username(), user, address)
+
+
+class Steps(ModelAdmin):
+    """The buttons of a key's page, and the action of the list."""
+
+    actions = ("revoke_selected",)
+    actions_detail = ("rotate_key", "extend_key", "revoke_key")
+
+    def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who has that right; viewing, issuing and changing are others."""
+        return request.user.has_perm("keys.revoke_apikey")
+
+    def has_rotate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Who may issue a key and set when another ends."""
+        return request.user.has_perm("keys.add_apikey") and request.user.has_perm("keys.change_apikey")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """No button that the key's state leaves without a meaning."""
+        key = self.get_object(request, object_id)
+        buttons: list[Any] = super().get_actions_detail(request, object_id)
+        if key is None or key.state is State.REVOKED:
+            return []
+        meaningless = set() if key.is_active() else {"rotate_key"}
+        meaningless |= set() if key.is_active() and key.expires_at is not None else {"extend_key"}
+        return [button for button in buttons if button.action_name.rpartition("keys_apikey_")[2] not in meaningless]
+
+    def show_issued(self, request: HttpRequest, key: ApiKey, raw_key: str) -> HttpResponse:
+        """The page that shows the raw key, once."""
+        raise NotImplementedError
+
+    def _key(self, request: HttpRequest, object_id: str) -> ApiKey:
+        key: ApiKey | None = self.get_object(request, object_id)
+        if key is None:
+            raise Http404
+        return key
+
+    def _page(self, request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
+        context |= {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
+        return TemplateResponse(request, f"admin/keys/apikey/{template}.html", context)
+
+    def _ended(self, request: HttpRequest, key: ApiKey, error: lifecycle.Ended) -> HttpResponse:
+        self.message_user(request, str(error), messages.ERROR)
+        return redirect("admin:keys_apikey_change", key.pk)
+
+    @action(description="Rotate", url_path="rotate", permissions=["rotate"], icon="autorenew")
+    def rotate_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks for how long the old key goes on working (GET), then shows the new one (POST)."""
+        key = self._key(request, object_id)
+        form = RotateForm(request.POST or None)
+        if request.method != "POST" or not form.is_valid():
+            return self._page(request, "rotate", "Rotate API key", key=key, form=form)
+        try:
+            new, raw_key = lifecycle.rotate(key, actor(request), form.cleaned_data["until"])
+        except lifecycle.Ended as error:
+            return self._ended(request, key, error)
+        self.log_change(request, key, f"Rotated: {new.prefix}.")
+        return self.show_issued(request, new, raw_key)
+
+    @action(description="Extend by 24 hours", url_path="extend", permissions=["change"], icon="more_time")
+    def extend_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lets a key that would end work for 24 hours from now; a GET, which changes nothing, asks first."""
+        key = self._key(request, object_id)
+        if request.method != "POST":
+            return self._page(request, "extend", "Extend API key", key=key)
+        try:
+            lifecycle.extend(key, actor(request), EXTENSION)
+        except lifecycle.Ended as error:
+            return self._ended(request, key, error)
+        self.log_change(request, key, "Extended by 24 hours.")
+        self.message_user(request, f"Works until {key.expires_at:%Y-%m-%d %H:%M} UTC.", messages.SUCCESS)
+        return redirect("admin:keys_apikey_change", key.pk)
+
+    @action(
+        description="Revoke",
+        url_path="revoke",
+        permissions=["revoke"],
+        icon="block",
+        variant=ActionVariant.DANGER,
+    )
+    def revoke_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks first (GET), then ends the key (POST)."""
+        key = self._key(request, object_id)
+        if request.method != "POST":
+            return self._confirmation(request, [key])
+        self._revoke(request, [key])
+        return redirect("admin:keys_apikey_change", key.pk)
+
+    @admin.action(description="Revoke selected keys", permissions=["revoke"])
+    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        """The action of the list: asks first, then ends the keys and returns to the list."""
+        keys = list(queryset.select_related("partner"))
+        if "confirmed" not in request.POST:
+            return self._confirmation(request, keys)
+        self._revoke(request, keys)
+        return None
+
+    def _confirmation(self, request: HttpRequest, keys: list[ApiKey]) -> HttpResponse:
+        title = "Revoke API keys" if len(keys) > 1 else "Revoke API key"
+        return self._page(request, "revoke", title, keys=keys, checkbox=helpers.ACTION_CHECKBOX_NAME)
+
+    def _revoke(self, request: HttpRequest, keys: Iterable[ApiKey]) -> None:
+        """Revoke each, with a line in its history, and say how many were."""
+        revoked = before = 0
+        for key in keys:
+            with transaction.atomic():
+                if lifecycle.revoke(key, actor(request)):
+                    self.log_change(request, key, "Revoked.")
+                    revoked += 1
+                else:
+                    before += 1
+        if revoked:
+            self.message_user(request, f"Revoked: {revoked}. Refused everywhere within 5 seconds.", messages.SUCCESS)
+        if before:
+            self.message_user(request, f"Had been revoked before: {before}.", messages.WARNING)

@@ -1,0 +1,49 @@
+"""Who still knocks with a key that is not accepted: for the history of the key, at most once an hour and reason.
+
+Only a whole key gets here, its secret proven: a stranger who knows no more than a prefix writes nothing.
+"""
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from keys.models import ApiKey, KeyChange
+
+RESOLUTION = timedelta(hours=1)
+# Keys that may wait to be written down; a history can do without the others.
+CAPACITY = 1_000
+
+
+class _Refused(NamedTuple):
+    key_id: int
+    detail: str
+
+
+_waiting: dict[_Refused, str | None] = {}
+
+
+def mark(key: ApiKey, detail: str, address: str | None) -> None:
+    """Note that `key` was refused for this reason, from this address; `write` puts it into the key's history."""
+    if len(_waiting) < CAPACITY:
+        _waiting[_Refused(key.pk, detail)] = address
+
+
+def write() -> None:
+    """Write what was refused since, unless the history said so within the hour. Raises `django.db.Error`."""
+    if not _waiting:
+        return
+    found = dict(_waiting)
+    since = timezone.now() - RESOLUTION
+    told = set(
+        KeyChange.objects.filter(
+            what=KeyChange.What.REFUSED, at__gte=since, key__in={refused.key_id for refused in found}
+        ).values_list("key_id", "detail")
+    )
+    KeyChange.objects.bulk_create(
+        KeyChange(key_id=key_id, what=KeyChange.What.REFUSED, by_name="sender", address=address, detail=detail)
+        for (key_id, detail), address in found.items()
+        if (key_id, detail) not in told
+    )
+    for refused in found:
+        _waiting.pop(refused, None)
