@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from django.db import Error, connection
 
 from collect import contract, ledger, rows, spool, store
-from collect.circuit import Circuit
 from collect.group import Group
 from collect.ledger import Refused
 from collect.native import off_the_hub
-from collect.rows import Arrival
+from collect.rows import Arrival, Source
 from collect.store import Outcome, Written
 from keys import directory
 from thrad_events import metrics
+from thrad_events.circuit import Circuit
 from thrad_events.errors import Code, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -32,8 +32,10 @@ MAX_REFUSED_WAITING = 1_000
 # How long a database that failed is left alone, unless it is seen to work before (`drain` looks every second).
 RETRY_SECONDS = 10.0
 
-# Beside the outcomes of `store`: what was answered 503.
+# Beside the outcomes of `store`: what was answered 503, and
 UNAVAILABLE = "unavailable"
+# What was over the limit of its key, and told 429.
+RATE_LIMITED = "rate_limited"
 
 # Outcomes that leave a rejection, and its code.
 _CODES: dict[Outcome, str] = {Outcome.CONFLICT: Outcome.CONFLICT, Outcome.REJECTED: Code.INVALID_EVENT}
@@ -48,13 +50,13 @@ def submit(arrivals: Sequence[Arrival]) -> list[Written]:
     try:
         return _arriving.submit(arrivals)
     except Unavailable:
-        _count(Counter((UNAVAILABLE, arrival.row.partner_id, arrival.row.channel) for arrival in arrivals))
+        _count(Counter((a.row.is_test, UNAVAILABLE, a.row.partner_id, a.row.channel) for a in arrivals))
         raise
 
 
 def reject(refused: Sequence[Refused]) -> None:
     """Keep refused bodies for the operator. Where that fails the copies are lost, never the answer."""
-    _count(Counter((Outcome.REJECTED, one.partner_id, rows.CHANNEL) for one in refused))
+    _count(Counter((one.is_test, Outcome.REJECTED, one.partner_id, rows.CHANNEL) for one in refused))
     for one in refused:
         metrics.REJECTIONS.labels(one.code).inc()
     try:
@@ -62,6 +64,11 @@ def reject(refused: Sequence[Refused]) -> None:
             _refusing.submit(refused[start : start + MAX_GROUP])
     except Unavailable:
         logger.exception("rejections could not be kept", extra={"events": len(refused)})
+
+
+def count_limited(source: Source, events: int) -> None:
+    """Count events that were told 429. They will come again: no copy is kept of them."""
+    _count(Counter({(source.is_test, RATE_LIMITED, source.partner_id, rows.CHANNEL): events}))
 
 
 def start() -> None:
@@ -101,16 +108,17 @@ def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
     count_refused(results)
     _count(
         Counter(
-            (result.outcome, arrival.row.partner_id, arrival.row.channel)
+            (arrival.row.is_test, result.outcome, arrival.row.partner_id, arrival.row.channel)
             for arrival, result in zip(arrivals, results, strict=True)
         )
     )
     return results
 
 
-def _count(events: Counter[tuple[str, int, str]]) -> None:
-    for (outcome, partner_id, channel), number in events.items():
-        metrics.EVENTS.labels(outcome, directory.partner_name(partner_id), channel).inc(number)
+def _count(events: Counter[tuple[bool, str, int, str]]) -> None:
+    for (is_test, outcome, partner_id, channel), number in events.items():
+        counted = metrics.TEST_EVENTS if is_test else metrics.EVENTS
+        counted.labels(outcome, directory.partner_name(partner_id), channel).inc(number)
 
 
 def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -183,6 +191,7 @@ def _refused(arrival: Arrival, result: Written) -> ledger.Refused:
     return ledger.Refused(
         partner_id=arrival.row.partner_id,
         api_key_id=arrival.row.api_key_id,
+        is_test=arrival.row.is_test,
         received_at=arrival.row.received_at,
         request_id=arrival.request_id,
         code=_CODES[result.outcome],

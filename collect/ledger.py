@@ -22,6 +22,7 @@ class Refused:
 
     partner_id: int
     api_key_id: int
+    is_test: bool
     received_at: datetime
     request_id: str
     code: str
@@ -37,6 +38,7 @@ def refused(refusal: Refusal, source: Source, body: bytes, request_id: str) -> R
     return Refused(
         partner_id=source.partner_id,
         api_key_id=source.api_key_id,
+        is_test=source.is_test,
         received_at=source.received_at,
         request_id=request_id,
         code=refusal.code,

@@ -65,7 +65,11 @@ class Event(models.Model):
                 name="event_once",
             )
         ]
-        indexes: ClassVar = [models.Index(fields=["partner", "received_at"], name="event_arrival")]
+        indexes: ClassVar = [
+            models.Index(fields=["partner", "received_at"], name="event_arrival"),
+            # Finds what is to be pruned; a live event is not in it and pays nothing for it.
+            models.Index(fields=["received_at"], condition=Q(is_test=True), name="event_test_arrival"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.id} {self.event_name}"

@@ -1,5 +1,6 @@
 """The endpoints that take events. They only hand on: every rule stands in the module that it belongs to."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import cast
 
@@ -12,6 +13,7 @@ from collect.enrichment import Enrichment
 from collect.rows import Arrival, Row, Source
 from collect.store import Outcome
 from collect.wire import Received
+from keys import limits, refusals
 from keys.models import ApiKey
 from thrad_events import errors
 from thrad_events.errors import Refusal
@@ -58,6 +60,21 @@ class SenderView(APIView):
             tags=key.tags,
         )
 
+    def spend(self, source: Source, events: int) -> Mapping[str, str]:
+        """Take `events` of what the key may send; the headers that say what is left, none where there is no limit.
+
+        Raises Refusal (429) where they do not fit.
+        """
+        key = cast(ApiKey, self.request.auth)
+        if not key.is_limited:
+            return {}
+        try:
+            return limits.take(key, events)
+        except Refusal:
+            ingest.count_limited(source, events)
+            refusals.mark(key, "rate limited", source.ip_address)
+            raise
+
 
 class CollectView(SenderView):
     """`POST /api/collect`: one event, answered 204 only when it is durable."""
@@ -66,6 +83,7 @@ class CollectView(SenderView):
     def post(self, request: HttpRequest) -> HttpResponse:
         """Store the event of the body (contract, section 1); keep a refused one for the operator."""
         source, received = self.source(), wire.receive(request, contract.MAX_BODY_BYTES)
+        left = self.spend(source, 1)
         request_id: str = request.request_id  # type: ignore[attr-defined]  # RequestIdMiddleware's
         try:
             row = _judge(received, source)
@@ -76,7 +94,8 @@ class CollectView(SenderView):
         (written,) = ingest.submit([arrival])
         if written.outcome is Outcome.REJECTED:
             raise contract.poisoned()
-        response = HttpResponse(status=204, headers={"X-Event-Id": written.id, "X-Event-Outcome": written.outcome})
+        told = {"X-Event-Id": written.id, "X-Event-Outcome": written.outcome, **left}
+        response = HttpResponse(status=204, headers=told)
         # There is no content that could have a type.
         del response.headers["Content-Type"]
         return response
@@ -98,10 +117,11 @@ class BatchView(SenderView):
         except Refusal as refusal:
             ingest.reject([ledger.refused(refusal, source, received.body, request_id)])
             raise
+        left = self.spend(source, len(events))
         judged = batch.judge(events, source, request_id)
         results = ingest.submit(judged.arrivals)
         ingest.reject([ledger.refused(refusal, source, body, request_id) for _, body, refusal in judged.refusals])
-        return JsonResponse(batch.answer(judged, results))
+        return JsonResponse(batch.answer(judged, results), headers=left)
 
 
 class ValidateView(SenderView):

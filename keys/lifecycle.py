@@ -16,8 +16,12 @@ from keys.models import ApiKey, KeyChange
 # What an edit is called in the history, by the field that differs.
 _EDITS = {
     KeyChange.What.CHANGED: ("label", "expires_at"),
-    KeyChange.What.RESTRICTED: ("tags", "networks"),
+    KeyChange.What.RESTRICTED: ("tags", "networks", "per_second", "per_day"),
 }
+
+
+# What a key takes over from the one in whose place it is issued.
+_INHERITED = ("partner", "label", "tags", "networks", "per_second", "per_day")
 
 
 class Ended(ValueError):  # noqa: N818  # said to people as it is
@@ -51,9 +55,7 @@ def rotate(key: ApiKey, by: Actor, until: datetime) -> tuple[ApiKey, str]:
     key = ApiKey.objects.select_for_update().get(pk=key.pk)
     if not key.is_active():
         raise Ended(f"{key.prefix} is {key.state}: issue a new key instead")
-    new = ApiKey(
-        partner=key.partner, label=key.label, is_test=key.is_test, replaces=key, tags=key.tags, networks=key.networks
-    )
+    new = ApiKey(is_test=key.is_test, replaces=key, **{name: getattr(key, name) for name in _INHERITED})
     raw_key = issue(new, by)
     key.expires_at = until if key.expires_at is None else min(until, key.expires_at)
     key.save(update_fields=["expires_at"])
@@ -109,7 +111,7 @@ def _text(value: object) -> str:
         return _moment(value)
     if isinstance(value, list):
         return ", ".join(value) or "any"
-    return "never" if value is None else str(value)
+    return "none" if value is None else str(value)
 
 
 def _moment(moment: datetime) -> str:

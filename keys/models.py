@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -70,7 +71,7 @@ class ApiKey(models.Model):
 
     # What an operator may change. `save` writes nothing else of a key that exists, so that a form opened
     # before somebody revoked the key cannot bring it back by saving what it had read.
-    EDITABLE = ("label", "expires_at", "tags", "networks")
+    EDITABLE = ("label", "expires_at", "tags", "networks", "per_second", "per_day")
 
     partner = models.ForeignKey(Partner, on_delete=models.PROTECT, related_name="keys")
     prefix = models.CharField(max_length=23, unique=True, editable=False)
@@ -110,6 +111,21 @@ class ApiKey(models.Model):
         help_text="Networks (CIDRs) that the key is accepted from. Empty: any.",
     )
 
+    per_second = models.PositiveIntegerField(
+        "events a second",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="More are told 429. Empty: any number.",
+    )
+    per_day = models.PositiveIntegerField(
+        "events a day",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="From midnight UTC; more are told 429. Empty: any number.",
+    )
+
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
@@ -142,6 +158,11 @@ class ApiKey(models.Model):
     def is_active(self) -> bool:
         """Whether the key opens the door now; asked for every request, so it reads no clock needlessly."""
         return self.revoked_at is None and (self.expires_at is None or timezone.now() < self.expires_at)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit to what it may send."""
+        return self.per_second is not None or self.per_day is not None
 
     @property
     def state(self) -> State:

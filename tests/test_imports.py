@@ -10,7 +10,7 @@ MAY_IMPORT = {
     "keys": {"keys", "thrad_events"},
     "collect": {"collect", "keys", "thrad_events"},
 }
-LEAVES = {"thrad_events.errors", "thrad_events.logs", "thrad_events.metrics"}
+LEAVES = {"thrad_events.circuit", "thrad_events.errors", "thrad_events.logs", "thrad_events.metrics"}
 PACKAGES = {"keys", "collect", "reporting", "thrad_events", "tests", "bench"}
 
 

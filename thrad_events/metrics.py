@@ -1,6 +1,7 @@
 """What the server counts, in the words of Prometheus; `/metrics` shows it.
 
-Every event of an authenticated sender is counted once in `thrad_events_total`, by what became of it. Under gunicorn
+Every event of an authenticated sender is counted once in `thrad_events_total`, by what became of it; that of a test key
+in `thrad_test_events_total` instead. Under gunicorn
 the values of all workers lie in files of a directory (`PROMETHEUS_MULTIPROC_DIR`, which gunicorn.conf.py sets before
 this module is imported), and any worker can add them up.
 """
@@ -11,6 +12,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, g
 from prometheus_client.registry import Collector
 
 EVENTS = Counter("thrad_events", "Events of authenticated senders", ["outcome", "partner", "channel"])
+# Apart, so that no sum of what partners send has them in it.
+TEST_EVENTS = Counter("thrad_test_events", "Events of test keys", ["outcome", "partner", "channel"])
 REJECTIONS = Counter("thrad_rejections", "Refused events, and conflicts", ["code"])
 DRAINED = Counter("thrad_drained_events", "Events moved from the spool to the database", ["outcome"])
 GROUP_EVENTS = Histogram(

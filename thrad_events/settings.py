@@ -147,6 +147,12 @@ AUTH_STALE_SECONDS = env.int("AUTH_STALE_SECONDS", default=3600)
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 # Who may read /metrics, as CIDRs.
 METRICS_ALLOW = env.list("METRICS_ALLOW", default=["127.0.0.1/32", "::1/128"])
+# How long the events of test keys are kept; 0 is for ever.
+TEST_EVENTS_DAYS = env.int("TEST_EVENTS_DAYS", default=7)
+# Redis or Valkey, which counts the events of keys with a limit for all workers; empty: each counts for itself.
+CACHE_URL = env.str("CACHE_URL", default="")
+# How many processes serve; gunicorn.conf.py starts so many.
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=2)
 # A City database in MaxMind's format; read again when the file is replaced.
 GEOIP_PATH = env.str("GEOIP_PATH", default=str(VAR_DIR / "city.mmdb"))
 

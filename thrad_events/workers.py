@@ -2,7 +2,7 @@
 
 import gc
 
-from collect import drain, ingest, spool
+from collect import drain, ingest, pruning, spool
 from keys import housekeeping
 
 # Python looks for cycles after 700 new objects, which a single request makes; they are rare here.
@@ -10,9 +10,10 @@ GC_THRESHOLD = 20_000
 
 
 def start() -> None:
-    """Start the threads of a worker: fresh keys, shared commits, and the way out of the spool."""
+    """Start the threads of a worker: fresh keys, shared commits, the way out of the spool, and the pruning."""
     housekeeping.start()
     ingest.start()
+    pruning.start()
     if spool.is_enabled():
         spool.prepare()
         drain.start()

@@ -73,12 +73,14 @@ class ApiKeyAdmin(Steps):
     form = ApiKeyForm
     change_form_outer_after_template = "admin/keys/apikey/after.html"
 
-    add_fields = ("partner", "label", "is_test", "expires_at", "tags", "networks")
+    add_fields = ("partner", "label", "is_test", "expires_at", "tags", "networks", "per_second", "per_day")
     change_fields = (
         "label",
         "expires_at",
         "tags",
         "networks",
+        "per_second",
+        "per_day",
         "partner",
         "prefix",
         "kind",

@@ -13,7 +13,7 @@ from keys import directory
 def fresh_directory(monkeypatch: pytest.MonkeyPatch) -> directory.Directory:
     """Each test in a process that has met no key."""
     fresh = directory.Directory()
-    for name in ("find", "forget", "mark_used", "housekeep"):
+    for name in ("find", "forget", "mark_used", "partner_name", "housekeep"):
         monkeypatch.setattr(directory, name, getattr(fresh, name))
     return fresh
 

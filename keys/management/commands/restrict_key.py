@@ -1,4 +1,4 @@
-"""`manage.py restrict_key`: which tags a key may send for, and from where."""
+"""`manage.py restrict_key`: which tags a key may send for, from where, and how many events."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -13,7 +13,7 @@ from keys.management.arguments import find_key
 class Command(BaseCommand):
     """What is not named stays as it is."""
 
-    help = "Limit an API key to tag ids and to networks. Servers follow within 5 seconds."
+    help = "Limit an API key to tag ids, to networks, and in number. Servers follow within 5 seconds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
@@ -22,6 +22,8 @@ class Command(BaseCommand):
         parser.add_argument("--any-tag", action="store_true", help="lift the limit to tags")
         parser.add_argument("--network", action="append", metavar="CIDR", help="once for each")
         parser.add_argument("--any-network", action="store_true", help="lift the limit to networks")
+        parser.add_argument("--per-second", type=int, metavar="EVENTS", help="events a second; 0 lifts the limit")
+        parser.add_argument("--per-day", type=int, metavar="EVENTS", help="events a day, UTC; 0 lifts the limit")
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -31,11 +33,15 @@ class Command(BaseCommand):
             key.tags = options["tag"] or []
         if options["network"] or options["any_network"]:
             key.networks = options["network"] or []
+        for name in ("per_second", "per_day"):
+            if options[name] is not None:
+                setattr(key, name, options[name] or None)
         try:
             key.clean_fields(exclude={"partner", "prefix", "digest", "label"})
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        words = f"tags: {', '.join(key.tags) or 'any'}; networks: {', '.join(key.networks) or 'any'}."
+        words = f"tags: {', '.join(key.tags) or 'any'}; networks: {', '.join(key.networks) or 'any'}; "
+        words += f"events a second: {key.per_second or 'any'}; a day: {key.per_day or 'any'}."
         if options["dry_run"]:
             self.stdout.write(f"Would limit {key} of {key.partner} to {words}")
             return

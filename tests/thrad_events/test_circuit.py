@@ -2,7 +2,7 @@
 
 import pytest
 
-from collect.circuit import Circuit
+from thrad_events.circuit import Circuit
 
 
 class Clock:

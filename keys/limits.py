@@ -1,0 +1,187 @@
+"""How many events a key may send: a second, as a token bucket, and a day, counted from midnight UTC.
+
+With `CACHE_URL` the count is kept by Redis or Valkey, in one atomic step, for all workers and machines. Without it, or
+while that does not answer, each worker grants its share of the limit (docs/operations.md, "Limits").
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import redis
+from django.conf import settings
+
+from keys.models import ApiKey
+from thrad_events.circuit import Circuit
+from thrad_events.errors import Code, Refusal
+
+logger = logging.getLogger(__name__)
+
+DAY = 86_400
+# What may come at once, in seconds of the limit. A larger batch is taken when so much is free, and what is beyond it
+# is paid back before the next.
+BURST_SECONDS = 0.5
+# A wait that is shorter is none, in seconds.
+ROUNDING = 0.000001
+# Redis is in the way of a request: longer than this it may not keep it waiting, and then it is left alone for a while.
+REDIS_SECONDS = 0.1
+RETRY_SECONDS = 5.0
+# Keys whose counts a worker keeps.
+CAPACITY = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a key may send; None is no limit. `share` of it is granted by this process."""
+
+    per_second: float | None
+    per_day: int | None
+
+    def of(self, share: int) -> "Quota":
+        """The part of one of `share` processes, at least one event a day."""
+        second = None if self.per_second is None else self.per_second / share
+        return Quota(second, None if self.per_day is None else max(1, self.per_day // share))
+
+    @property
+    def interval(self) -> float:
+        """Seconds of the bucket that an event takes; 0 where there is none."""
+        return 0.0 if self.per_second is None else 1 / self.per_second
+
+    @property
+    def burst(self) -> float:
+        """Seconds of the bucket that may be taken at once: one event at least."""
+        return max(BURST_SECONDS, self.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a key has left: seconds of its bucket, events of its day; `wait` is seconds until it may send, 0 for now."""
+
+    wait: float
+    bucket: float
+    today: int
+    midnight: float
+
+
+class Memory:
+    """Counts in this process. What it knows is gone with it."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        # By name: until when the bucket is spoken for, the day, and the events of that day.
+        self._counts: dict[str, tuple[float, int, int]] = {}
+
+    def take(self, name: str, quota: Quota, events: int) -> Count:
+        """No other greenlet or thread gets in between: nothing here waits."""
+        now = self._clock()
+        day, midnight = int(now // DAY), DAY - now % DAY
+        until, counted_day, today = self._counts.get(name, (now, day, 0))
+        until, today = max(until, now), today if counted_day == day else 0
+        wait = until - now + min(events * quota.interval, quota.burst) - quota.burst
+        wait = wait if wait > ROUNDING else 0.0
+        if quota.per_day is not None and today + events > quota.per_day:
+            wait = midnight
+        if wait == 0:
+            until, today = until + events * quota.interval, today + events
+            if name not in self._counts and len(self._counts) >= CAPACITY:
+                self._counts.pop(next(iter(self._counts)))
+            self._counts[name] = (until, day, today)
+        return Count(wait, max(0.0, quota.burst - (until - now)), today, midnight)
+
+
+# The same as `Memory.take`, by the clock of Redis. A hash of each key: u(ntil), d(ay), c(ount).
+_SCRIPT = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local events, interval, burst, per_day = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local day, midnight = math.floor(now / 86400), 86400 - now % 86400
+local kept = redis.call('HMGET', KEYS[1], 'u', 'd', 'c')
+local till = math.max(tonumber(kept[1] or '0'), now)
+local today = tonumber(kept[2] or '-1') == day and tonumber(kept[3]) or 0
+local wait = till - now + math.min(events * interval, burst) - burst
+if wait <= 0.000001 then wait = 0 end
+if per_day >= 0 and today + events > per_day then wait = midnight end
+if wait == 0 then
+    till, today = till + events * interval, today + events
+    redis.call('HSET', KEYS[1], 'u', string.format('%.6f', till), 'd', day, 'c', today)
+    redis.call('EXPIRE', KEYS[1], 172800 + math.ceil(till - now))
+end
+return {string.format('%.6f', wait), string.format('%.6f', math.max(0, burst - (till - now))), today,
+        string.format('%.6f', midnight)}
+"""
+
+
+class Redis:
+    """Counts in Redis or Valkey, for all who name the same."""
+
+    def __init__(self, url: str) -> None:
+        client = redis.Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
+        self._script = client.register_script(_SCRIPT)
+
+    def take(self, name: str, quota: Quota, events: int) -> Count:
+        """Raises redis.RedisError where it does not answer in time."""
+        per_day = -1 if quota.per_day is None else quota.per_day
+        wait, bucket, today, midnight = self._script(
+            [f"thrad_events:limit:{name}"], [events, quota.interval, quota.burst, per_day]
+        )
+        return Count(float(wait), float(bucket), int(today), float(midnight))
+
+
+class Limiter:
+    """Redis where there is one and it answers, else memory, with this process's share of the limit."""
+
+    def __init__(self, url: str, processes: int) -> None:
+        self._redis = Redis(url) if url else None
+        self._memory = Memory()
+        self._processes = processes
+        self._circuit = Circuit("the cache of limits", RETRY_SECONDS)
+
+    def take(self, key: ApiKey, events: int) -> Mapping[str, str]:
+        """Take `events` of the key's limits; the headers that say what is left.
+
+        Raises `Refusal` (`rate_limited`) where they do not fit, and then none are taken.
+        """
+        quota = Quota(key.per_second, key.per_day)
+        count = self._take(key.prefix, quota, events)
+        headers = _headers(quota, count)
+        if count.wait:
+            retry_after = {"Retry-After": str(math.ceil(count.wait))}
+            raise Refusal(Code.RATE_LIMITED, _detail(quota, events), headers={**retry_after, **headers})
+        return headers
+
+    def _take(self, name: str, quota: Quota, events: int) -> Count:
+        if self._redis is not None and not self._circuit.is_open:
+            try:
+                count = self._redis.take(name, quota, events)
+            except redis.RedisError as error:
+                self._circuit.open(error)
+            else:
+                self._circuit.close()
+                return count
+        return self._memory.take(name, quota.of(self._processes), events)
+
+
+def _detail(quota: Quota, events: int) -> str:
+    if quota.per_day is not None and events > quota.per_day:
+        return f"{events} events in one request are more than the key may send in a day"
+    limits = {"second": quota.per_second, "day": quota.per_day}
+    return "The key may send " + " and ".join(f"{limit:g} events a {unit}" for unit, limit in limits.items() if limit)
+
+
+def _headers(quota: Quota, count: Count) -> dict[str, str]:
+    """`RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10)."""
+    policies, limits = [], []
+    if quota.per_second is not None:
+        left = int(count.bucket * quota.per_second + 1e-6)
+        policies.append(f'"second";q={quota.per_second:g};w=1')
+        limits.append(f'"second";r={left};t={math.ceil(count.wait) if left == 0 else 0}')
+    if quota.per_day is not None:
+        policies.append(f'"day";q={quota.per_day};w={DAY}')
+        limits.append(f'"day";r={max(0, quota.per_day - count.today)};t={math.ceil(count.midnight)}')
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(limits)}
+
+
+# The one of this process.
+take = Limiter(settings.CACHE_URL, settings.WEB_CONCURRENCY).take
