@@ -1,0 +1,93 @@
+"""A limit under load: two workers, one Redis, ten times as much offered as is allowed."""
+
+import http.client
+import json
+import re
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from tests import databases, redis
+from tests.e2e.collector import manage
+from tests.server import serve
+
+LIMIT, OFFERED, SENDERS = 100, 1_000, 8
+
+
+class Sender(threading.Thread):
+    """POSTs at a steady rate on one kept connection until the time is up, whatever is answered."""
+
+    def __init__(self, server, raw_key, seconds, rate):
+        super().__init__(daemon=True)
+        self.answers = []
+        self._server, self._seconds, self._rate = server, seconds, rate
+        self._headers = {"Authorization": f"Bearer {raw_key}", "Content-Type": "application/json"}
+
+    def run(self):
+        connection = http.client.HTTPConnection(self._server.host, self._server.port, timeout=10)
+        body, start = json.dumps({"event_name": "x"}), time.monotonic()
+        for n in range(int(self._seconds * self._rate)):
+            time.sleep(max(0.0, start + n / self._rate - time.monotonic()))
+            if time.monotonic() - start > self._seconds:
+                break
+            connection.request("POST", "/api/collect", body, self._headers)
+            response = connection.getresponse()
+            response.read()
+            self.answers.append((response.status, dict(response.headers)))
+        connection.close()
+
+
+def offer(server, raw_key, seconds):
+    senders = [Sender(server, raw_key, seconds, OFFERED / SENDERS) for _ in range(SENDERS)]
+    start = time.monotonic()
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(seconds + 60)
+    return [answer for sender in senders for answer in sender.answers], time.monotonic() - start
+
+
+@pytest.fixture
+def limited(scratch):
+    """A running server whose key may send `LIMIT` events a second, counted by a Redis."""
+    with databases.new(scratch) as url, redis.running() as cache:
+        manage(url, "migrate", "-v0")
+        raw_key = manage(url, "issue_key", "--partner", "acme", "--label", "backend").strip()
+        manage(url, "restrict_key", raw_key, "--per-second", str(LIMIT))
+        with serve(url, CACHE_URL=cache.url, WEB_CONCURRENCY="2") as server:
+            yield server, raw_key, cache
+
+
+# A burst of half a second comes on top once: over a short time it counts for more.
+@pytest.mark.parametrize(
+    ("seconds", "most"), [(5, 1.12), pytest.param(20, 1.05, marks=pytest.mark.long)], ids=["short", "20 s"]
+)
+def test_limit_of_100_a_second_holds_under_1000(limited, seconds, most):
+    server, raw_key, _ = limited
+    answers, took = offer(server, raw_key, seconds)
+    statuses = Counter(status for status, _ in answers)
+    assert set(statuses) == {204, 429}
+    assert len(answers) > 4 * LIMIT * took, "the machine did not offer enough to say anything"
+    assert 0.95 * LIMIT * took <= statuses[204] <= most * LIMIT * took, (statuses, took)
+    for status, headers in answers:
+        assert headers["RateLimit-Policy"] == '"second";q=100;w=1'
+        left, wait = map(int, re.fullmatch(r'"second";r=(\d+);t=(\d+)', headers["RateLimit"]).groups())
+        if status == 429:
+            assert (headers["Retry-After"], left, wait) == ("1", 0, 1)
+        else:
+            assert (0 <= left < LIMIT / 2, "Retry-After" in headers) == (True, False)
+
+
+def test_redis_killed_under_load_costs_no_sender_an_event(limited):
+    server, raw_key, cache = limited
+    killer = threading.Timer(1.5, cache.kill)
+    killer.start()
+    answers, took = offer(server, raw_key, 4)
+    killer.join()
+    statuses = Counter(status for status, _ in answers)
+    assert set(statuses) == {204, 429}
+    # Each of two workers grants its half, of whatever comes to it.
+    assert 0.5 * LIMIT * took <= statuses[204] <= 1.5 * LIMIT * took, (statuses, took)
+    assert "the cache of limits does not answer" in server.log
