@@ -152,3 +152,15 @@ def test_key_revoked_under_load_is_refused_by_every_worker_within_five_seconds(h
         assert load.count() == before, f"still accepted {time.monotonic() - start:.1f} s after the revocation"
         assert load.answers["401"] > refused
     house.assert_whole(load.acknowledged)
+
+
+def test_key_rotated_under_load_is_refused_nowhere_during_its_grace(house, tmp_path):
+    with Load(house.port, house.key, tmp_path / "old", threads=8, rate=400) as old:
+        old.wait_for(200)
+        new_key = manage(house.url, "rotate_key", house.key, "--grace", "30m").strip()
+        with Load(house.port, new_key, tmp_path / "new", threads=8, rate=400) as new:
+            new.wait_for(400)
+            old.wait_for(2_400)  # some six seconds, in which each worker reads its keys three times
+    assert {answer.split()[0] for answer in old.answers} == {"204"}
+    assert {answer.split()[0] for answer in new.answers} == {"204"}
+    house.assert_whole(old.acknowledged | new.acknowledged)
