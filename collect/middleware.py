@@ -17,3 +17,9 @@ class EnrichmentMiddleware:
         """Serve the request with its enrichment at hand."""
         request.enrichment = Enrichment(request.META)  # type: ignore[attr-defined]  # Django's requests carry it
         return self.get_response(request)
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The address of a request, for whoever asks outside this app (django-axes)."""
+    address: str | None = Enrichment(request.META).ip_address
+    return address

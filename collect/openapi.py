@@ -152,6 +152,15 @@ def _header(name: str, statuses: "list[int | str] | bool", description: str, **m
 _REQUEST_ID = OpenApiParameter(
     "X-Request-Id", OpenApiTypes.STR, OpenApiParameter.HEADER, description="Your own id of the request."
 )
+
+
+def _limits(success: int) -> list[OpenApiParameter]:
+    """The headers of a key with a limit."""
+    told = {"RateLimit-Policy": "what it may send", "RateLimit": "what is left of it, and when there will be more"}
+    source = "draft-ietf-httpapi-ratelimit-headers"
+    return [_header(name, [success, 429], f"Of a key with a limit: {what} ({source}).") for name, what in told.items()]
+
+
 _HEADERS = [
     _REQUEST_ID,
     _header("X-Request-Id", True, "The id of the request, yours where it was sane."),
@@ -169,6 +178,7 @@ collect = extend_schema(
     request={"application/json": EVENT},
     parameters=[
         *_HEADERS,
+        *_limits(204),
         _header("X-Event-Id", [204], "The id of the stored row; of the first one, for a duplicate."),
         _header(
             "X-Event-Outcome",
@@ -195,7 +205,7 @@ batch = extend_schema(
         "application/json": BATCH,
         "application/x-ndjson": {"type": "string", "description": "One event a line."},
     },
-    parameters=_HEADERS,
+    parameters=[*_HEADERS, *_limits(200)],
     responses={200: OpenApiResponse(BATCHED, description="What became of the events."), **_RESPONSES},
 )
 

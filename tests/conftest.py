@@ -40,3 +40,9 @@ def server(transactional_db: None) -> Iterator[Server]:
     """A real gunicorn on the database of the test, with the settings that the tests have."""
     with serve(databases.current_url()) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def unthrottled(settings: Any) -> None:
+    """Tests log in without a request; the throttle is tested by tests/thrad_events/test_login.py."""
+    settings.AXES_ENABLED = False

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseError
@@ -151,6 +152,15 @@ def _page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
         context = {**admin.site.each_context(request), "refusal": refusal, "title": refusal.detail}
         return render(request, "error.html", context, status=refusal.status)
     return respond(request, refusal)
+
+
+def locked_out(request: HttpRequest, *_args: object, **_kwargs: object) -> HttpResponse:
+    """What django-axes answers to a log-in that was tried too often."""
+    minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
+    context = {**admin.site.each_context(request), "minutes": minutes, "title": "Too many attempts to log in"}
+    response = render(request, "admin/locked.html", context, status=STATUS[Code.RATE_LIMITED])
+    response["Retry-After"] = str(minutes * 60)
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
     "keys",
     "collect",
 ]
@@ -57,7 +59,24 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "collect.middleware.EnrichmentMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+
+# --- the console's login ---------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# Of one name from one address: a stranger who knows a name locks nobody else out, nor does one behind the same NAT.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# The one rule for addresses, through TRUSTED_PROXIES.
+AXES_CLIENT_IP_CALLABLE = "collect.middleware.client_address"
+AXES_LOCKOUT_CALLABLE = "thrad_events.errors.locked_out"
+AXES_RESET_ON_SUCCESS = True
+# Who logs in successfully is in Django's own table; a second record of people is none of ours.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 ROOT_URLCONF = "thrad_events.urls"
 WSGI_APPLICATION = "thrad_events.wsgi.application"

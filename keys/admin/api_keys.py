@@ -72,6 +72,7 @@ class ApiKeyAdmin(Steps):
     autocomplete_fields = ("partner",)
     form = ApiKeyForm
     change_form_outer_after_template = "admin/keys/apikey/after.html"
+    list_before_template = "admin/warnings.html"
 
     add_fields = ("partner", "label", "is_test", "expires_at", "tags", "networks", "per_second", "per_day")
     change_fields = (

@@ -1,0 +1,74 @@
+"""What an operator should see of keys and partners without looking for it; four questions, four queries.
+
+Cheap beside any number of events: the silence of a partner is asked hour by hour, whether there is one event, through
+the index of partner and time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from collect.models import Event
+from keys.models import ApiKey, KeyChange, Partner, State
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+# A live key that nobody has used for so long is a risk without a use.
+UNUSED = timedelta(days=90)
+# A partner that sent in each of so many hours, and in the last one not, has fallen silent.
+STEADY_HOURS = 24
+# Lines of a kind; who has more to look at than that needs the list itself.
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Warning:  # the word that people use
+    """One line for the operator; about `key`, or about the whole partner where that is None."""
+
+    text: str
+    partner: Partner
+    key: ApiKey | None = None
+
+
+def find() -> list[Warning]:
+    """All that there is to say now."""
+    now = timezone.now()
+    return [*_still_used(now), *_silent(now), *_expiring(), *_unused(now)]
+
+
+def _still_used(now: datetime) -> Iterator[Warning]:
+    refused = KeyChange.objects.filter(
+        what=KeyChange.What.REFUSED, detail__in=(State.REVOKED, State.EXPIRED), at__gte=now - DAY
+    )
+    told: set[int] = set()
+    for change in refused.select_related("key__partner").order_by("-at")[: SHOWN * 25]:
+        if change.key_id not in told and len(told) < SHOWN:
+            told.add(change.key_id)
+            place = f" from {change.address}" if change.address else ""
+            text = f"is {change.key.state} and still being used{place}, last seen {change.at:%Y-%m-%d %H:%M} UTC"
+            yield Warning(text, change.key.partner, change.key)
+
+
+def _silent(now: datetime) -> Iterator[Warning]:
+    def sent(first: timedelta, last: timedelta) -> Exists:
+        events = Event.objects.filter(partner=OuterRef("pk"), is_test=False)
+        return Exists(events.filter(received_at__gte=now - first, received_at__lt=now - last))
+
+    hours = [Q(sent(HOUR * (n + 1), HOUR * n)) for n in range(1, STEADY_HOURS + 1)]
+    for partner in Partner.objects.filter(~sent(HOUR, -HOUR), *hours)[:SHOWN]:
+        yield Warning(f"sent in each of {STEADY_HOURS} hours, and nothing in the last one", partner)
+
+
+def _expiring() -> Iterator[Warning]:
+    for key in ApiKey.objects.in_state(State.EXPIRING).select_related("partner").order_by("expires_at")[:SHOWN]:
+        yield Warning(f"expires at {key.expires_at:%Y-%m-%d %H:%M} UTC", key.partner, key)
+
+
+def _unused(now: datetime) -> Iterator[Warning]:
+    live = ApiKey.objects.usable().filter(is_test=False).alias(seen=Coalesce("last_used_at", "created_at"))
+    for key in live.filter(seen__lt=now - UNUSED).select_related("partner").order_by("seen")[:SHOWN]:
+        event = "" if key.last_used_at else "it was issued, "
+        yield Warning(f"has not been used since {event}{key.last_used_at or key.created_at:%F}", key.partner, key)

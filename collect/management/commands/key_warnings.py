@@ -1,0 +1,19 @@
+"""`manage.py key_warnings`: what the console's first page warns of, for a terminal or a scheduler."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from collect import key_warnings
+
+
+class Command(BaseCommand):
+    """One line for each warning, and nothing where there is none."""
+
+    help = "Keys and partners to look at: ended keys still used, unused ones, expiring ones, partners fallen silent."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Write the lines to standard output."""
+        for warning in key_warnings.find():
+            subject = str(warning.partner) if warning.key is None else f"{warning.key} of {warning.partner}"
+            self.stdout.write(f"{subject} {warning.text}")

@@ -1,0 +1,135 @@
+"""The warnings: each when it should, not a moment before, on the console's pages and by the command."""
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
+from django.utils import timezone
+
+from collect import ingest, key_warnings
+from keys import lifecycle, refusals
+from keys.history import Actor
+from keys.models import ApiKey
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def now(time_machine):
+    time_machine.move_to(NOW, tick=False)
+    refusals._waiting.clear()
+
+
+def texts():
+    return [warning.text for warning in key_warnings.find()]
+
+
+def send(api_key, *ages):
+    for age in ages:
+        ingest.submit([factories.arrival(factories.source(api_key, received_at=NOW - age))])
+
+
+def hours(first, last):
+    return [timedelta(hours=n, minutes=30) for n in range(first, last)]
+
+
+def test_nothing_to_say():
+    api_key, _ = factories.key()
+    send(api_key, *hours(0, 30))
+    assert texts() == []
+
+
+@pytest.mark.parametrize(
+    ("end", "word"), [({"revoke": True}, "revoked"), ({"expires_at": NOW - timedelta(hours=1)}, "expired")]
+)
+def test_ended_key_that_is_still_used(client, time_machine, end, word):
+    api_key, raw_key = factories.key(expires_at=end.get("expires_at"))
+    if end.get("revoke"):
+        lifecycle.revoke(api_key, Actor("tests"))
+    assert texts() == []
+    answer = client.post("/api/collect", b"{}", "application/json", headers={"Authorization": f"Bearer {raw_key}"})
+    assert answer.status_code == 401
+    refusals.write()
+    assert texts() == [f"is {word} and still being used from 127.0.0.1, last seen 2026-11-24 12:30 UTC"]
+    time_machine.move_to(NOW + timedelta(hours=25), tick=False)
+    assert texts() == []
+
+
+@pytest.mark.parametrize(("left", "warns"), [(timedelta(days=7), True), (timedelta(days=7, minutes=1), False)])
+def test_key_that_expires_within_a_week(left, warns):
+    factories.key(expires_at=NOW + left)
+    assert texts() == (["expires at 2026-12-01 12:30 UTC"] if warns else [])
+
+
+def test_live_key_unused_for_90_days(time_machine):
+    long_ago = NOW - timedelta(days=90, minutes=1)
+    used, never, test, fresh = (factories.key(**fields)[0] for fields in ({}, {}, {"is_test": True}, {}))
+    ApiKey.objects.filter(pk__in=[used.pk, never.pk, test.pk, fresh.pk]).update(created_at=long_ago)
+    ApiKey.objects.filter(pk=used.pk).update(last_used_at=long_ago)
+    ApiKey.objects.filter(pk=fresh.pk).update(last_used_at=NOW - timedelta(days=89))
+    assert sorted(texts()) == [
+        "has not been used since 2026-08-26",
+        "has not been used since it was issued, 2026-08-26",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ages", "warns"),
+    [
+        (hours(1, 25), True),
+        (hours(0, 25), False),  # it still sends
+        (hours(1, 12) + hours(13, 25), False),  # it was not there every hour
+        (hours(1, 20), False),
+        ([], False),
+    ],
+)
+def test_partner_that_sent_every_hour_and_fell_silent(ages, warns):
+    api_key, _ = factories.key()
+    send(api_key, *ages)
+    found = key_warnings.find()
+    assert [warning.text for warning in found] == ["sent in each of 24 hours, and nothing in the last one"] * warns
+    assert all((warning.partner, warning.key) == (api_key.partner, None) for warning in found)
+
+
+def test_test_events_are_no_sign_of_life_and_no_habit():
+    owner = factories.partner()
+    live, test = factories.key(owner)[0], factories.key(owner, is_test=True)[0]
+    send(live, *hours(1, 25))
+    send(test, timedelta(minutes=5))
+    assert len(texts()) == 1
+    other = factories.key(is_test=True)[0]
+    send(other, *hours(1, 25))
+    assert len(texts()) == 1
+
+
+def test_number_of_queries_does_not_depend_on_anything(django_assert_num_queries):
+    for n in range(5):
+        api_key, _ = factories.key(expires_at=NOW + timedelta(days=n + 1))
+        send(api_key, *hours(1, 25))
+    with django_assert_num_queries(4):
+        assert len(key_warnings.find()) == 10
+
+
+def test_pages_and_command_show_them(admin_client, django_user_model):
+    api_key, _ = factories.key(factories.partner("<b>Acme</b>"), expires_at=timezone.now() + timedelta(days=1))
+    for path in ("/admin/", "/admin/keys/apikey/"):
+        page = admin_client.get(path).content.decode()
+        assert "expires at 2026-11-25 12:30 UTC" in page, path
+        assert "<b>Acme</b>" not in page
+        assert f'href="/admin/keys/apikey/{api_key.pk}/change/"' in page
+    out = StringIO()
+    call_command("key_warnings", stdout=out)
+    assert out.getvalue() == f"{api_key} of <b>Acme</b> expires at 2026-11-25 12:30 UTC\n"
+
+
+def test_who_may_not_see_keys_sees_no_warnings(client):
+    factories.key(expires_at=timezone.now() + timedelta(days=1))
+    user = User.objects.create_user("events", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_event"))
+    client.force_login(user)
+    assert "expires at" not in client.get("/admin/").content.decode()

@@ -1,0 +1,118 @@
+"""`python -m tests.e2e.screenshots [DIRECTORY]`: an operator's walk through keys, in Chromium, for the docs.
+
+Issue, use, rotate, watch the old key's use, extend, revoke; light, and with `--all` also dark and narrow. It serves a
+database of its own and leaves nothing behind but the images.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from http.client import HTTPConnection
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.e2e.collector import manage
+from tests.server import ROOT, Server, serve
+
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 420, "height": 900}
+CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+RAW_KEY = re.compile(r"thrad_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}")
+
+
+def send(server: Server, raw_key: str, events: int) -> None:
+    """So many events with the key, one by one."""
+    connection = HTTPConnection(server.host, server.port, timeout=10)
+    headers = {"Authorization": f"Bearer {raw_key}", "Content-Type": "application/json"}
+    for _ in range(events):
+        connection.request("POST", "/api/collect", json.dumps({"event_name": "order_created"}), headers)
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 204, response.status
+    connection.close()
+
+
+def walk(page: Page, server: Server, directory: Path) -> None:
+    """The pages, in the order in which an operator comes by them."""
+    page.goto(f"{server.url}/admin/login/")
+    page.fill("[name=username]", "olga")
+    page.fill("[name=password]", "a long password")
+    page.press("[name=password]", "Enter")
+    page.goto(f"{server.url}/admin/keys/partner/add/")
+    page.fill("[name=name]", "Acme")
+    page.click("[name=_save]")
+    page.goto(f"{server.url}/admin/keys/apikey/add/")
+    page.evaluate("document.querySelector('[name=partner]').append(new Option('Acme', '1', true, true))")
+    page.fill("[name=label]", "order service")
+    page.fill("[name=tags]", "site:unknown\nadv_acme_*")
+    page.fill("[name=per_second]", "1000")
+    page.screenshot(path=directory / "issue.png", full_page=True)
+    page.click("[name=_save]")
+    page.screenshot(path=directory / "issued.png")
+    old = RAW_KEY.search(page.inner_text("#raw-key"))[0]
+    send(server, old, 12)
+    page.goto(f"{server.url}/admin/keys/apikey/1/rotate/")
+    page.screenshot(path=directory / "rotate.png")
+    page.get_by_text("Rotate and show the new key").click()
+    new = RAW_KEY.search(page.inner_text("#raw-key"))[0]
+    send(server, old, 3)
+    send(server, new, 20)
+    page.wait_for_timeout(3_000)  # the moment of the last use is written every two seconds
+    page.goto(f"{server.url}/admin/keys/apikey/2/change/")
+    page.screenshot(path=directory / "key.png", full_page=True)
+    page.get_by_text("Extend by 24 hours").first.click()
+    page.goto(f"{server.url}/admin/keys/apikey/1/revoke/")
+    page.screenshot(path=directory / "revoke.png")
+    page.get_by_text("Yes, revoke").click()
+    page.wait_for_timeout(500)
+    page.screenshot(path=directory / "revoked.png", full_page=True)
+    page.goto(f"{server.url}/admin/keys/apikey/")
+    page.screenshot(path=directory / "keys.png")
+    page.goto(f"{server.url}/admin/")
+    page.screenshot(path=directory / "warnings.png")
+    page.goto(f"{server.url}/admin/keys/keychange/")
+    page.screenshot(path=directory / "history.png")
+
+
+def look(directory: Path, scheme: str, size: dict[str, int]) -> None:
+    """One walk, from an empty database."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        url = f"sqlite:///{scratch}/events.sqlite3"
+        manage(url, "migrate", "-v0")
+        command = [
+            sys.executable,
+            "manage.py",
+            "createsuperuser",
+            "--noinput",
+            "--username=olga",
+            "--email=o@example.com",
+        ]
+        settings = os.environ | {"DATABASE_URL": url, "DJANGO_SUPERUSER_PASSWORD": "a long password"}
+        subprocess.run(command, cwd=ROOT, env=settings, check=True, capture_output=True)
+        with serve(url) as server, sync_playwright() as playwright:
+            path = next((path for path in CHROMIUM if Path(path).exists()), None)
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            walk(browser.new_page(viewport=size, color_scheme=scheme), server, directory)
+            browser.close()
+
+
+def main() -> None:
+    """Make the images."""
+    parser = argparse.ArgumentParser(prog="screenshots", description=__doc__)
+    parser.add_argument("directory", nargs="?", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("--all", action="store_true", help="also dark and narrow, in directories of their own")
+    arguments = parser.parse_args()
+    os.environ |= {"SECRET_KEY": "screenshots", "ENV_FILE": os.devnull, "GEOIP_PATH": "", "LOG_LEVEL": "WARNING"}
+    look(arguments.directory, "light", WIDE)
+    if arguments.all:
+        look(arguments.directory / "dark", "dark", WIDE)
+        look(arguments.directory / "narrow", "light", NARROW)
+
+
+if __name__ == "__main__":
+    main()
