@@ -116,8 +116,10 @@ class ApiKeyAdmin(Steps):
         return self.add_fields if obj is None else self.change_fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Sequence[str]:
-        """Once issued, only the label and the expiry can change."""
-        return () if obj is None else tuple(set(self.change_fields) - set(ApiKey.EDITABLE))
+        """Once issued, what `EDITABLE` lists can change; of an ended key the label alone, as it never comes back."""
+        if obj is None:
+            return ()
+        return tuple(set(self.change_fields) - set(ApiKey.EDITABLE if obj.is_active() else ("label",)))
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         """Nobody: events point to their key, and what is deleted cannot be seen to have been used."""

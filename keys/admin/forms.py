@@ -11,13 +11,19 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidg
 from keys.models import ApiKey
 
 # How long a key goes on working after another has taken its place.
-GRACES = [("0", "now"), ("30", "30 minutes"), ("1440", "24 hours"), ("10080", "7 days"), ("date", "a date")]
+GRACES = [
+    ("0", "not at all: it ends now"),
+    ("30", "30 minutes"),
+    ("1440", "24 hours"),
+    ("10080", "7 days"),
+    ("date", "until a date"),
+]
 
 
 class Lines(forms.Field):
     """A list of texts, one on each line."""
 
-    widget = UnfoldAdminTextareaWidget
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
 
     def prepare_value(self, value: Any) -> Any:
         """As it is shown."""

@@ -64,6 +64,9 @@ def walk(page: Page, server: Server, directory: Path) -> None:
     page.wait_for_timeout(3_000)  # the moment of the last use is written every two seconds
     page.goto(f"{server.url}/admin/keys/apikey/2/change/")
     page.screenshot(path=directory / "key.png", full_page=True)
+    page.goto(f"{server.url}/admin/")
+    page.screenshot(path=directory / "warnings.png")
+    page.goto(f"{server.url}/admin/keys/apikey/2/change/")
     page.get_by_text("Extend by 24 hours").first.click()
     page.goto(f"{server.url}/admin/keys/apikey/1/revoke/")
     page.screenshot(path=directory / "revoke.png")
@@ -72,8 +75,6 @@ def walk(page: Page, server: Server, directory: Path) -> None:
     page.screenshot(path=directory / "revoked.png", full_page=True)
     page.goto(f"{server.url}/admin/keys/apikey/")
     page.screenshot(path=directory / "keys.png")
-    page.goto(f"{server.url}/admin/")
-    page.screenshot(path=directory / "warnings.png")
     page.goto(f"{server.url}/admin/keys/keychange/")
     page.screenshot(path=directory / "history.png")
 

@@ -190,3 +190,14 @@ def test_each_step_has_its_permission(rights, allowed):
         status = client.post(step(key, name), {"grace": "0"}).status_code
         assert (status != 403) is (name in allowed), name
         assert (KeyChange.objects.count() > before) is (name in allowed), name
+
+
+@pytest.mark.parametrize("make", [factories.expired, factories.revoked])
+def test_key_that_has_ended_is_not_brought_back_by_its_form(console, make):
+    key, raw_key = make()
+    before = key.expires_at
+    later = {"expires_at_0": "2099-01-01", "expires_at_1": "00:00:00", "label": "renamed", "per_second": "5"}
+    assert console.post(page(key), later).status_code == 302
+    key.refresh_from_db()
+    assert (key.label, key.expires_at, key.per_second) == ("renamed", before, None)
+    assert send(raw_key).status_code == 401
