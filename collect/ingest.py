@@ -8,6 +8,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
+from typing import cast
 
 from django.db import Error, connection
 
@@ -80,17 +81,31 @@ def start() -> None:
 def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
     """Store the arrivals in the database, the refused ones in its ledger. Raises `django.db.Error`; safe to repeat."""
     try:
-        results = _write(arrivals)
+        results = write(arrivals)
     except Error:
         if not _is_lost():
             raise
         # The database was restarted since the last group, and this is the first to notice.
         connection.close()
-        results = _write(arrivals)
+        results = write(arrivals)
     ledger.keep(
         _refused(arrival, result) for arrival, result in zip(arrivals, results, strict=True) if result.outcome in _CODES
     )
     return results
+
+
+def write(arrivals: Sequence[Arrival]) -> list[Written]:
+    """Store the arrivals, the ones apart that the database refuses. Raises `django.db.Error`; safe to repeat."""
+    try:
+        return store.write(arrivals)
+    except Error as error:
+        if not store.is_poison(error):
+            raise
+        if len(arrivals) == 1:
+            logger.warning("the database refused a row", extra={"reason": str(error)})
+            return [Written(Outcome.REJECTED, arrivals[0].row.id)]
+    middle = len(arrivals) // 2
+    return write(arrivals[:middle]) + write(arrivals[middle:])
 
 
 def count_refused(results: Sequence[Written]) -> None:
@@ -173,24 +188,11 @@ _arriving = Group(_native(_commit), limit=MAX_WAITING, size=MAX_GROUP)
 _refusing = Group(_native(_keep), limit=MAX_REFUSED_WAITING, size=MAX_GROUP)
 
 
-def _write(arrivals: Sequence[Arrival]) -> list[Written]:
-    try:
-        return store.write(arrivals)
-    except Error as error:
-        if not store.is_poison(error):
-            raise
-        if len(arrivals) == 1:
-            logger.warning("the database refused a row", extra={"reason": str(error)})
-            return [Written(Outcome.REJECTED, arrivals[0].row.id)]
-    middle = len(arrivals) // 2
-    return _write(arrivals[:middle]) + _write(arrivals[middle:])
-
-
 def _refused(arrival: Arrival, result: Written) -> ledger.Refused:
     conflict = result.outcome is Outcome.CONFLICT
     return ledger.Refused(
         partner_id=arrival.row.partner_id,
-        api_key_id=arrival.row.api_key_id,
+        api_key_id=cast(int, arrival.row.api_key_id),  # what comes without a key has no rejections
         is_test=arrival.row.is_test,
         received_at=arrival.row.received_at,
         request_id=arrival.request_id,
@@ -202,4 +204,5 @@ def _refused(arrival: Arrival, result: Written) -> ledger.Refused:
         event=result.id if conflict else None,
         body=arrival.body,
         body_size=len(arrival.body),
+        ip_address=arrival.row.ip_address,
     )

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import cast
 
 from django.db import transaction
 from django.db.models import F
@@ -31,13 +32,14 @@ class Refused:
     body_size: int
     errors: Mapping[str, list[str]] = field(default_factory=dict)
     event: str | None = None
+    ip_address: str | None = None
 
 
 def refused(refusal: Refusal, source: Source, body: bytes, request_id: str) -> Refused:
     """The record of `refusal`, given to the event in `body`."""
     return Refused(
         partner_id=source.partner_id,
-        api_key_id=source.api_key_id,
+        api_key_id=cast(int, source.api_key_id),  # what comes without a key has no rejections
         is_test=source.is_test,
         received_at=source.received_at,
         request_id=request_id,
@@ -46,6 +48,7 @@ def refused(refusal: Refusal, source: Source, body: bytes, request_id: str) -> R
         errors=refusal.errors or {},
         body=body[:MAX_KEPT_BODY],
         body_size=len(body),
+        ip_address=source.ip_address,
     )
 
 
@@ -80,4 +83,5 @@ def _rejection(one: Refused) -> Rejection:
         event=one.event,
         body=one.body[:MAX_KEPT_BODY],
         body_size=one.body_size,
+        ip_address=one.ip_address,
     )

@@ -20,13 +20,16 @@ class Event(models.Model):
     # The database holds every event to its partner and key, which costs inserts something; docs/decisions/0005.
     partner = models.ForeignKey(Partner, models.PROTECT, related_name="events", db_index=False)
     # No index on the key: PostgreSQL would keep one more tree for each event, and only a key's deletion asks it.
-    api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="events", db_index=False)
+    # NULL: it came by an import, not with a key.
+    api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="events", db_index=False, null=True)
     channel = models.CharField(max_length=32)
     is_test = models.BooleanField()
 
     event_name = models.CharField(max_length=255)
     # 255 as sent; derived: `site:` and a host name of 253 at most.
     tag_id = models.CharField(max_length=258)
+    # True where the server derived the tag, else NULL: a tag that was sent is never derived again.
+    tag_derived = models.BooleanField(null=True)
     event_id = models.CharField(max_length=255, null=True)
     page_url = models.TextField(null=True)
     referrer = models.TextField(null=True)
@@ -91,6 +94,11 @@ class Rejection(models.Model):
     # Bytes, since a refused body need not be text; cut at 64 KiB; `body_size` is what was read.
     body = models.BinaryField()
     body_size = models.PositiveBigIntegerField()
+    # As the event would have had it, so that a replay finds the sender's place.
+    ip_address = models.GenericIPAddressField(null=True)
+    # The event that it became by a replay, and when.
+    replayed_as = models.UUIDField(null=True)
+    replayed_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["partner", "received_at"], name="rejection_arrival")]
@@ -114,3 +122,49 @@ class RejectionTally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kept} of {self.seen} kept"
+
+
+class Checkpoint(models.Model):
+    """How far a backfill has come; there only while it is unfinished."""
+
+    # SHA-256 of what makes it the same work again: the command, its selection, its file.
+    name = models.CharField(max_length=64, unique=True)
+    command = models.CharField(max_length=64)
+    position = models.JSONField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.command} {self.position}"
+
+
+class Erasure(models.Model):
+    """One request to erase a person or an event, and the proof that it was done. Nothing here tells who."""
+
+    partner = models.ForeignKey(Partner, models.PROTECT, related_name="+")
+    field = models.CharField(max_length=16)
+    # SHA-256 of partner, field and value.
+    subject = models.CharField(max_length=64)
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    counts = models.JSONField(default=dict)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["partner", "field", "subject"], name="erasure_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.subject}"
+
+
+class ErasedEvent(models.Model):
+    """What keeps an erased event away: a sender that tries it again is told that it was there."""
+
+    # `store.digest` of the event: of its idempotency key, or of its id where it had none.
+    digest = models.CharField(max_length=64, primary_key=True)
+    # The id that the event had.
+    event = models.UUIDField()
+    erasure = models.ForeignKey(Erasure, models.PROTECT, related_name="events", db_index=True)
+
+    def __str__(self) -> str:
+        return self.digest

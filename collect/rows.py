@@ -29,11 +29,11 @@ class Source:
     """Where an event came from: who sent it, and what the server saw of the request.
 
     `origin` and `referer` are the request's headers; `ip_address` is the sender's, already resolved; `tags` are those
-    that the key is restricted to.
+    that the key is restricted to. Without a key (None) it came by an import.
     """
 
     partner_id: int
-    api_key_id: int
+    api_key_id: int | None
     is_test: bool
     received_at: datetime
     ip_address: str | None
@@ -41,6 +41,7 @@ class Source:
     origin: str | None = None
     referer: str | None = None
     tags: Sequence[str] = ()
+    channel: str = CHANNEL
 
 
 class Row(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
@@ -50,11 +51,12 @@ class Row(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
     received_at: datetime
     timestamp: datetime
     partner_id: int
-    api_key_id: int
+    api_key_id: int | None
     channel: str
     is_test: bool
     event_name: str
     tag_id: str
+    tag_derived: bool | None = None
     params: Raw
     extra: Raw
     consent: Raw | None = None
@@ -130,10 +132,11 @@ def build(sent: SentEvent, source: Source) -> Row:
         timestamp=sent.sent_at or source.received_at,
         partner_id=source.partner_id,
         api_key_id=source.api_key_id,
-        channel=CHANNEL,
+        channel=source.channel,
         is_test=source.is_test,
         event_name=sent.event_name,
         tag_id=tag_id,
+        tag_derived=None if sent.tag_id else True,
         event_id=sent.event_id,
         page_url=sent.page_url,
         referrer=sent.referrer,

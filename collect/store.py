@@ -3,6 +3,7 @@
 An event counts as written only after its COMMIT; which rows were new is the database's word, never a guess.
 """
 
+import hashlib
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
@@ -12,8 +13,8 @@ from django.db import DataError, Error, IntegrityError, OperationalError, connec
 from django.db.models.functions import Cast
 
 from collect import repetition
-from collect.models import Event
-from collect.rows import Arrival
+from collect.models import ErasedEvent, Event
+from collect.rows import Arrival, Row
 
 _ROUNDS = 3
 
@@ -29,11 +30,15 @@ class Outcome(StrEnum):
 
 
 class Written(NamedTuple):
-    """What became of one arrival: `id` is the stored row's, the first one's for a repetition."""
+    """What became of one arrival: `id` is the stored row's, the first one's for a repetition.
+
+    `again` tells of a stored one that this very row had been stored before, by an earlier try.
+    """
 
     outcome: Outcome
     id: str
     differing: tuple[str, ...] = ()
+    again: bool = False
 
 
 def write(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -53,7 +58,7 @@ def write(arrivals: Sequence[Arrival]) -> list[Written]:
         missing = [arrival for arrival in repeats if arrival.row.id not in results]
         if not missing:
             return [results[arrival.row.id] for arrival in arrivals]
-    # The row that each of these repeats was erased every time before it could be read.
+    # The row that each of these repeats was pruned every time before it could be read.
     raise OperationalError("rows neither new nor found")
 
 
@@ -88,13 +93,31 @@ def _statement(vendor: str) -> str:
     columns = ", ".join(str(field.column) for field in fields)
     if vendor == "postgresql":
         selected, source, returned = columns, f"json_populate_recordset(NULL::{table}, %s::json)", "id::text"
+        digest = f"encode(sha256(convert_to({_DIGESTED}, 'UTF8')), 'hex')"
     else:
         selected = ", ".join(_sqlite_value(field) for field in fields)
-        source, returned = "json_each(%s) WHERE true", _dashed("id")
+        source, returned = "json_each(%s)", _dashed("id")
+        names = ("partner_id", "tag_id", "event_id", "id")
+        sent = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
+        digest = f"(SELECT SHA256({_DIGESTED}) FROM (SELECT {sent}))"  # noqa: S608  # Django's function
+    erased = f"SELECT 1 FROM {ErasedEvent._meta.db_table} WHERE digest = {digest}"  # noqa: S608
     return (
         f"INSERT INTO {table} ({columns}) SELECT {selected} FROM {source} "  # noqa: S608  # names of our own model
-        f"ON CONFLICT DO NOTHING RETURNING {returned}"
+        f"WHERE NOT EXISTS ({erased}) ON CONFLICT DO NOTHING RETURNING {returned}"
     )
+
+
+# What tells an erased event apart, in SQL and in `digest`: its idempotency key or, without one, its id.
+_DIGESTED = "coalesce(partner_id || ':' || length(tag_id) || ':' || tag_id || event_id, partner_id || '#' || id)"
+
+
+def digest(row: Row | Event) -> str:
+    """The SHA-256 by which an erased event is known (`ErasedEvent.digest`)."""
+    if row.event_id is None:
+        text = f"{row.partner_id}#{row.id}"
+    else:
+        text = f"{row.partner_id}:{len(row.tag_id)}:{row.tag_id}{row.event_id}"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _sqlite_value(field: "models.Field[object, object]") -> str:
@@ -110,19 +133,35 @@ def _judge(repeats: Sequence[Arrival]) -> dict[str, Written]:
     """What became of rows that were not new; one whose first row cannot be found is left out."""
     keyed = [arrival for arrival in repeats if arrival.row.event_id is not None]
     firsts = _firsts(keyed) if keyed else {}
-    # Without an event_id only the id itself can have been there: this very row was stored by an earlier try.
-    results = {a.row.id: Written(Outcome.STORED, a.row.id) for a in repeats if a.row.event_id is None}
-    for arrival in keyed:
+    results: dict[str, Written] = {}
+    unsettled = []
+    for arrival in repeats:
         row = arrival.row
         if (first := firsts.get((row.partner_id, row.tag_id, row.event_id))) is not None:
             results[row.id] = _compare(arrival, first)
+        else:
+            unsettled.append(row)
+    return results | _erased_or_again(unsettled) if unsettled else results
+
+
+def _erased_or_again(repeats: Sequence[Row]) -> dict[str, Written]:
+    """Of rows that repeat no stored idempotency key: those that were erased, and those that are there by their id."""
+    digests = {row.id: digest(row) for row in repeats}
+    erased = dict(ErasedEvent.objects.filter(pk__in=digests.values()).values_list("digest", "event"))
+    results = {}
+    for row in repeats:
+        if (event := erased.get(digests[row.id])) is not None:
+            # Nothing is left that it could be compared with.
+            results[row.id] = Written(Outcome.DUPLICATE, str(event))
+        elif row.event_id is None:
+            results[row.id] = Written(Outcome.STORED, row.id, again=True)
     return results
 
 
 def _compare(arrival: Arrival, first: Event) -> Written:
     first_id = str(first.id)
     if first_id == arrival.row.id:
-        return Written(Outcome.STORED, first_id)
+        return Written(Outcome.STORED, first_id, again=True)
     if differing := repetition.differing(arrival.row, first):
         return Written(Outcome.CONFLICT, first_id, differing)
     return Written(Outcome.DUPLICATE, first_id)

@@ -245,7 +245,7 @@ def test_what_is_stored_equals_what_was_sent(source, body):
         (result,) = store.write([rows.Arrival(row, rows.encode(row), body.encode(), "r")])
     expected = sent_as(body)
     event = Event.objects.annotate(**{f"{name}_text": Cast(name, TextField()) for name in documents(expected)}).get()
-    assert result == (store.Outcome.STORED, str(event.pk), ())
+    assert result == (store.Outcome.STORED, str(event.pk), (), False)
     stored = {name: getattr(event, name) for name in LIMITS}
     if texts(expected)["tag_id"] is None:
         assert stored["tag_id"].startswith("site:")

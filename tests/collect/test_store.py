@@ -8,7 +8,7 @@ from django.db.transaction import atomic
 from django.test.utils import CaptureQueriesContext
 
 from collect import contract, ledger, rows, store
-from collect.models import Event, Rejection, RejectionTally
+from collect.models import ErasedEvent, Erasure, Event, Rejection, RejectionTally
 from collect.store import Outcome
 from tests import factories
 
@@ -144,3 +144,21 @@ def test_stored_row_is_the_document_that_was_encoded(source):
     assert event.received_at == source.received_at
     # By value, as a query asks for it: the forms of moments and ids are Django's own on either database.
     assert Event.objects.filter(pk=event.pk, received_at=source.received_at, timestamp=event.timestamp).exists()
+
+
+@pytest.mark.parametrize("fields", [{"event_id": "ü\x1f1", "tag_id": "täg"}, {"event_id": "1", "tag_id": "a:1"}, {}])
+def test_erased_event_does_not_come_back_and_is_told_to_be_there(source, fields):
+    arrival = factories.arrival(source, **fields)
+    store.write([arrival])
+    event = Event.objects.get()
+    erasure = Erasure.objects.create(partner_id=source.partner_id, field="event_id", requested_at=event.received_at)
+    ErasedEvent.objects.create(digest=store.digest(event), event=event.pk, erasure=erasure)
+    event.delete()
+    other = factories.arrival(source, event_id="other")
+    again = factories.arrival(source, **fields) if fields else arrival
+    assert store.write([again, other, again]) == [
+        (Outcome.DUPLICATE, arrival.row.id, (), False),
+        (Outcome.STORED, other.row.id, (), False),
+        (Outcome.DUPLICATE, arrival.row.id, (), False),
+    ]
+    assert [str(event.pk) for event in Event.objects.all()] == [other.row.id]
