@@ -4,13 +4,14 @@ Nobody else knows the wire format. The good path is msgspec's; `_explain` is the
 good path only ever accepts what `_explain` would accept.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw
 
+from collect import client_ip
 from collect.json_rules import MAX_DEPTH, clean, invalid
 from thrad_events.errors import Code, Refusal
 
@@ -65,6 +66,45 @@ class SentEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=Tr
         return None if self.timestamp is None else _moment(self.timestamp)
 
 
+class PastEvent(SentEvent, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """An event out of somebody's history, which may know when and from where it came.
+
+    `received_at` is Unix seconds, as `timestamp` is, or a moment of RFC 3339.
+    """
+
+    received_at: int | float | str | None = None
+    ip_address: str | None = None
+
+    @property
+    def arrived_at(self) -> datetime | None:
+        """`received_at` as a moment. Raises ValueError for what is none."""
+        return None if self.received_at is None else _past_moment(self.received_at)
+
+    @property
+    def address(self) -> str | None:
+        """`ip_address` as it is stored. Raises ValueError for what is none."""
+        return None if self.ip_address is None else _address(self.ip_address)
+
+
+def _past_moment(sent: int | float | str) -> datetime:
+    try:
+        if not isinstance(sent, str):
+            return _moment(sent)
+        return msgspec.convert(sent, _AwareDatetime).astimezone(UTC)
+    except (msgspec.ValidationError, ValueError, OverflowError, OSError):
+        raise ValueError(_NO_MOMENT) from None
+
+
+def _address(text: str) -> str | None:
+    if text.strip() and client_ip.normalise(text) is None:
+        raise ValueError("must be an IP address")
+    return client_ip.normalise(text)
+
+
+_NO_MOMENT = "must be Unix seconds or a moment such as 2026-05-26T16:00:00Z"
+_AwareDatetime = Annotated[datetime, Meta(tz=True)]
+
+
 def _moment(seconds: float) -> datetime:
     if seconds >= MILLISECONDS_FROM:
         seconds = seconds / 1000
@@ -73,9 +113,19 @@ def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-_event_decoder = msgspec.json.Decoder(SentEvent)
 _object_decoder = msgspec.json.Decoder(dict[str, Raw])
 _value_decoder = msgspec.json.Decoder()
+
+Sent = TypeVar("Sent", bound=SentEvent)
+
+
+class Form(Generic[Sent]):
+    """What an event may look like: the type that it becomes, and a rule for each field."""
+
+    def __init__(self, kind: type[Sent], rules: Mapping[str, Callable[[Raw], Any]]) -> None:
+        self.kind = kind
+        self.rules = rules
+        self.fast: Callable[[bytes], Sent] = msgspec.json.Decoder(kind).decode
 
 
 def decode(body: bytes) -> SentEvent:
@@ -84,15 +134,24 @@ def decode(body: bytes) -> SentEvent:
     Raises `Refusal` with `invalid_json` for what is not acceptable JSON, and with `invalid_event` and all
     faults, by field, for an event that breaks the contract.
     """
+    return _decode(body, _SENT)
+
+
+def decode_past(body: bytes) -> PastEvent:
+    """The same of an event that comes by a backfill."""
+    return _decode(body, _PAST)
+
+
+def _decode(body: bytes, form: Form[Sent]) -> Sent:
     text = clean(body)
     try:
-        event = _event_decoder.decode(text)
+        event = form.fast(text)
     except msgspec.ValidationError:
-        return _explain(text)
+        return _explain(text, form)
     except (msgspec.DecodeError, RecursionError) as error:
         raise invalid(_syntax(error)) from None
     if not _is_settled(event):
-        return _explain(text)
+        return _explain(text, form)
     return event
 
 
@@ -106,9 +165,19 @@ def _is_settled(event: SentEvent) -> bool:
     event.event_id = _unless_blank(event.event_id)
     if event.timestamp is not None and not 0 <= event.timestamp < LAST_MILLISECOND:
         return False
+    if type(event) is PastEvent and not _is_past_settled(event):
+        return False
     event.consent = _unless_null(event.consent)
     event.params = _unless_null(event.params)
     return _first(event.params) in OBJECT_OR_ABSENT and _first(event.consent) in OBJECT_OR_ABSENT
+
+
+def _is_past_settled(event: PastEvent) -> bool:
+    try:
+        event.arrived_at, event.address  # noqa: B018  # whether they can be read
+    except ValueError:
+        return False
+    return True
 
 
 OBJECT_OR_ABSENT = (b"{", b"")
@@ -126,7 +195,7 @@ def _unless_null(raw: Raw) -> Raw:
     return _ABSENT if _first(raw) == b"n" else raw
 
 
-def _explain(text: bytes) -> SentEvent:
+def _explain(text: bytes, form: Form[Sent]) -> Sent:
     """The same judgement field by field: the event, with the keys that are not ours in `extra`, or all faults."""
     try:
         fields = _object_decoder.decode(text)
@@ -136,7 +205,7 @@ def _explain(text: bytes) -> SentEvent:
         raise invalid(_syntax(error)) from None
     values: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
-    for name, rule in _RULES.items():
+    for name, rule in form.rules.items():
         raw = _unless_null(fields.pop(name, _ABSENT))
         try:
             if _first(raw):
@@ -150,7 +219,7 @@ def _explain(text: bytes) -> SentEvent:
     fields.pop("channel", None)
     if fields:
         values["extra"] = Raw(msgspec.json.encode(fields))
-    return SentEvent(**values)
+    return form.kind(**values)
 
 
 def invalid_event(errors: dict[str, list[str]]) -> Refusal:
@@ -221,6 +290,20 @@ def _object(raw: Raw) -> Raw:
     return raw
 
 
+def _received_at(raw: Raw) -> Any:
+    sent = _value_decoder.decode(raw)
+    if isinstance(sent, bool) or not isinstance(sent, int | float | str):
+        raise ValueError(_NO_MOMENT)  # noqa: TRY004  # what every rule raises
+    _past_moment(sent)
+    return sent
+
+
+def _ip_address(raw: Raw) -> str:
+    text = _string()(raw)
+    _address(text)
+    return text
+
+
 _RULES: dict[str, Callable[[Raw], Any]] = {
     "event_name": _event_name,
     "tag_id": _optional_id,
@@ -234,3 +317,5 @@ _RULES: dict[str, Callable[[Raw], Any]] = {
     "consent": _object,
     "params": _object,
 }
+_SENT = Form(SentEvent, _RULES)
+_PAST = Form(PastEvent, _RULES | {"received_at": _received_at, "ip_address": _ip_address})

@@ -5,7 +5,6 @@ here, and nobody else knows how.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from random import getrandbits
 from typing import NamedTuple
@@ -24,8 +23,7 @@ CHANNEL = "server"
 _EMPTY = Raw(b"{}")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Where an event came from: who sent it, and what the server saw of the request.
 
     `origin` and `referer` are the request's headers; `ip_address` is the sender's, already resolved; `tags` are those
@@ -106,18 +104,19 @@ class Arrival(NamedTuple):
     request_id: str
 
 
-def uuid7(moment: datetime) -> str:
-    """A UUIDv7 (RFC 9562, section 5.7) of `moment`: 48 bits of Unix milliseconds, then 74 random ones."""
+def uuid7(moment: datetime, bits: int | None = None) -> str:
+    """A UUIDv7 (RFC 9562, section 5.7) of `moment`: 48 bits of Unix milliseconds, then 74 that are random or given."""
     milliseconds = int(moment.timestamp() * 1000)
-    # An id has to be unique, not secret: the process's own generator, which is seeded anew after a fork.
-    bits = getrandbits(74)
+    if bits is None:
+        # An id has to be unique, not secret: the process's own generator, which is seeded anew after a fork.
+        bits = getrandbits(74)
     value = milliseconds << 80 | 0x7 << 76 | (bits >> 62) << 64 | 0x2 << 62 | bits & 0x3FFF_FFFF_FFFF_FFFF
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def build(sent: SentEvent, source: Source) -> Row:
-    """The row of `sent`: as sent, and with what the server adds (contract, section 3).
+def build(sent: SentEvent, source: Source, id: str | None = None) -> Row:
+    """The row of `sent`: as sent, and with what the server adds (contract, section 3); `id` is a new one if not given.
 
     Raises `Refusal` (`tag_not_allowed`) where the key is restricted to other tags.
     """
@@ -127,7 +126,7 @@ def build(sent: SentEvent, source: Source) -> Row:
     if source.tags and not restrictions.allows_tag(source.tags, tag_id):
         raise Refusal(Code.TAG_NOT_ALLOWED, f"This key may not send for the tag {tag_id}")
     return Row(
-        id=uuid7(source.received_at),
+        id=id or uuid7(source.received_at),
         received_at=source.received_at,
         timestamp=sent.sent_at or source.received_at,
         partner_id=source.partner_id,

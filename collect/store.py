@@ -62,6 +62,12 @@ def write(arrivals: Sequence[Arrival]) -> list[Written]:
     raise OperationalError("rows neither new nor found")
 
 
+def foresee(arrivals: Sequence[Arrival]) -> list[Written]:
+    """What `write` would say of the arrivals, with nothing written; what they repeat of each other it does not see."""
+    there = _judge(arrivals)
+    return [there.get(arrival.row.id, Written(Outcome.STORED, arrival.row.id)) for arrival in arrivals]
+
+
 def is_poison(error: Error) -> bool:
     """Whether the database refuses the row itself, so that trying again cannot help."""
     if isinstance(error, DataError | IntegrityError):
@@ -138,7 +144,7 @@ def _judge(repeats: Sequence[Arrival]) -> dict[str, Written]:
     for arrival in repeats:
         row = arrival.row
         if (first := firsts.get((row.partner_id, row.tag_id, row.event_id))) is not None:
-            results[row.id] = _compare(arrival, first)
+            results[row.id] = _compare(row, first)
         else:
             unsettled.append(row)
     return results | _erased_or_again(unsettled) if unsettled else results
@@ -148,35 +154,39 @@ def _erased_or_again(repeats: Sequence[Row]) -> dict[str, Written]:
     """Of rows that repeat no stored idempotency key: those that were erased, and those that are there by their id."""
     digests = {row.id: digest(row) for row in repeats}
     erased = dict(ErasedEvent.objects.filter(pk__in=digests.values()).values_list("digest", "event"))
+    there = {str(event.id): event for event in _comparable().filter(pk__in=digests)}
     results = {}
     for row in repeats:
         if (event := erased.get(digests[row.id])) is not None:
             # Nothing is left that it could be compared with.
             results[row.id] = Written(Outcome.DUPLICATE, str(event))
-        elif row.event_id is None:
-            results[row.id] = Written(Outcome.STORED, row.id, again=True)
+        elif (first := there.get(row.id)) is not None:
+            results[row.id] = _compare(row, first)
     return results
 
 
-def _compare(arrival: Arrival, first: Event) -> Written:
+def _compare(row: Row, first: Event) -> Written:
     first_id = str(first.id)
-    if first_id == arrival.row.id:
-        return Written(Outcome.STORED, first_id, again=True)
-    if differing := repetition.differing(arrival.row, first):
+    moved = tuple(name for name in ("partner_id", "tag_id", "event_id") if getattr(row, name) != getattr(first, name))
+    if differing := moved + repetition.differing(row, first):
         return Written(Outcome.CONFLICT, first_id, differing)
+    if first_id == row.id:
+        return Written(Outcome.STORED, first_id, again=True)
     return Written(Outcome.DUPLICATE, first_id)
 
 
+def _comparable() -> "models.QuerySet[Event]":
+    """Stored rows as `repetition` compares them: their JSON as exact text."""
+    texts = {f"{name}_text": Cast(name, models.TextField()) for name in repetition.JSON_COLUMNS}
+    return Event.objects.defer(*repetition.JSON_COLUMNS).annotate(**texts)
+
+
 def _firsts(repeats: Sequence[Arrival]) -> dict[tuple[int, str, str | None], Event]:
-    """The stored rows under the keys of `repeats`, in one query, their JSON as exact text."""
+    """The stored rows under the keys of `repeats`, in one query."""
     rows = [arrival.row for arrival in repeats]
-    found = (
-        Event.objects.filter(
-            partner__in={row.partner_id for row in rows},
-            tag_id__in={row.tag_id for row in rows},
-            event_id__in={row.event_id for row in rows},
-        )
-        .defer(*repetition.JSON_COLUMNS)
-        .annotate(**{f"{name}_text": Cast(name, models.TextField()) for name in repetition.JSON_COLUMNS})
+    found = _comparable().filter(
+        partner__in={row.partner_id for row in rows},
+        tag_id__in={row.tag_id for row in rows},
+        event_id__in={row.event_id for row in rows},
     )
     return {(event.partner_id, event.tag_id, event.event_id): event for event in found}

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from keys import crypto, directory
 from keys.history import Actor, record
-from keys.models import ApiKey, KeyChange
+from keys.models import ApiKey, KeyChange, Partner
 
 # What an edit is called in the history, by the field that differs.
 _EDITS = {
@@ -116,3 +116,24 @@ def _text(value: object) -> str:
 
 def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def remember(partner: Partner, prefix: str, by: Actor) -> ApiKey:
+    """The key with this prefix, for events of another database: where there is none, one that opens no door.
+
+    It has no secret and is revoked. Raises ValueError where the prefix is another partner's.
+    """
+    key, is_new = ApiKey.objects.get_or_create(
+        prefix=prefix,
+        defaults={
+            "partner": partner,
+            "label": "imported with its events",
+            "is_test": prefix.startswith(crypto.TEST),
+            "revoked_at": timezone.now(),
+        },
+    )
+    if key.partner_id != partner.pk:
+        raise ValueError("belongs to another partner")
+    if is_new:
+        record(key, KeyChange.What.REVOKED, by, "known only by imported events")
+    return key

@@ -1,0 +1,109 @@
+"""One run of a backfill: how far it is, what became of the events, and where to go on when it was cut off."""
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from collect.models import Checkpoint
+
+SAVED_EVERY_SECONDS = 1.0
+# Between two lines on what is no terminal; on a terminal the one line is written anew.
+LINE_SECONDS, REDRAW_SECONDS = 10.0, 0.2
+
+
+class Stopped(Exception):  # noqa: N818  # somebody asked for it
+    """The run was asked to stop, and did between two steps; run again it goes on there."""
+
+
+class BackfillError(Exception):
+    """The run cannot go on; what was committed stays. Its text is for the person who ran it."""
+
+
+class Run:
+    """Counts, progress, the wish to stop, and the checkpoint of one run. `tell` takes a line for the person."""
+
+    def __init__(
+        self, command: str, tell: Callable[[str], None] = print, *, dry_run: bool = False, is_terminal: bool = False
+    ) -> None:
+        self.command = command
+        self.dry_run = dry_run
+        self.counts: Counter[str] = Counter()
+        # Set by a signal; looked at between two steps.
+        self.stop_asked = False
+        self._tell = tell
+        self._is_terminal = is_terminal
+        self._checkpoint: Checkpoint | None = None
+        self._saved_at = self._started_at = self._told_at = time.monotonic()
+        self._begun = 0.0
+
+    def tell(self, line: str) -> None:
+        """Say something beside the progress."""
+        self._tell(f"\r\x1b[K{line}\n" if self._is_terminal else f"{line}\n")
+
+    # --- where to go on ---------------------------------------------------------------------------
+
+    def resume(self, **identity: Any) -> dict[str, Any]:
+        """Where an unfinished run of the same work stopped, its counts taken over; empty for new work."""
+        if self.dry_run:
+            return {}
+        text = json.dumps([self.command, identity], sort_keys=True, default=str)
+        name = hashlib.sha256(text.encode()).hexdigest()
+        self._checkpoint = Checkpoint.objects.filter(name=name).first()
+        if self._checkpoint is None:
+            self._checkpoint = Checkpoint(name=name, command=self.command, position={})
+            return {}
+        position: dict[str, Any] = dict(self._checkpoint.position)
+        self.counts.update(position.pop("counts", {}))
+        self.tell(f"Going on where the run of {self._checkpoint.updated_at:%Y-%m-%d %H:%M:%S} UTC was cut off.")
+        return position
+
+    def save(self, position: dict[str, Any], *, now: bool = False) -> None:
+        """Remember that all up to `position` is done; written once a second, or at once."""
+        if self._checkpoint is None or not (now or time.monotonic() - self._saved_at > SAVED_EVERY_SECONDS):
+            return
+        self._checkpoint.position = {**position, "counts": dict(self.counts)}
+        self._checkpoint.save()
+        self._saved_at = time.monotonic()
+
+    def finish(self) -> None:
+        """The work is whole: run again it starts anew."""
+        if self._checkpoint is not None and self._checkpoint.pk is not None:
+            self._checkpoint.delete()
+
+    # --- how far ----------------------------------------------------------------------------------
+
+    def advance(self, done: int, fraction: float | None = None) -> None:
+        """Say that `done` were looked at, which is `fraction` (0..1) of all. Raises `Stopped` where asked to."""
+        if self.stop_asked:
+            raise Stopped
+        now = time.monotonic()
+        if now - self._told_at < (REDRAW_SECONDS if self._is_terminal else LINE_SECONDS):
+            return
+        self._told_at = now
+        line = self._progress(done, now - self._started_at, fraction)
+        self._tell(f"\r\x1b[K{line}" if self._is_terminal else f"{line}\n")
+
+    def begin(self, fraction: float) -> None:
+        """Count rate and time left from here: a resumed run has not done the part before in its own time."""
+        self._begun, self._started_at = fraction, time.monotonic()
+
+    def _progress(self, done: int, seconds: float, fraction: float | None) -> str:
+        line = f"{done:,} events, {done / seconds:,.0f} a second"
+        if fraction is None or fraction <= self._begun:
+            return line
+        left = seconds * (1 - fraction) / (fraction - self._begun)
+        return f"{line}, {fraction:.0%}, {_duration(left)} left"
+
+    def end_line(self) -> None:
+        """Leave the line of the progress."""
+        if self._is_terminal:
+            self._tell("\r\x1b[K")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

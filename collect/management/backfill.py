@@ -1,0 +1,91 @@
+"""What the commands of backfills have in common: the options, the signals, the last lines and the exit status.
+
+Exit status, for a scheduler: 0 done; 1 it failed; 2 wrong options; 3 done, but something was refused or left as it is;
+130 and 143 stopped by Ctrl-C and SIGTERM, to be run again.
+"""
+
+import gc
+import os
+import signal
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+
+from collect.backfills.run import BackfillError, Run, Stopped
+
+LEFT = 3
+# Live traffic comes first: a backfill takes what processors it leaves.
+NICENESS = 10
+
+
+class BackfillCommand(BaseCommand):
+    """Runs `backfill` as above. What a command says of its progress goes to standard error."""
+
+    unit = "events"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """`--dry-run`; a command adds its own."""
+        parser.add_argument("--dry-run", action="store_true", help="write nothing, say what would be done")
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """As Django does it, at a low priority, and with few looks for garbage, of which rows leave none."""
+        gc.set_threshold(100_000, 20, 100)
+        os.nice(max(0, NICENESS - os.nice(0)))
+        super().run_from_argv(argv)
+
+    def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
+        """Do it; how many of what was looked at are left as they were for a reason that somebody should look at."""
+        raise NotImplementedError
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Exits as the module says."""
+        run = Run(self._name(), self._tell, dry_run=options["dry_run"], is_terminal=self.stderr.isatty())
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        caught: list[int] = []
+
+        def stop(number: int, _frame: object) -> None:
+            if caught:
+                raise KeyboardInterrupt  # asked twice: at once, which loses no more than a kill does
+            caught.append(number)
+            run.stop_asked = True
+
+        started = time.monotonic()
+        try:
+            for number in before:
+                signal.signal(number, stop)
+            left = self.backfill(run, options)
+        except Stopped:
+            self._summary(run, started)
+            run.tell("Stopped. Run the same command again to go on from here.")
+            sys.exit(128 + caught[0] if caught else 1)
+        except (BackfillError, Error) as error:
+            self._summary(run, started)
+            raise CommandError(
+                f"{str(error).strip().rstrip('.')}. What was done is kept; run again to go on."
+            ) from error
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        self._summary(run, started)
+        if left:
+            sys.exit(LEFT)
+
+    def _summary(self, run: Run, started: float) -> None:
+        run.end_line()
+        if run.dry_run:
+            run.tell("Dry run: nothing was written. It would be:")
+        for reason, number in sorted((+run.counts).items(), key=lambda pair: (-pair[1], pair[0])):
+            run.tell(f"{number:>12,} {reason}")
+        run.tell(f"{sum(run.counts.values()):>12,} {self.unit} in {time.monotonic() - started:.1f} s")
+
+    def _tell(self, text: str) -> None:
+        self.stderr.write(text, style_func=str, ending="")
+        self.stderr.flush()
+
+    def _name(self) -> str:
+        return type(self).__module__.rpartition(".")[2]

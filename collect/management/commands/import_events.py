@@ -1,0 +1,53 @@
+"""`manage.py import_events`: history in."""
+
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from collect.backfills.importing import STDIN, Options, import_events
+from collect.backfills.reading import FORMATS
+from collect.backfills.run import Run
+from collect.management.backfill import BackfillCommand
+from collect.rows import CHANNEL
+
+
+class Command(BackfillCommand):
+    """Imports files; what is refused goes to the file of rejects, and the exit status is 3."""
+
+    help = (
+        "Import events from NDJSON, JSON arrays, CSV (params.x columns become keys) or Parquet, plain, gzip or zstd. "
+        "The same contract as the endpoint's; ip_address and received_at are taken from the record. Run twice it adds "
+        "nothing."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The files and what to make of them."""
+        super().add_arguments(parser)
+        parser.add_argument("files", nargs="+", metavar="FILE", help=f"{STDIN} is standard input")
+        parser.add_argument(
+            "--partner", metavar="NAME", help="whose events these are, made if there is none; exported ones know theirs"
+        )
+        parser.add_argument(
+            "--channel", default=CHANNEL, help="of events that do not come out of an export: %(default)s"
+        )
+        parser.add_argument("--format", choices=FORMATS, help="where the file does not tell by itself")
+        parser.add_argument("--rejects", metavar="FILE", help="what is refused, to be mended and imported; appended to")
+
+    def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
+        """Raises CommandError for a channel that no row can have."""
+        channel = options["channel"].strip()
+        if not 0 < len(channel) <= 32:
+            raise CommandError("--channel must have 1 to 32 characters")
+        partner = options["partner"]
+        return import_events(
+            Options(
+                options["files"],
+                None if partner is None else partner.strip(),
+                channel,
+                options["format"],
+                options["rejects"],
+            ),
+            run,
+        )

@@ -1,0 +1,71 @@
+"""What the tests of backfills share: runs that say nothing, commands as processes, and a kill in the middle."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from collect.backfills.run import Run
+from tests import databases
+from tests.server import ROOT
+
+
+class Told(list[str]):
+    """What a run said, as one text."""
+
+    def __str__(self) -> str:
+        return "".join(self)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def new_run(told: Told) -> Callable[..., Run]:
+    """A maker of runs, all of which speak to `told`."""
+
+    def make(command: str = "test", **options: Any) -> Run:
+        return Run(command, told.append, **options)
+
+    return make
+
+
+class Command:
+    """A command of manage.py as its own process, on the database of the test."""
+
+    def __init__(self) -> None:
+        self.environment = os.environ | {"DATABASE_URL": databases.current_url()}
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = [sys.executable, "manage.py", *arguments]
+        return subprocess.Popen(command, cwd=ROOT, env=self.environment, text=True, **pipes)
+
+    def __call__(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+        process = self.start(*arguments)
+        out, err = process.communicate(stdin, timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def kill_when(self, ready: Callable[[], bool], *arguments: str, by: int = signal.SIGKILL) -> int:
+        """Start it, end it by a signal once `ready`, and give its exit status."""
+        process = self.start(*arguments)
+        deadline = time.monotonic() + 60
+        while not ready():
+            assert process.poll() is None, f"it ended before it was killed: {process.communicate()}"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.send_signal(by)
+        process.communicate(timeout=60)
+        return process.returncode
+
+
+@pytest.fixture
+def command(transactional_db: None) -> Command:
+    return Command()
