@@ -57,7 +57,8 @@ class Row(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
     tag_derived: bool | None = None
     params: Raw
     extra: Raw
-    consent: Raw | None = None
+    # `Raw | None` would let msgspec decode nothing but null.
+    consent: Raw = None  # type: ignore[assignment]
     event_id: str | None = None
     page_url: str | None = None
     referrer: str | None = None
@@ -146,7 +147,7 @@ def build(sent: SentEvent, source: Source, id: str | None = None) -> Row:
         impression_id=sent.impression_id,
         bid_id=sent.bid_id,
         attribution_type=sent.attribution_type,
-        consent=sent.consent or None,
+        consent=sent.consent or None,  # type: ignore[arg-type]
         params=sent.params or _EMPTY,
         extra=sent.extra or _EMPTY,
         ip_address=source.ip_address,

@@ -56,6 +56,14 @@ def test_what_is_taken_is_what_was_appended_in_order(source):
     assert [one.arrival for one in spool.take(4)] == [second[1]]
 
 
+def test_event_comes_out_of_the_spool_with_all_that_it_can_have(source):
+    appended = factories.arrival(source, **factories.SEED_EVENT, consent={"ad": True}, unknown=[1], user_agent="curl/8")
+    spool.append([appended])
+    assert spool.take(1)[0].arrival == appended
+    assert drain.drain() == 1
+    assert Event.objects.get().consent == {"ad": True}
+
+
 def test_status_says_how_many_wait_and_for_how_long(source):
     assert spool.status()[:2] == (0, None)
     early = factories.source(factories.key()[0], received_at=datetime.now(UTC) - timedelta(minutes=5))
