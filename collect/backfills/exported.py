@@ -77,6 +77,11 @@ def decode(body: bytes) -> Any:
     return event
 
 
+def decode_own(line: bytes) -> Any:
+    """The same of what was exported a moment ago, which needs no second look."""
+    return _decode(line)
+
+
 def _fault(text: str) -> dict[str, list[str]]:
     if found := _MISSING.match(text):
         return {found[1]: ["required"]}

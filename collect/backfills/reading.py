@@ -260,6 +260,8 @@ def _rows(text: io.TextIOWrapper) -> Iterator[Record]:
 
 
 def _parquet(plain: io.BufferedReader) -> Iterator[Record]:
+    if not plain.seekable() or not isinstance(plain.raw, io.FileIO):
+        raise Unreadable("Parquet must be a file that is not compressed again")
     for number, body in enumerate(tables.from_parquet(plain), 1):
         yield Record(number, body)
 

@@ -61,8 +61,10 @@ class Run:
         return position
 
     def save(self, position: dict[str, Any], *, now: bool = False) -> None:
-        """Remember that all up to `position` is done; written once a second, or at once."""
-        if self._checkpoint is None or not (now or time.monotonic() - self._saved_at > SAVED_EVERY_SECONDS):
+        """Remember that all up to `position` is done; written once a second, and at once before a stop."""
+        if self._checkpoint is None or not (
+            now or self.stop_asked or time.monotonic() - self._saved_at > SAVED_EVERY_SECONDS
+        ):
             return
         self._checkpoint.position = {**position, "counts": dict(self.counts)}
         self._checkpoint.save()

@@ -1,0 +1,32 @@
+"""`manage.py export_events`: history out."""
+
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from collect.backfills.exporting import FORMATS, STDOUT, Options, export_events
+from collect.backfills.run import Run
+from collect.backfills.selection import Selection
+from collect.management.backfill import BackfillCommand
+
+
+class Command(BackfillCommand):
+    """Writes a file, or standard output, which then has nothing but events."""
+
+    help = (
+        "Export events as NDJSON, CSV or Parquet, in the order in which they came, gzip or zstd by the name of the "
+        "file. What is exported can be imported, here or into another database."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Which events, and where to."""
+        super().add_arguments(parser)
+        parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default: %(default)s")
+        parser.add_argument(
+            "--out", required=True, metavar="PATH", help=f"{STDOUT} is standard output; .gz and .zst are compressed"
+        )
+        Selection.add_arguments(parser)
+
+    def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
+        """Nothing is ever left."""
+        return export_events(Options(options["out"], options["format"], Selection.of(options)), run)
