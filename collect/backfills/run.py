@@ -13,6 +13,10 @@ SAVED_EVERY_SECONDS = 1.0
 # Between two lines on what is no terminal; on a terminal the one line is written anew.
 LINE_SECONDS, REDRAW_SECONDS = 10.0, 0.2
 
+# Kinds of change that are remembered, such as coordinates of many places; the frequent ones of them stay.
+KEPT_CHANGES = 1_000
+TOLD_CHANGES = 10
+
 
 class Stopped(Exception):  # noqa: N818  # somebody asked for it
     """The run was asked to stop, and did between two steps; run again it goes on there."""
@@ -31,12 +35,14 @@ class Run:
         self.command = command
         self.dry_run = dry_run
         self.counts: Counter[str] = Counter()
+        # How stored events were changed, in words; the most frequent ones are told in the end.
+        self.changes: Counter[str] = Counter()
         # Set by a signal; looked at between two steps.
         self.stop_asked = False
         self._tell = tell
         self._is_terminal = is_terminal
         self._checkpoint: Checkpoint | None = None
-        self._saved_at = self._started_at = self._told_at = time.monotonic()
+        self._entered_at = self._saved_at = self._started_at = self._told_at = time.monotonic()
         self._begun = 0.0
 
     def tell(self, line: str) -> None:
@@ -57,6 +63,7 @@ class Run:
             return {}
         position: dict[str, Any] = dict(self._checkpoint.position)
         self.counts.update(position.pop("counts", {}))
+        self.changes.update(position.pop("changes", {}))
         self.tell(f"Going on where the run of {self._checkpoint.updated_at:%Y-%m-%d %H:%M:%S} UTC was cut off.")
         return position
 
@@ -66,7 +73,9 @@ class Run:
             now or self.stop_asked or time.monotonic() - self._saved_at > SAVED_EVERY_SECONDS
         ):
             return
-        self._checkpoint.position = {**position, "counts": dict(self.counts)}
+        if len(self.changes) > KEPT_CHANGES:
+            self.changes = Counter(dict(self.changes.most_common(KEPT_CHANGES // 2)))
+        self._checkpoint.position = {**position, "counts": dict(self.counts), "changes": dict(self.changes)}
         self._checkpoint.save()
         self._saved_at = time.monotonic()
 
@@ -99,10 +108,19 @@ class Run:
         left = seconds * (1 - fraction) / (fraction - self._begun)
         return f"{line}, {fraction:.0%}, {_duration(left)} left"
 
-    def end_line(self) -> None:
-        """Leave the line of the progress."""
+    def summary(self, unit: str) -> None:
+        """Say what became of the `unit`, by reason, and the most frequent changes."""
         if self._is_terminal:
             self._tell("\r\x1b[K")
+        if self.dry_run:
+            self.tell("Dry run: nothing was written. It would be:")
+        for reason, number in (+self.counts).most_common():
+            self.tell(f"{number:>12,} {reason}")
+        self.tell(f"{sum(self.counts.values()):>12,} {unit} in {time.monotonic() - self._entered_at:.1f} s")
+        if self.changes:
+            self.tell("The most frequent changes:")
+        for change, number in self.changes.most_common(TOLD_CHANGES):
+            self.tell(f"{number:>12,} {change}")
 
 
 def _duration(seconds: float) -> str:

@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 import sys
-import time
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
@@ -54,34 +53,25 @@ class BackfillCommand(BaseCommand):
             caught.append(number)
             run.stop_asked = True
 
-        started = time.monotonic()
         try:
             for number in before:
                 signal.signal(number, stop)
             left = self.backfill(run, options)
         except Stopped:
-            self._summary(run, started)
+            run.summary(self.unit)
             run.tell("Stopped. Run the same command again to go on from here.")
             sys.exit(128 + caught[0] if caught else 1)
         except (BackfillError, Error) as error:
-            self._summary(run, started)
+            run.summary(self.unit)
             raise CommandError(
                 f"{str(error).strip().rstrip('.')}. What was done is kept; run again to go on."
             ) from error
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        self._summary(run, started)
+        run.summary(self.unit)
         if left:
             sys.exit(LEFT)
-
-    def _summary(self, run: Run, started: float) -> None:
-        run.end_line()
-        if run.dry_run:
-            run.tell("Dry run: nothing was written. It would be:")
-        for reason, number in sorted((+run.counts).items(), key=lambda pair: (-pair[1], pair[0])):
-            run.tell(f"{number:>12,} {reason}")
-        run.tell(f"{sum(run.counts.values()):>12,} {self.unit} in {time.monotonic() - started:.1f} s")
 
     def _tell(self, text: str) -> None:
         self.stderr.write(text, style_func=str, ending="")

@@ -1,0 +1,57 @@
+"""The tag of events that were sent without one, derived again after the rule of hosts has changed."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import IntegrityError, models, transaction
+
+from collect import site
+from collect.backfills.run import Run
+from collect.backfills.selection import Selection
+from collect.backfills.walk import walk
+from collect.models import Event
+
+CHANGED, UNCHANGED, TAKEN = "changed", "unchanged", "left: another event has that tag and event_id"
+
+
+def derive_tags(selection: Selection, run: Run) -> int:
+    """Derive the tags of the selected events again from their `page_url`; how many had to stay as they were.
+
+    Never touches a tag that was sent. One that came from a request's Origin or Referer, which are not kept, stays
+    too: such an event has no page that has a host. Where another event already has the new tag and the same
+    `event_id`, the two would be one: the event is left and counted.
+    """
+    derived = Event.objects.filter(selection.condition, tag_derived=True)
+    walk(derived, run, lambda events: _change(events, run), **selection.identity())
+    return run.counts[TAKEN]
+
+
+def _change(events: "models.QuerySet[Event]", run: Run) -> int:
+    looked_at = 0
+    moved: dict[tuple[str, str], list[UUID]] = {}
+    for id, tag_id, page_url in events.values_list("id", "tag_id", "page_url").iterator(1000):
+        looked_at += 1
+        tag = site.tag_for(page_url, None, None)
+        if tag in (site.UNKNOWN, tag_id):
+            run.counts[UNCHANGED] += 1
+        else:
+            moved.setdefault((tag_id, tag), []).append(id)
+    for (before, after), ids in moved.items():
+        left = 0 if run.dry_run else _move(ids, after)
+        run.counts[TAKEN] += left
+        run.counts[CHANGED] += len(ids) - left
+        run.changes[f"{before} → {after}"] += len(ids) - left
+    return looked_at
+
+
+def _move(ids: Sequence[UUID], tag: str) -> int:
+    """Give the events the tag; how many could not have it."""
+    try:
+        with transaction.atomic():
+            Event.objects.filter(pk__in=ids).update(tag_id=tag)
+    except IntegrityError:
+        if len(ids) == 1:
+            return 1
+        middle = len(ids) // 2
+        return _move(ids[:middle], tag) + _move(ids[middle:], tag)
+    return 0

@@ -1,0 +1,142 @@
+"""The place and the user agent of stored events once more: by a newer database, a newer ruleset, a mended proxy."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import msgspec
+from django.db import connection, models
+
+from collect import geo, user_agent
+from collect.backfills.run import BackfillError, Run
+from collect.backfills.selection import Selection
+from collect.backfills.walk import walk
+from collect.geo import Geo
+from collect.models import Event
+from collect.user_agent import UserAgent
+
+CHANGED, UNCHANGED = "changed", "unchanged"
+
+GEO_COLUMNS = tuple(f"geo_{part.name}" for part in fields(Geo))
+UA_COLUMNS = tuple(f"ua_{part.name}" for part in fields(UserAgent))
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to look up again; `only_missing` leaves alone what has a country, or a browser or system, already."""
+
+    geo: bool = True
+    ua: bool = True
+    only_missing: bool = False
+    selection: Selection = field(default_factory=Selection)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One enrichment: the column it is made of, the columns it fills, what makes them, and by which it is known."""
+
+    source: str
+    columns: tuple[str, ...]
+    make: Callable[[str | None], Geo | UserAgent]
+    known_by: tuple[str, ...]
+
+
+def _geo(address: str | None) -> Geo:
+    return geo.lookup(address)
+
+
+def _agent(text: str | None) -> UserAgent:
+    return user_agent.parse(text)
+
+
+_GEO = _Part("ip_address", GEO_COLUMNS, _geo, ("geo_country",))
+_UA = _Part("user_agent", UA_COLUMNS, _agent, ("ua_browser", "ua_os"))
+
+
+def reenrich_events(options: Options, run: Run) -> int:
+    """Enrich the selected events again; only rows that change are written. 0, for nothing is left.
+
+    Raises `BackfillError` where the geo database is wanted and cannot be read: it would empty every column.
+    """
+    parts = [part for part, wanted in ((_GEO, options.geo), (_UA, options.ua)) if wanted]
+    if options.geo and (error := geo.status().error) is not None:
+        raise BackfillError(f"The geo database cannot be read ({error}), and every place would be lost")
+    events = Event.objects.filter(options.selection.condition)
+    if options.only_missing:
+        missing = models.Q()
+        for part in parts:
+            absent = models.Q(**dict.fromkeys(part.known_by), **{f"{part.source}__isnull": False})
+            missing |= absent
+        events = events.filter(missing)
+    work = _Work(parts, run)
+    # With --only-missing a row leaves the selection when it is filled; the ids go on all the same.
+    walk(events, run, work.change, parts=str([part.source for part in parts]), missing=str(options.only_missing),
+         **options.selection.identity())  # fmt: skip
+    return 0
+
+
+class _Work:
+    """What changes a range of rows."""
+
+    def __init__(self, parts: Sequence[_Part], run: Run) -> None:
+        self._parts = parts
+        self._run = run
+        self._columns = [column for part in parts for column in part.columns]
+
+    def change(self, events: "models.QuerySet[Event]") -> int:
+        """Enrich one range anew."""
+        sources = [part.source for part in self._parts]
+        rows = events.values_list("id", *sources, *self._columns)
+        changed = []
+        looked_at = 0
+        for id, *values in rows.iterator(1000):
+            looked_at += 1
+            before = tuple(values[len(sources) :])
+            after = self._after(values)
+            if after != before:
+                changed.append((id, after))
+                self._note(before, after)
+        if changed and not self._run.dry_run:
+            _update(self._columns, changed)
+        self._run.counts[CHANGED] += len(changed)
+        self._run.counts[UNCHANGED] += looked_at - len(changed)
+        return looked_at
+
+    def _after(self, sources: Sequence[str | None]) -> tuple[Any, ...]:
+        return tuple(
+            value for part, source in zip(self._parts, sources, strict=False) for value in _values(part, source)
+        )
+
+    def _note(self, before: Sequence[Any], after: Sequence[Any]) -> None:
+        for column, old, new in zip(self._columns, before, after, strict=True):
+            if old != new:
+                self._run.changes[f"{column}: {_shown(old)} → {_shown(new)}"] += 1
+
+
+def _values(part: _Part, source: str | None) -> Iterable[Any]:
+    made = part.make(source)
+    return (getattr(made, name.partition("_")[2]) for name in part.columns)
+
+
+def _update(columns: Sequence[str], changed: Sequence[tuple[Any, tuple[Any, ...]]]) -> None:
+    """Write the columns of the changed rows in one statement."""
+    if connection.vendor != "postgresql":
+        events = [Event(id=id, **dict(zip(columns, values, strict=True))) for id, values in changed]
+        Event.objects.bulk_update(events, columns, batch_size=500)
+        return
+    table = Event._meta.db_table
+    document = msgspec.json.encode([(str(id), *values) for id, values in changed]).decode()
+    names = ["id", *columns]
+    assigned = ", ".join(f"{column} = new.{column}" for column in columns)
+    with connection.cursor() as cursor:
+        types = {name: str(Event._meta.get_field(name).db_type(connection)) for name in names}
+        values = ", ".join(f"(one->>{place})::{types[name]} AS {name}" for place, name in enumerate(names))
+        cursor.execute(
+            f"UPDATE {table} SET {assigned} "  # noqa: S608  # names of our own model
+            f"FROM (SELECT {values} FROM json_array_elements(%s::json) AS one) AS new WHERE {table}.id = new.id",
+            [document],
+        )
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else str(value)

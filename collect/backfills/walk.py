@@ -1,0 +1,42 @@
+"""Walking over many events in the order of their ids, a range at a time, each range a transaction of its own."""
+
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db import connection, models, transaction
+
+from collect.backfills.run import Run
+from collect.models import Event
+
+# Few enough that a live event which repeats one of them waits only a moment for its row.
+RANGE = 5_000
+# SQLite has one writer at a time and no queue: whoever waits looks again every 0.1 s, and must find it free.
+SQLITE_RANGE, SQLITE_PAUSE_SECONDS = 1_000, 0.15
+
+
+def walk(
+    events: "models.QuerySet[Event]", run: Run, change: Callable[["models.QuerySet[Event]"], int], **of: str
+) -> None:
+    """Call `change` with each range of `events`; it gives how many it looked at. Goes on where it was cut off.
+
+    `of` is what tells this work from another one of the same command. Events that come in meanwhile are left out.
+    """
+    ordered = events.order_by("id")
+    position = run.resume(**of)
+    last = UUID(position["last"]) if position else None
+    end = UUID(position["end"]) if position else ordered.values_list("id", flat=True).last()
+    total = events.count()
+    done = sum(run.counts.values())
+    run.begin(done / total if total else 0.0)
+    size, pause = (SQLITE_RANGE, SQLITE_PAUSE_SECONDS) if connection.vendor == "sqlite" else (RANGE, 0.0)
+    while last != end and end is not None:
+        rest = ordered.filter(id__lte=end) if last is None else ordered.filter(id__lte=end, id__gt=last)
+        upto = rest.values_list("id", flat=True)[size - 1 : size].first() or end
+        with transaction.atomic():
+            done += change(rest.filter(id__lte=upto))
+            last = upto
+            run.save({"last": str(last), "end": str(end)}, now=True)
+        time.sleep(pause)
+        run.advance(done, min(1.0, done / total) if total else None)
+    run.finish()

@@ -1,0 +1,33 @@
+"""`manage.py reenrich_events`: history by today's geo database and user-agent rules."""
+
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from collect.backfills.reenriching import Options, reenrich_events
+from collect.backfills.run import Run
+from collect.backfills.selection import Selection
+from collect.management.backfill import BackfillCommand
+
+
+class Command(BackfillCommand):
+    """Writes only rows that change, and says how the most of them did."""
+
+    help = (
+        "Look up the place of ip_address and the parts of user_agent again, with the geo database and the rules of "
+        "today. Without --geo and --ua it does both."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """What, and of which events."""
+        super().add_arguments(parser)
+        parser.add_argument("--geo", action="store_true", help="the place of the address")
+        parser.add_argument("--ua", action="store_true", help="browser, system and device of the user agent")
+        parser.add_argument("--only-missing", action="store_true", help="leave alone what is known already")
+        Selection.add_arguments(parser)
+
+    def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
+        """Nothing is ever left."""
+        both = not options["geo"] and not options["ua"]
+        wanted = Options(options["geo"] or both, options["ua"] or both, options["only_missing"], Selection.of(options))
+        return reenrich_events(wanted, run)
