@@ -34,7 +34,7 @@ class Busy(Exception):  # noqa: N818  # not an error: somebody else is at it
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def turn() -> Iterator[None]:
     """The right to drain, held by one process; the kernel takes it back from one that dies. Raises Busy."""
     descriptor = os.open(f"{settings.SPOOL_PATH}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
@@ -54,7 +54,7 @@ def drain() -> int:
     was moved by then has left the spool, the rest waits.
     """
     moved = 0
-    with _turn():
+    with turn():
         while spooled := spool.take(STEP):
             moved += _move(spooled)
     return moved

@@ -14,7 +14,7 @@ from django.db import connection, connections, transaction
 
 from collect import rows
 from collect.native import off_the_hub
-from collect.rows import Arrival
+from collect.rows import Arrival, Row
 
 ALIAS = "spool"
 
@@ -76,6 +76,16 @@ def bring_back() -> int:
     return _run(_bring_back)
 
 
+def find(matches: Callable[[Row], bool]) -> list[Row]:
+    """The rows that match, of those that wait and those that were set aside."""
+    return [row for _, _, row in _run(_find, matches)]
+
+
+def erase(matches: Callable[[Row], bool]) -> int:
+    """Delete the rows that match, waiting or set aside, so that nothing of them stays in the file; how many."""
+    return _run(_erase, matches)
+
+
 def reasons() -> list[tuple[str, int]]:
     """Why events were set aside, and how many for each reason."""
     return _run(_reasons)
@@ -135,6 +145,27 @@ def _bring_back() -> int:
         cursor.execute(f"INSERT INTO spooled ({columns}) SELECT {columns} FROM set_aside ORDER BY id")  # noqa: S608
         cursor.execute("DELETE FROM set_aside")
         return int(cursor.rowcount)
+
+
+def _find(matches: Callable[[Row], bool]) -> list[tuple[str, int, Row]]:
+    found = []
+    with connections[ALIAS].cursor() as cursor:
+        for table in ("spooled", "set_aside"):
+            cursor.execute(f"SELECT id, document FROM {table} ORDER BY id")  # noqa: S608
+            while part := cursor.fetchmany(1000):
+                found += [(table, place, row) for place, text in part if matches(row := rows.decode(text))]
+    return found
+
+
+def _erase(matches: Callable[[Row], bool]) -> int:
+    found = _find(matches)
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("PRAGMA secure_delete = ON")
+        for table, place, _ in found:
+            cursor.execute(f"DELETE FROM {table} WHERE id = %s", [place])  # noqa: S608
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor.fetchall()
+    return len(found)
 
 
 def _reasons() -> list[tuple[str, int]]:

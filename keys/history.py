@@ -1,13 +1,15 @@
-"""What happened to each key: who, when, from where. Written once, and never changed or deleted.
+"""What happened to each key: who, when, from where. Written once, never changed, deleted by retention only.
 
 The console and the commands write here through `lifecycle`; the workers note which keys have expired, and that an
 ended one is still being used (`refusals`).
 """
 
 import getpass
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
+from django.db import models
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
@@ -54,3 +56,9 @@ def note_expired() -> None:
         # Another worker may have noticed at the same moment.
         ignore_conflicts=True,
     )
+
+
+def forget(lines: Sequence[int]) -> int:
+    """Delete lines that are older than they have to be kept; how many. The one door in the history: retention."""
+    # Past the queryset's own refusal, and on purpose.
+    return int(models.QuerySet(KeyChange).filter(pk__in=lines).delete()[0])

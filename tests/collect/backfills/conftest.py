@@ -43,8 +43,8 @@ class Command:
     def __init__(self) -> None:
         self.environment = os.environ | {"DATABASE_URL": databases.current_url()}
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    def start(self, *arguments: str, stdout: int = subprocess.PIPE) -> "subprocess.Popen[str]":
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE}
         command = [sys.executable, "manage.py", *arguments]
         return subprocess.Popen(command, cwd=ROOT, env=self.environment, text=True, **pipes)
 

@@ -1,0 +1,69 @@
+"""What is older than it has to be kept, deleted; a few rows at a time, so that nobody waits for their locks."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import models
+
+from collect.backfills.run import Run
+from collect.models import Event, Rejection, RejectionTally
+from collect.pruning import PAUSE_SECONDS, STEP
+from keys import history
+from keys.models import KeyChange, Partner
+
+EVENTS, TEST_EVENTS, REJECTIONS, KEY_HISTORY = "events", "test events", "rejections", "key history"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to delete of what came in before `before`: kinds of the above, of one partner or of all."""
+
+    before: datetime
+    kinds: tuple[str, ...] = (EVENTS,)
+    partner: Partner | None = None
+
+
+def prune_events(options: Options, run: Run) -> int:
+    """Delete what is old; 0, for nothing is left. Cut off and run again it finds what is still there."""
+    for kind in options.kinds:
+        for rows in _old(kind, options.before, options.partner):
+            _delete(kind, rows, run)
+    return 0
+
+
+def _old(kind: str, before: datetime, partner: Partner | None) -> Iterator["models.QuerySet[models.Model]"]:
+    """The old rows of a kind, as queries that an index answers."""
+    partners = [partner] if partner is not None else list(Partner.objects.all())
+    if kind == TEST_EVENTS:
+        of_partner = {} if partner is None else {"partner": partner}
+        yield Event.objects.filter(is_test=True, received_at__lt=before, **of_partner).order_by("received_at")
+    elif kind == KEY_HISTORY:
+        of_partner = {} if partner is None else {"key__partner": partner}
+        yield KeyChange.objects.filter(at__lt=before, **of_partner).order_by("id")
+    elif kind == REJECTIONS:
+        for one in partners:
+            yield Rejection.objects.filter(partner=one, received_at__lt=before).order_by("received_at")
+            yield RejectionTally.objects.filter(api_key__partner=one, hour__lt=before).order_by("id")
+    else:
+        for one in partners:
+            yield Event.objects.filter(partner=one, received_at__lt=before).order_by("received_at")
+
+
+def _delete(kind: str, rows: "models.QuerySet[models.Model]", run: Run) -> None:
+    what = "hours of rejections" if rows.model is RejectionTally else kind
+    if run.dry_run:
+        run.counts[f"{what} deleted"] += rows.count()
+        return
+    total = rows.count()
+    done = 0
+    run.begin(0.0)
+    while ids := list(rows.values_list("pk", flat=True)[:STEP]):
+        if rows.model is KeyChange:
+            done += history.forget(ids)
+        else:
+            done += rows.model._default_manager.filter(pk__in=ids).delete()[0]
+        run.counts[f"{what} deleted"] += len(ids)
+        run.advance(done, min(1.0, done / total) if total else None)
+        time.sleep(PAUSE_SECONDS)

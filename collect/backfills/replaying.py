@@ -1,0 +1,156 @@
+"""Rejections once more through the contract, after a mend; each becomes an event once and never twice."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import Error, transaction
+from msgspec import Raw
+
+from collect import contract, geo, rows, store
+from collect.backfills.run import BackfillError, Run
+from collect.backfills.selection import Selection
+from collect.ledger import MAX_KEPT_BODY
+from collect.models import Rejection
+from collect.rows import Arrival
+from collect.store import Outcome
+from keys.models import ApiKey
+from thrad_events.errors import Refusal
+
+REPLAYED, EARLIER, CUT = "replayed", "replayed before", "left: the body was kept in part only"
+# Told one by one, so that one knows what to mend next.
+TOLD = 10
+_STEP = 500
+
+_object = msgspec.json.Decoder(dict[str, Raw])
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Which rejections, and how they are mended: fields set, renamed, or whole bodies by the rejection's id."""
+
+    codes: Sequence[str] = ()
+    ids: Sequence[int] = ()
+    set: Mapping[str, Any] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    bodies: Mapping[int, bytes] = field(default_factory=dict)
+    selection: Selection = field(default_factory=Selection)
+
+
+def read_bodies(path: str) -> dict[int, bytes]:
+    """The mended bodies in a file of NDJSON: `{"rejection": 7, "event": {…}}` a line. Raises `BackfillError`."""
+    try:
+        with open(path, "rb") as file:
+            lines = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
+    except OSError as error:
+        raise BackfillError(f"{path}: {error.strerror}") from None
+    bodies = {}
+    for number, line in lines:
+        try:
+            found = msgspec.json.decode(line, type=_Mended)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise BackfillError(f"{path}:{number}: {error}") from None
+        bodies[found.rejection] = bytes(found.event)
+    return bodies
+
+
+class _Mended(msgspec.Struct, forbid_unknown_fields=True):
+    rejection: int
+    event: Raw
+
+
+def replay_rejections(options: Options, run: Run) -> int:
+    """Replay the selected rejections in the order in which they came; how many are still refused or were left."""
+    found = Rejection.objects.filter(options.selection.condition).select_related("api_key").order_by("id")
+    if options.codes:
+        found = found.filter(code__in=options.codes)
+    chosen = {*options.ids, *options.bodies}
+    if chosen:
+        found = found.filter(pk__in=chosen)
+        if unknown := chosen - set(found.values_list("pk", flat=True)):
+            raise BackfillError(f"No such rejection is selected: {', '.join(map(str, sorted(unknown)))}")
+    ids = list(found.values_list("pk", flat=True))
+    run.begin(0.0)
+    told = done = 0
+    for start in range(0, len(ids), _STEP):
+        for rejection in found.filter(pk__in=ids[start : start + _STEP]):
+            outcome, why = _replay(rejection, options, dry_run=run.dry_run)
+            run.counts[outcome] += 1
+            if why and told < TOLD:
+                told += 1
+                run.tell(f"rejection {rejection.pk}: {why}")
+            done += 1
+            run.advance(done, done / len(ids))
+    return sum(run.counts.values()) - run.counts[REPLAYED] - run.counts[EARLIER]
+
+
+def _replay(rejection: Rejection, options: Options, *, dry_run: bool) -> tuple[str, str]:
+    """What became of it, and why it is still refused."""
+    if rejection.replayed_as is not None:
+        return EARLIER, ""
+    body = options.bodies.get(rejection.pk)
+    if body is None:
+        if rejection.body_size > MAX_KEPT_BODY:
+            return CUT, ""
+        body = bytes(rejection.body)
+    try:
+        arrival = _arrival(rejection, _mended(body, options))
+    except Refusal as refusal:
+        return f"still refused: {refusal.code}", refusal.detail
+    return (REPLAYED, "") if dry_run else _store(rejection, arrival)
+
+
+def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
+    """Store the event and link it, both or neither."""
+    with transaction.atomic():
+        # Whoever replays it at the same moment waits here, and then finds that it was done.
+        locked = Rejection.objects.select_for_update().get(pk=rejection.pk)
+        if locked.replayed_as is not None:
+            return EARLIER, ""
+        try:
+            with transaction.atomic():
+                (written,) = store.write([arrival])
+        except Error as error:
+            if not store.is_poison(error):
+                raise
+            return "still refused: invalid_event", contract.poisoned().detail
+        if written.outcome is Outcome.CONFLICT:
+            return "still refused: conflict", f"differs from the event {written.id} in {', '.join(written.differing)}"
+        locked.replayed_as, locked.replayed_at = UUID(written.id), datetime.now(UTC)
+        locked.save(update_fields=["replayed_as", "replayed_at"])
+    return REPLAYED, ""
+
+
+def _mended(body: bytes, options: Options) -> bytes:
+    """The body with its fields renamed and set; one that is no JSON object stays as it is, to be refused again."""
+    if not options.set and not options.rename:
+        return body
+    try:
+        fields = _object.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return body
+    for old, new in options.rename.items():
+        if old in fields:
+            fields[new] = fields.pop(old)
+    return msgspec.json.encode(fields | {name: Raw(json.dumps(value).encode()) for name, value in options.set.items()})
+
+
+def _arrival(rejection: Rejection, body: bytes) -> Arrival:
+    key: ApiKey = rejection.api_key
+    source = rows.Source(
+        partner_id=rejection.partner_id,
+        api_key_id=key.pk,
+        is_test=key.is_test,
+        received_at=rejection.received_at,
+        ip_address=rejection.ip_address,
+        geo=geo.lookup(rejection.ip_address),
+        tags=key.tags,
+    )
+    bits = int.from_bytes(hashlib.sha256(f"rejection {rejection.pk}".encode()).digest()[:10]) >> 6
+    row = rows.build(contract.decode(body), source, rows.uuid7(rejection.received_at, bits))
+    return Arrival(row, rows.encode(row), body, rejection.request_id)

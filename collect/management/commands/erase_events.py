@@ -1,0 +1,40 @@
+"""`manage.py erase_events`: erasure on request, with a proof on standard output."""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from collect.backfills.erasing import FIELDS, Options, erase_events
+from collect.backfills.run import Run
+from collect.backfills.selection import find_partner
+from collect.management.backfill import BackfillCommand
+
+
+class Command(BackfillCommand):
+    """Erases for good; with --dry-run it says what."""
+
+    unit = "rows"
+    help = (
+        "Erase all events of a client, of a session, or one event, with the rejections of it and what waits in the "
+        "spool of this machine. Standard output gets the proof, without personal data. A retry does not bring it back."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Whose."""
+        super().add_arguments(parser)
+        parser.add_argument("--partner", required=True, metavar="NAME")
+        which = parser.add_mutually_exclusive_group(required=True)
+        for field in FIELDS:
+            which.add_argument(f"--{field.replace('_', '-')}", metavar="ID")
+
+    def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
+        """Nothing is ever left. Raises CommandError for an empty id, which would be nobody's."""
+        ((field, value),) = [(field, options[field]) for field in FIELDS if options[field] is not None]
+        if not value.strip():
+            raise CommandError(f"--{field.replace('_', '-')} must not be empty")
+        if proof := erase_events(Options(find_partner(options["partner"]), field, value), run):
+            self.stdout.write(json.dumps(proof, indent=2, ensure_ascii=False))
+        return 0
