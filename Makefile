@@ -8,10 +8,10 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
 
-.PHONY: help run test faults bench check venv clean lint types django audit
+.PHONY: help run test faults bench bench-backfill check venv clean lint types django audit
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 run: .venv/.run .env ## Serve on HOST:PORT (127.0.0.1:8000); the first time also install, migrate, make a key
 	@umask 077 && mkdir -p "$${VAR_DIR:-var}"
@@ -29,6 +29,9 @@ faults: .venv/.dev ## Break the database, the server and the disk in every way t
 
 bench: .venv/.bench ## Measure against FastAPI, a textbook view, an empty one and COPY; ARGS="--sqlite", "--full"
 	$(PYTHON) -m bench $(ARGS)
+
+bench-backfill: .venv/.bench ## Measure the commands over a million events against COPY and UPDATE; ARGS="--rows 100000"
+	$(PYTHON) -m bench.backfill $(ARGS)
 
 check: lint types django audit test ## All that has to hold before a commit: lint, types, settings, advisories, tests
 
