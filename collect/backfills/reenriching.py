@@ -84,33 +84,29 @@ class _Work:
         self._columns = [column for part in parts for column in part.columns]
 
     def change(self, events: "models.QuerySet[Event]") -> int:
-        """Enrich one range anew."""
+        """Enrich one range anew: each distinct address and user agent of it once."""
         sources = [part.source for part in self._parts]
-        rows = events.values_list("id", *sources, *self._columns)
-        changed = []
+        groups = events.order_by().values_list(*sources, *self._columns).annotate(events=models.Count("id"))
         looked_at = 0
-        for id, *values in rows.iterator(1000):
-            looked_at += 1
-            before = tuple(values[len(sources) :])
-            after = self._after(values)
-            if after != before:
-                changed.append((id, after))
-                self._note(before, after)
-        if changed and not self._run.dry_run:
-            _update(self._columns, changed)
-        self._run.counts[CHANGED] += len(changed)
-        self._run.counts[UNCHANGED] += looked_at - len(changed)
+        new = {}
+        for *values, number in groups:
+            looked_at += number
+            known, before = tuple(values[: len(sources)]), tuple(values[len(sources) :])
+            after = self._after(known)
+            if after == before:
+                self._run.counts[UNCHANGED] += number
+                continue
+            new[known] = after
+            self._run.counts[CHANGED] += number
+            for column, old, now in zip(self._columns, before, after, strict=True):
+                if old != now:
+                    self._run.changes[f"{column}: {_shown(old)} → {_shown(now)}"] += number
+        if new and not self._run.dry_run:
+            _update(events, sources, self._columns, [(*known, *after) for known, after in new.items()])
         return looked_at
 
-    def _after(self, sources: Sequence[str | None]) -> tuple[Any, ...]:
-        return tuple(
-            value for part, source in zip(self._parts, sources, strict=False) for value in _values(part, source)
-        )
-
-    def _note(self, before: Sequence[Any], after: Sequence[Any]) -> None:
-        for column, old, new in zip(self._columns, before, after, strict=True):
-            if old != new:
-                self._run.changes[f"{column}: {_shown(old)} → {_shown(new)}"] += 1
+    def _after(self, known: Sequence[str | None]) -> tuple[Any, ...]:
+        return tuple(value for part, text in zip(self._parts, known, strict=True) for value in _values(part, text))
 
 
 def _values(part: _Part, source: str | None) -> Iterable[Any]:
@@ -118,23 +114,32 @@ def _values(part: _Part, source: str | None) -> Iterable[Any]:
     return (getattr(made, name.partition("_")[2]) for name in part.columns)
 
 
-def _update(columns: Sequence[str], changed: Sequence[tuple[Any, tuple[Any, ...]]]) -> None:
-    """Write the columns of the changed rows in one statement."""
-    if connection.vendor != "postgresql":
-        events = [Event(id=id, **dict(zip(columns, values, strict=True))) for id, values in changed]
-        Event.objects.bulk_update(events, columns, batch_size=500)
-        return
+def _update(
+    events: "models.QuerySet[Event]", sources: Sequence[str], columns: Sequence[str], new: Sequence[tuple[Any, ...]]
+) -> None:
+    """Give the events that have these sources the new columns, in one statement; rows that have them stay."""
     table = Event._meta.db_table
-    document = msgspec.json.encode([(str(id), *values) for id, values in changed]).decode()
-    names = ["id", *columns]
-    assigned = ", ".join(f"{column} = new.{column}" for column in columns)
+    names = [f"of_{source}" for source in sources] + list(columns)
+    types = {name: str(Event._meta.get_field(name).db_type(connection)) for name in (*sources, *columns)}
+    if connection.vendor == "postgresql":
+        cells = [f"(value->>{place})::{types[name.removeprefix('of_')]} AS {name}" for place, name in enumerate(names)]
+        found = "json_array_elements(%s::json) AS value"
+    else:
+        cells = [f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(names)]
+        found = "json_each(%s)"
+    # Absent and empty give the same, so both may be joined as one.
+    same = [f"coalesce({table}.{source}::text, '') = coalesce(new.of_{source}::text, '')" for source in sources]
+    differ = [f"{table}.{column} IS DISTINCT FROM new.{column}" for column in columns]
+    condition = f"{' AND '.join(same)} AND ({' OR '.join(differ)})"
+    if connection.vendor == "sqlite":
+        condition = condition.replace("::text", "").replace("IS DISTINCT FROM", "IS NOT")
+    chosen, parameters = events.order_by().values("id").query.sql_with_params()
     with connection.cursor() as cursor:
-        types = {name: str(Event._meta.get_field(name).db_type(connection)) for name in names}
-        values = ", ".join(f"(one->>{place})::{types[name]} AS {name}" for place, name in enumerate(names))
         cursor.execute(
-            f"UPDATE {table} SET {assigned} "  # noqa: S608  # names of our own model
-            f"FROM (SELECT {values} FROM json_array_elements(%s::json) AS one) AS new WHERE {table}.id = new.id",
-            [document],
+            f"UPDATE {table} SET {', '.join(f'{column} = new.{column}' for column in columns)} "  # noqa: S608
+            f"FROM (SELECT {', '.join(cells)} FROM {found}) AS new "
+            f"WHERE {table}.id IN ({chosen}) AND {condition}",
+            [msgspec.json.encode(new).decode(), *parameters],
         )
 
 
