@@ -39,6 +39,13 @@ def _json(value: Any) -> SafeString | str:
     return "-" if value is None else _preformatted(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def _link(event: UUID | None) -> SafeString | str:
+    if event is None:
+        return "-"
+    address = reverse("admin:collect_event_change", args=[event])
+    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, event)
+
+
 class ReadOnlyAdmin(ModelAdmin):
     """A list and a page to look at; counts no rows, since there may be a hundred million."""
 
@@ -211,8 +218,9 @@ class RejectionAdmin(ReadOnlyAdmin):
     search_fields = ("=request_id",)
     search_help_text = "The request id, as the sender saw it"
     ordering = ("-received_at", "-id")
-    readonly_fields = ("shown_detail", "shown_errors", "shown_body", "first_event")
+    readonly_fields = ("shown_detail", "shown_errors", "shown_body", "first_event", "replayed")
     fields = (
+        "id",
         "received_at",
         "partner",
         "api_key",
@@ -220,6 +228,7 @@ class RejectionAdmin(ReadOnlyAdmin):
         "shown_detail",
         "shown_errors",
         "first_event",
+        "replayed",
         "request_id",
         "body_size",
         "shown_body",
@@ -246,12 +255,12 @@ class RejectionAdmin(ReadOnlyAdmin):
     @display(description="stored event")
     def first_event(self, rejection: Rejection) -> SafeString | str:
         """A link to the event that a conflicting one collided with."""
-        if rejection.event is None:
-            return "-"
-        address = reverse("admin:collect_event_change", args=[rejection.event])
-        return format_html(
-            '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, rejection.event
-        )
+        return _link(rejection.event)
+
+    @display(description="replayed as")
+    def replayed(self, rejection: Rejection) -> SafeString | str:
+        """A link to the event that it became by `replay_rejections`."""
+        return _link(rejection.replayed_as)
 
     @display(description="body")
     def shown_body(self, rejection: Rejection) -> SafeString:
