@@ -1,7 +1,7 @@
 """Erasure on request: a person's or an event's rows out of the database, the ledger and the spool, and the proof.
 
 What is erased is remembered by a digest before it is deleted, so that a late retry is told `duplicate` and does not
-bring it back.
+bring it back; and nothing is deleted before every INSERT that began without that knowledge has ended.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import OperationalError, connection, models, transaction
 
 from collect import drain, spool, store
 from collect.backfills.run import BackfillError, Run
@@ -27,6 +27,8 @@ EVENTS, REJECTIONS, SPOOLED = "events erased", "rejections erased", "spooled eve
 _STEP = 1_000
 # To get at the spool, ten a second.
 _TRIES = 300
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Options:
 def erase_events(options: Options, run: Run) -> dict[str, Any]:
     """Erase, and give the proof: counts and digests, nothing that tells who. Cut off and run again it goes on.
 
-    Raises `BackfillError` where a server has been draining the spool for half a minute.
+    Raises `BackfillError` where a server has been draining the spool, or a transaction open, for half a minute.
     """
     if run.dry_run:
         run.counts[EVENTS] = _events(options).count()
@@ -55,12 +57,10 @@ def erase_events(options: Options, run: Run) -> dict[str, Any]:
         defaults={"requested_at": datetime.now(UTC)},
     )
     _erase_spooled(options, erasure, run)
-    # Until a look finds nothing: a try that was under way when the digests were written may have come in after it.
-    while rows := list(_events(options)[:_STEP]):
-        _remember(erasure, rows)
-        _events(options).filter(pk__in=[event.pk for event in rows]).delete()
-        run.counts[EVENTS] += len(rows)
-        run.advance(run.counts[EVENTS])
+    # Until a look finds nothing: what came in during one look is found by the next.
+    while _remember_stored(options, erasure):
+        _wait_for_writers()
+        _delete(options, run)
     _erase_rejections(options, erasure, run)
     Erasure.objects.filter(pk=erasure.pk).update(finished_at=datetime.now(UTC))
     erasure.refresh_from_db()
@@ -69,6 +69,54 @@ def erase_events(options: Options, run: Run) -> dict[str, Any]:
 
 def _events(options: Options) -> "models.QuerySet[Event]":
     return Event.objects.filter(partner=options.partner, **{options.field: options.value}).order_by("id")
+
+
+def _remember_stored(options: Options, erasure: Erasure) -> int:
+    """Remember all that is there; how many there were."""
+    found = 0
+    for rows in _steps(options):
+        _remember(erasure, rows)
+        found += len(rows)
+    return found
+
+
+def _steps(options: Options) -> Iterator[list[Event]]:
+    """The events, in the order of ids, so that no part of a large table is looked through twice."""
+    last = UUID(int=0)
+    while rows := list(_events(options).filter(pk__gt=last)[:_STEP]):
+        yield rows
+        last = rows[-1].pk
+
+
+def _wait_for_writers() -> None:
+    """Until each INSERT has ended that began before the digests were committed, and so would not mind them.
+
+    One holds its lock on the table from before its snapshot; whichever gets its lock after ours sees the digests. On
+    SQLite there is one writer at a time. Raises `BackfillError` where a transaction stays open for half a minute.
+    """
+    if connection.vendor != "postgresql":
+        return
+    for _ in range(_TRIES // 10):
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                # Those that come after us wait as long as we do: so it is given up soon, and tried again.
+                cursor.execute("SET LOCAL lock_timeout = 1000")
+                cursor.execute(f"LOCK TABLE {Event._meta.db_table} IN SHARE MODE")
+                return
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            time.sleep(0.5)
+    raise BackfillError("A transaction that may be writing events has been open for half a minute")
+
+
+def _delete(options: Options, run: Run) -> None:
+    """Delete what is remembered; what came in since is left to the next look, which remembers it first."""
+    for rows in _steps(options):
+        ids = {store.digest(event): event.pk for event in rows}
+        remembered = ErasedEvent.objects.filter(pk__in=ids).values_list("pk", flat=True)
+        run.counts[EVENTS] += Event.objects.filter(pk__in=[ids[digest] for digest in remembered]).delete()[0]
+        run.advance(run.counts[EVENTS])
 
 
 def _remember(erasure: Erasure, rows: Sequence[Row | Event]) -> None:

@@ -133,12 +133,14 @@ def _update(
     condition = f"{' AND '.join(same)} AND ({' OR '.join(differ)})"
     if connection.vendor == "sqlite":
         condition = condition.replace("::text", "").replace("IS DISTINCT FROM", "IS NOT")
-    chosen, parameters = events.order_by().values("id").query.sql_with_params()
+    # The selection speaks of the columns of this table alone; as a subquery it would join the table to itself, which
+    # the planner does by comparing every row with every other where it has no statistics yet.
+    chosen, parameters = events.query.get_compiler(connection=connection).compile(events.query.where)
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} SET {', '.join(f'{column} = new.{column}' for column in columns)} "  # noqa: S608
             f"FROM (SELECT {', '.join(cells)} FROM {found}) AS new "
-            f"WHERE {table}.id IN ({chosen}) AND {condition}",
+            f"WHERE {chosen} AND {condition}",
             [msgspec.json.encode(new).decode(), *parameters],
         )
 

@@ -116,7 +116,9 @@ class Run:
             self.tell("Dry run: nothing was written. It would be:")
         for reason, number in (+self.counts).most_common():
             self.tell(f"{number:>12,} {reason}")
-        self.tell(f"{sum(self.counts.values()):>12,} {unit} in {time.monotonic() - self._entered_at:.1f} s")
+        number = sum(self.counts.values())
+        named = unit.removesuffix("s") if number == 1 else unit
+        self.tell(f"{number:>12,} {named} in {time.monotonic() - self._entered_at:.1f} s")
         if self.changes:
             self.tell("The most frequent changes:")
         for change, number in self.changes.most_common(TOLD_CHANGES):

@@ -5,6 +5,7 @@ Exit status, for a scheduler: 0 done; 1 it failed; 2 wrong options; 3 done, but 
 """
 
 import gc
+import logging
 import os
 import signal
 import sys
@@ -55,6 +56,7 @@ class BackfillCommand(BaseCommand):
             caught.append(number)
             run.stop_asked = True
 
+        self._log_in_words()
         try:
             for number in before:
                 signal.signal(number, stop)
@@ -64,16 +66,23 @@ class BackfillCommand(BaseCommand):
             run.tell("Stopped. Run the same command again to go on from here.")
             sys.exit(128 + caught[0] if caught else 1)
         except (BackfillError, Error) as error:
+            reason = str(error).strip().rstrip(".")
+            if not run.counts:
+                raise CommandError(reason) from error
             run.summary(self.unit)
-            raise CommandError(
-                f"{str(error).strip().rstrip('.')}. What was done is kept; run again to go on."
-            ) from error
+            raise CommandError(f"{reason}. What was done is kept; run again to go on.") from error
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
         run.summary(self.unit)
         if left:
             sys.exit(LEFT)
+
+    def _log_in_words(self) -> None:
+        """What is logged meanwhile, as a person reads it; a scheduler collects the lines of JSON as it does always."""
+        if self.stderr.isatty():
+            for handler in logging.getLogger().handlers:
+                handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
 
     def _tell(self, text: str) -> None:
         self.stderr.write(text, style_func=str, ending="")

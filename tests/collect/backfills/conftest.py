@@ -1,18 +1,20 @@
 """What the tests of backfills share: runs that say nothing, commands as processes, and a kill in the middle."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from collect.backfills.run import Run
-from tests import databases
-from tests.server import ROOT
+from tests import databases, factories
+from tests.server import ROOT, Server
 
 
 class Told(list[str]):
@@ -64,6 +66,32 @@ class Command:
         process.send_signal(by)
         process.communicate(timeout=60)
         return process.returncode
+
+
+def _live(number: int) -> dict[str, Any]:
+    return {**factories.SEED_EVENT, "event_id": f"live {number}"}
+
+
+def send_beside(
+    process: "subprocess.Popen[str]",
+    server: Server,
+    raw_key: str,
+    event: Callable[[int], dict[str, Any]] = _live,
+    status: int = 0,
+) -> "Counter[str]":
+    """Events one after another until the process ends with `status`, each answered 204; how many of each outcome."""
+    headers = {"Authorization": f"Bearer {raw_key}", "Content-Type": "application/json"}
+    outcomes: Counter[str] = Counter()
+    deadline = time.monotonic() + 120
+    while process.poll() is None:
+        assert time.monotonic() < deadline
+        response = server.request("POST", "/api/collect", json.dumps(event(outcomes.total())).encode(), headers)
+        response.read()
+        assert response.status == 204
+        outcomes[response.headers["X-Event-Outcome"]] += 1
+    process.communicate()
+    assert process.returncode == status
+    return outcomes
 
 
 @pytest.fixture

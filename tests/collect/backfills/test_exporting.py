@@ -22,6 +22,7 @@ from collect.geo import Geo
 from collect.models import Checkpoint, Event, Rejection, RejectionTally
 from keys.models import ApiKey, KeyChange, Partner
 from tests import factories
+from tests.collect.backfills.conftest import send_beside
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -209,16 +210,7 @@ def test_standard_output_has_nothing_but_events_and_may_be_closed(command, event
 def test_beside_live_traffic_it_comes_to_an_end(command, server, many, tmp_path):
     api_key, raw_key = factories.key()
     process = command.start("export_events", "--out", str(tmp_path / "out.gz"))
-    headers = {"Authorization": f"Bearer {raw_key}", "Content-Type": "application/json"}
-    sent = 0
-    while process.poll() is None:
-        body = json.dumps({**factories.SEED_EVENT, "event_id": f"live {sent}"}).encode()
-        response = server.request("POST", "/api/collect", body, headers)
-        response.read()
-        assert response.status == 204
-        sent += 1
-    process.communicate()
-    assert process.returncode == 0
+    sent = send_beside(process, server, raw_key).total()
     ids = {json.loads(line)["id"] for line in gzip.decompress((tmp_path / "out.gz").read_bytes()).splitlines()}
     before = set(map(str, Event.objects.exclude(api_key=api_key).values_list("id", flat=True)))
     assert len(before) == MANY

@@ -15,6 +15,7 @@ from collect.backfills.run import BackfillError
 from collect.models import Checkpoint, Event, Rejection
 from keys.models import ApiKey, Partner
 from tests import factories
+from tests.collect.backfills.conftest import send_beside
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -347,16 +348,8 @@ def test_stopped_by_a_signal_it_goes_on_later(command, tmp_path):
 def test_beside_live_traffic_both_are_whole(command, server, tmp_path):
     _, raw_key = factories.key(factories.partner("acme"))
     process = command.start("import_events", str(many(tmp_path)), "--partner", "acme")
-    sent = 0
-    headers = {"Authorization": f"Bearer {raw_key}", "Content-Type": "application/json"}
-    while process.poll() is None or sent < 20:
-        body = json.dumps({**SEED, "event_id": f"live {sent}"}).encode()
-        response = server.request("POST", "/api/collect", body, headers)
-        response.read()
-        assert response.status == 204
-        sent += 1
-    assert process.communicate()[1].count("stored")
-    assert Event.objects.filter(event_id__startswith="live ").count() == sent
+    sent = send_beside(process, server, raw_key, status=3).total()
+    assert Event.objects.filter(event_id__startswith="live ").count() == sent > 0
     assert Event.objects.count() == MANY + sent
 
 

@@ -1,6 +1,5 @@
 """`reenrich_events` and `derive_tags`: only rows that change, range by range, and where they were cut off."""
 
-import json
 import signal
 
 import pytest
@@ -13,6 +12,7 @@ from collect.backfills.run import BackfillError, Run, Stopped
 from collect.backfills.selection import Selection
 from collect.models import Checkpoint, Event
 from tests import databases, factories, mmdb
+from tests.collect.backfills.conftest import send_beside
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,16 +186,7 @@ def test_killed_and_run_again_changes_every_row_once(command, many, name, done):
 def test_beside_live_traffic_every_event_is_taken(command, server, many, name):
     api_key, raw_key = factories.key()
     process = command.start(name)
-    headers = {"Authorization": f"Bearer {raw_key}", "Content-Type": "application/json"}
-    sent = 0
-    while process.poll() is None:
-        body = json.dumps({**factories.SEED_EVENT, "event_id": f"live {sent}"}).encode()
-        response = server.request("POST", "/api/collect", body, headers)
-        response.read()
-        assert response.status == 204
-        sent += 1
-    process.communicate()
-    assert process.returncode == 0
+    sent = send_beside(process, server, raw_key).total()
     assert Event.objects.filter(api_key=api_key).count() == sent
     assert command("reenrich_events", "--since", "someday").returncode == 2
     assert command("derive_tags", "--partner", "nobody").returncode == 1
