@@ -1,40 +1,28 @@
-"""Events out of the database into a file, in the order of their ids; read in pages, so memory does not grow.
+"""Events out of the database into a file, which is there only once it is whole."""
 
-PostgreSQL writes the JSON itself (`COPY`), which no Python could do as fast; elsewhere the rows are encoded here.
-"""
-
+import codecs
 import csv
 import gzip
-import io
 import os
+import shutil
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
-import msgspec
 import zstandard
-from django.db import connection, models, transaction
-from django.db.models.expressions import RawSQL
-from django.db.models.functions import Cast
-from msgspec import Raw
 
 from collect.backfills import exported, tables
+from collect.backfills.pages import PAGE_BYTES, pages
 from collect.backfills.run import BackfillError, Run
 from collect.backfills.selection import Selection
 from collect.models import Event
-from collect.rows import Row
-from keys.models import ApiKey, Partner
 
 STDOUT = "-"
 FORMATS = ("ndjson", "csv", "parquet")
-PAGE = 20_000
-
-_COLUMNS = [field.name for field in msgspec.structs.fields(Row)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +84,16 @@ class _Export:
         total = Event.objects.filter(self._condition).count() if self._part is not None else None
         self._stack.callback(finish)
         self._run.begin(self._run.counts["exported"] / total if total else 0.0)
-        for events, lines, last in _pages(self._condition, self._last):
-            # Else a failure would leave the database in the middle of an answer.
-            with closing(lines):
+        # Closed at once when the writing fails: the threads would go on reading.
+        read = self._stack.enter_context(closing(pages(self._condition, self._last)))
+        for events, lines, last in read:
+            with lines:
                 write(lines)
             self._run.counts["exported"] += events
             file.flush()
+            if self._part is not None:
+                # What a checkpoint says was written must be there after a loss of power; and the disk works meanwhile.
+                os.fdatasync(self._plain.fileno())
             self._run.save({"last": str(last), "size": file.tell()} if self._part is not None else {})
             done = self._run.counts["exported"]
             self._run.advance(done, min(1.0, done / total) if total else None)
@@ -147,7 +139,7 @@ def _packing(out: str) -> Callable[[BinaryIO], Any] | None:
 
 # --- formats ---------------------------------------------------------------------------------------
 
-Writer = tuple[Callable[[Iterable[bytes | memoryview]], None], Callable[[], None]]
+Writer = tuple[Callable[[BinaryIO], None], Callable[[], None]]
 
 
 def _nothing() -> None:
@@ -155,115 +147,31 @@ def _nothing() -> None:
 
 
 def _ndjson(file: BinaryIO, start: int) -> Writer:
-    def write(blocks: Iterable[bytes | memoryview]) -> None:
-        for block in blocks:
-            file.write(block)
-
-    return write, _nothing
+    return lambda lines: shutil.copyfileobj(lines, file, 1024 * 1024), _nothing
 
 
 def _csv(file: BinaryIO, start: int) -> Writer:
+    rows = csv.writer(codecs.getwriter("utf-8")(file))
     if not start:
-        file.write((",".join(exported.FIELDS) + "\r\n").encode())
-
-    def write(blocks: Iterable[bytes | memoryview]) -> None:
-        text = io.StringIO()
-        csv.writer(text).writerows(tables.to_csv(event) for event in _events(blocks))
-        file.write(text.getvalue().encode())
-
-    return write, _nothing
+        rows.writerow(exported.FIELDS)
+    return lambda lines: rows.writerows(tables.to_csv(exported.decode_own(line)) for line in lines), _nothing
 
 
 def _parquet(file: BinaryIO, start: int) -> Writer:
     write_group, finish = tables.parquet_writer(file)
-    return lambda blocks: write_group(list(_events(blocks))), finish
+
+    def write(lines: BinaryIO) -> None:
+        group, size = [], 0
+        for line in lines:
+            group.append(exported.decode_own(line))
+            size += len(line)
+            if size > PAGE_BYTES:
+                write_group(group)
+                group, size = [], 0
+        if group:
+            write_group(group)
+
+    return write, finish
 
 
 _WRITERS: dict[str, Callable[[BinaryIO, int], Writer]] = {"ndjson": _ndjson, "csv": _csv, "parquet": _parquet}
-
-
-def _events(blocks: Iterable[bytes | memoryview]) -> Iterator[Any]:
-    """The exported events in blocks of NDJSON, which end anywhere."""
-    rest = b""
-    for block in blocks:
-        *lines, rest = (rest + bytes(block)).split(b"\n")
-        yield from map(exported.decode_own, lines)
-
-
-# --- pages -----------------------------------------------------------------------------------------
-
-
-def _pages(
-    condition: models.Q, last: UUID | None
-) -> Iterator[tuple[int, Generator[bytes | memoryview, None, None], UUID]]:
-    """For each page how many events it has, its NDJSON, and its last id; of events that were there at the start."""
-    read = _copied if connection.vendor == "postgresql" else _encoded
-    events = Event.objects.filter(condition).order_by("id")
-    # Events that come in meanwhile are not waited for: under load there would be no end.
-    end = events.values_list("id", flat=True).last()
-    while last != end and end is not None:
-        rest = events.filter(id__lte=end) if last is None else events.filter(id__lte=end, id__gt=last)
-        upto = rest.values_list("id", flat=True)[PAGE - 1 : PAGE].first()
-        page = rest if upto is None else rest.filter(id__lte=upto)
-        yield PAGE if upto is not None else rest.count(), read(page), upto or end
-        last = upto or end
-
-
-def _copied(page: "models.QuerySet[Event]") -> Generator[bytes | memoryview, None, None]:
-    names = [_by_id(Partner, "name"), _by_id(ApiKey, "prefix")]
-    lines = page.annotate(line=RawSQL(_expression(), names)).values_list("line")  # noqa: S611
-    text, parameters = lines.query.sql_with_params()
-    with transaction.atomic(), connection.cursor() as cursor:
-        # To compile the expression takes longer than it saves; and the rows are wanted in the order of an index,
-        # where the planner, which does not know what the expression costs, would format them first and sort them then.
-        for setting in ("jit = off", "enable_seqscan = off", "max_parallel_workers_per_gather = 0"):
-            cursor.execute(f"SET LOCAL {setting}")
-        with cursor.cursor.copy(_COPY.format(text), parameters) as blocks:
-            yield from blocks
-
-
-def _by_id(model: type[models.Model], name: str) -> str:
-    """A JSON object with the name of each of our ids: cheaper for the database than to join every event to it."""
-    return exported.encode(dict(model._default_manager.values_list("pk", name))).decode()
-
-
-# Every row is one cell of CSV, whose quote and delimiter no JSON contains: it comes out as it is, a line of NDJSON.
-_COPY = "COPY (SELECT line FROM ({}) AS page) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')"
-
-
-@cache
-def _expression() -> str:
-    """An event as JSON, for PostgreSQL. `concat` leaves out what is NULL, so absent columns are absent keys."""
-    table = Event._meta.db_table
-    pieces: list[str] = []
-    for name in _COLUMNS:
-        column = f'"{table}"."{name}"'
-        form = _POSTGRESQL_FORMS.get(Event._meta.get_field(name).get_internal_type(), "to_json({})::text")
-        key = f'{"," if pieces else "{"}"{exported.NAMES.get(name, name)}":'
-        pieces.append(f"'{key}' || {form.format(column)}")
-    return f"concat({', '.join(pieces)}, '}}')"
-
-
-# How a value becomes JSON; `to_json` looks its type up for every value, and only a text needs that.
-_POSTGRESQL_FORMS = {
-    "UUIDField": "'\"' || {} || '\"'",
-    "GenericIPAddressField": "'\"' || host({}) || '\"'",
-    "JSONField": "{}::text",
-    "FloatField": "{}::text",
-    "BooleanField": "{}::text",
-    "ForeignKey": "(%s::jsonb -> {}::text)::text",
-}
-
-
-def _encoded(page: "models.QuerySet[Event]") -> Generator[bytes | memoryview, None, None]:
-    annotations: dict[str, Any] = {f"{name}_text": Cast(name, models.TextField()) for name in exported.JSON}
-    annotations |= {"partner_name": models.F("partner__name"), "key_prefix": models.F("api_key__prefix")}
-    event: Any
-    for event in page.defer(*exported.JSON).annotate(**annotations).iterator(1000):
-        columns = {name: getattr(event, name) for name in exported.FIELDS if name not in _OTHERWISE}
-        columns |= {name: Raw(text.encode()) for name in exported.JSON if (text := getattr(event, f"{name}_text"))}
-        columns |= {"id": str(event.id), "partner": event.partner_name, "api_key": event.key_prefix}
-        yield exported.encode(exported.Exported(**columns)) + b"\n"
-
-
-_OTHERWISE = {*exported.JSON, *exported.NAMES.values(), "id"}

@@ -12,7 +12,7 @@ import zstandard
 from django.core.management.base import CommandError
 
 from collect import ingest
-from collect.backfills import exporting
+from collect.backfills import pages
 from collect.backfills.exporting import Options, export_events
 from collect.backfills.importing import Options as ImportOptions
 from collect.backfills.importing import import_events
@@ -134,7 +134,7 @@ def test_dry_run_writes_nothing(events, new_run, tmp_path):
 def test_pages_follow_each_other_without_gap(events, new_run, tmp_path, monkeypatch):
     export_events(Options(str(tmp_path / "whole")), new_run())
     for size in (1, 3, len(events) - 1, len(events)):
-        monkeypatch.setattr(exporting, "PAGE", size)
+        monkeypatch.setattr(pages, "PAGE", size)
         export_events(Options(str(tmp_path / f"pages {size}")), new_run())
         assert (tmp_path / f"pages {size}").read_bytes() == (tmp_path / "whole").read_bytes()
 
