@@ -126,6 +126,9 @@ def round_of(number: int, database: Database, environment: dict[str, str], files
     """Each of ours beside its peer, on the same rows."""
     found = {}
     events, plain = files / "events.ndjson", files / "events.copy"
+    # To let go of the blocks of an older file costs as much as to write some of a new one.
+    for path in (plain, files / "first.ndjson", files / "second.ndjson"):
+        path.unlink(missing_ok=True)
     database.empty()
     found["import"] = command(environment, "import_events", str(events), "--partner", "bench")
     database.execute("VACUUM ANALYZE collect_event", "CHECKPOINT")

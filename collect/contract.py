@@ -69,36 +69,30 @@ class SentEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=Tr
 class PastEvent(SentEvent, forbid_unknown_fields=True, gc=False, kw_only=True):
     """An event out of somebody's history, which may know when and from where it came.
 
-    `received_at` is Unix seconds, as `timestamp` is, or a moment of RFC 3339.
+    `received_at` is Unix seconds, as `timestamp` is, or a moment of RFC 3339, and a datetime once it is checked;
+    `ip_address` is then as it is stored.
     """
 
-    received_at: int | float | str | None = None
+    received_at: Any = None
     ip_address: str | None = None
 
-    @property
-    def arrived_at(self) -> datetime | None:
-        """`received_at` as a moment. Raises ValueError for what is none."""
-        return None if self.received_at is None else _past_moment(self.received_at)
 
-    @property
-    def address(self) -> str | None:
-        """`ip_address` as it is stored. Raises ValueError for what is none."""
-        return None if self.ip_address is None else _address(self.ip_address)
-
-
-def _past_moment(sent: int | float | str) -> datetime:
+def _past_moment(sent: Any) -> datetime:
     try:
-        if not isinstance(sent, str):
+        if isinstance(sent, str):
+            return msgspec.convert(sent, _AwareDatetime).astimezone(UTC)
+        if isinstance(sent, int | float) and not isinstance(sent, bool):
             return _moment(sent)
-        return msgspec.convert(sent, _AwareDatetime).astimezone(UTC)
     except (msgspec.ValidationError, ValueError, OverflowError, OSError):
-        raise ValueError(_NO_MOMENT) from None
+        pass
+    raise ValueError(_NO_MOMENT)
 
 
 def _address(text: str) -> str | None:
-    if text.strip() and client_ip.normalise(text) is None:
+    address = client_ip.normalise(text)
+    if address is None and text.strip():
         raise ValueError("must be an IP address")
-    return client_ip.normalise(text)
+    return address
 
 
 _NO_MOMENT = "must be Unix seconds or a moment such as 2026-05-26T16:00:00Z"
@@ -167,20 +161,26 @@ def _is_settled(event: SentEvent) -> bool:
         return False
     if type(event) is PastEvent and not _is_past_settled(event):
         return False
-    event.consent = _unless_null(event.consent)
-    event.params = _unless_null(event.params)
-    return _first(event.params) in OBJECT_OR_ABSENT and _first(event.consent) in OBJECT_OR_ABSENT
+    consent, params = _first(event.consent), _first(event.params)
+    if consent == b"n":
+        event.consent = _ABSENT
+    if params == b"n":
+        event.params = _ABSENT
+    return params in OBJECT_OR_NONE and consent in OBJECT_OR_NONE
 
 
 def _is_past_settled(event: PastEvent) -> bool:
     try:
-        event.arrived_at, event.address  # noqa: B018  # whether they can be read
+        if event.received_at is not None:
+            event.received_at = _past_moment(event.received_at)
+        if event.ip_address is not None:
+            event.ip_address = _address(event.ip_address)
     except ValueError:
         return False
     return True
 
 
-OBJECT_OR_ABSENT = (b"{", b"")
+OBJECT_OR_NONE = (b"{", b"", b"n")
 
 
 def _first(raw: Raw) -> bytes:
@@ -290,18 +290,12 @@ def _object(raw: Raw) -> Raw:
     return raw
 
 
-def _received_at(raw: Raw) -> Any:
-    sent = _value_decoder.decode(raw)
-    if isinstance(sent, bool) or not isinstance(sent, int | float | str):
-        raise ValueError(_NO_MOMENT)  # noqa: TRY004  # what every rule raises
-    _past_moment(sent)
-    return sent
+def _received_at(raw: Raw) -> datetime:
+    return _past_moment(_value_decoder.decode(raw))
 
 
-def _ip_address(raw: Raw) -> str:
-    text = _string()(raw)
-    _address(text)
-    return text
+def _ip_address(raw: Raw) -> str | None:
+    return _address(_string()(raw))
 
 
 _RULES: dict[str, Callable[[Raw], Any]] = {

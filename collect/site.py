@@ -1,5 +1,8 @@
 """The tag of an event that was sent without one: the host of its page, as the WHATWG URL standard reads it."""
 
+import re
+from functools import lru_cache
+
 import ada_url
 
 UNKNOWN = "site:unknown"
@@ -7,6 +10,9 @@ UNKNOWN = "site:unknown"
 _MAX_HOST = 253
 # A longer URL is no page's; reading a megabyte of it would tell nothing.
 _MAX_URL = 64 * 1024
+# Up to where the path, the query or the fragment begins (https://url.spec.whatwg.org/#authority-state).
+_PAGE = re.compile(r"https?://[^/\\?#\x00-\x20]+(?=[/\\?#]|\Z)")
+_MAX_CACHED = 512
 
 
 def tag_for(page_url: str | None, origin: str | None, referer: str | None) -> str:
@@ -21,8 +27,17 @@ def tag_for(page_url: str | None, origin: str | None, referer: str | None) -> st
 
 
 def _host(url: str) -> str | None:
+    # Nothing behind the authority of a web page changes its host, and a site has many pages.
+    page = _PAGE.match(url)
+    return _of_site(page[0]) if page and len(page[0]) <= _MAX_CACHED else _parse(url)
+
+
+def _parse(url: str) -> str | None:
     try:
         host: str = ada_url.URL(url).hostname
     except (ValueError, UnicodeEncodeError):
         return None
     return host.lower() if 0 < len(host) <= _MAX_HOST else None
+
+
+_of_site = lru_cache(10_000)(_parse)

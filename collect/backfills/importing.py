@@ -80,16 +80,36 @@ class _Judged(NamedTuple):
     rejects: list[Rejected]
 
 
+class _Writer:
+    """Writes one list of arrivals after another: in the cheaper way as long as nothing is repeated."""
+
+    def __init__(self) -> None:
+        self._expects_new = True
+
+    def __call__(self, arrivals: Sequence[Arrival]) -> list[Written]:
+        if self._expects_new and (written := store.write_new(arrivals)) is not None:
+            return written
+        written = ingest.write(arrivals)
+        self._expects_new = all(one.outcome is Outcome.STORED and not one.again for one in written)
+        return written
+
+
 class _Writers:
     """Threads that write, each with its own connection, and each with its share of the idempotency keys.
 
     So two processors of the database work, and of equal events in a file the first is still the one that is stored.
+    With `is_resumable` a commit does not wait for the disk: the next checkpoint's does, and what is not on disk by
+    then is imported again after a crash of the database.
     """
 
-    def __init__(self, dry_run: bool) -> None:
-        self._write = store.foresee if dry_run else ingest.write
+    def __init__(self, *, dry_run: bool, is_resumable: bool) -> None:
         # SQLite has one writer at a time anyway.
-        self._threads = [ThreadPoolExecutor(1, "import") for _ in range(2 if connection.vendor == "postgresql" else 1)]
+        number = 2 if connection.vendor == "postgresql" else 1
+        self._threads = [ThreadPoolExecutor(1, "import") for _ in range(number)]
+        self._writes = [store.foresee if dry_run else _Writer() for _ in range(number)]
+        if is_resumable and connection.vendor == "postgresql":
+            for thread in self._threads:
+                thread.submit(_commit_without_waiting).result()
 
     def __enter__(self) -> Self:
         return self
@@ -106,10 +126,15 @@ class _Writers:
             key = arrival.row.event_id or arrival.row.id
             parts[zlib.crc32(key.encode()) % len(parts)].append(index)
         return [
-            (part, thread.submit(self._write, [arrivals[index] for index in part]))
-            for part, thread in zip(parts, self._threads, strict=True)
+            (part, thread.submit(write, [arrivals[index] for index in part]))
+            for part, thread, write in zip(parts, self._threads, self._writes, strict=True)
             if part
         ]
+
+
+def _commit_without_waiting() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
 
 
 class _Step(NamedTuple):
@@ -121,10 +146,14 @@ class _Step(NamedTuple):
 
     def written(self) -> list[Written]:
         """What became of the arrivals, in their order, once all of them are written."""
-        found = [(index, one) for part, future in self.parts for index, one in zip(part, future.result(), strict=True)]
-        return [one for _, one in sorted(found, key=lambda pair: pair[0])]
+        found: dict[int, Written] = {}
+        for part, future in self.parts:
+            found |= zip(part, future.result(), strict=True)
+        return [found[index] for index in range(len(found))]
 
 
+# As we write it, and with its keys sorted.
+_REJECTED_STARTS = (b'{"file"', b'{"code"')
 _rejected_line = msgspec.json.Decoder(Rejected).decode
 
 
@@ -146,7 +175,8 @@ class _Import:
         self._format = options.format
         self._judge = _Judge(options, run)
         self._sources = [_open(path, stack) for path in options.files]
-        position = run.resume(**_identity(options, self._sources)) if STDIN not in options.files else {}
+        self._is_resumable = STDIN not in options.files and not run.dry_run
+        position = run.resume(**_identity(options, self._sources)) if self._is_resumable else {}
         self._first, self._done = position.get("file", 0), position.get("records", 0)
         self._told = 0
         self._rejects: BinaryIO | None = None
@@ -173,7 +203,7 @@ class _Import:
         """Judge a step while those before are being written; whatever ends the reading, what was judged is kept."""
         pending: deque[_Step] = deque()
         is_first = True
-        with _Writers(self._run.dry_run) as writers:
+        with _Writers(dry_run=self._run.dry_run, is_resumable=self._is_resumable) as writers:
             try:
                 for step in _steps(records):
                     if is_first:
@@ -195,10 +225,11 @@ class _Import:
         counts = self._run.counts
         for reject in rejects:
             counts["conflict" if reject.code == Outcome.CONFLICT else f"refused: {reject.code}"] += 1
-        kinds = Counter((one.outcome, one.again) for one in written)
-        counts["stored"] += kinds[Outcome.STORED, False]
-        counts["stored before"] += kinds[Outcome.STORED, True]
-        counts["duplicate"] += kinds[Outcome.DUPLICATE, False]
+        outcomes = Counter([one.outcome for one in written])
+        before = sum([one.again for one in written])
+        counts["stored"] += outcomes[Outcome.STORED] - before
+        counts["stored before"] += before
+        counts["duplicate"] += outcomes[Outcome.DUPLICATE]
         self._done += step.records
         offset = self._rejects.tell() if self._rejects else None
         self._run.save({"file": self._index, "records": self._done, "rejects": offset}, now=is_last)
@@ -310,7 +341,7 @@ class _Judge:
 
     def _row(self, place: Place, body: bytes) -> Row:
         fault = None
-        if b'"partner"' in body and b'"timestamp"' in body:
+        if b"partner" in body and b'"timestamp"' in body:
             try:
                 return self._exported(exported.decode(body))
             except Refusal as refusal:
@@ -330,7 +361,7 @@ class _Judge:
                 raise contract.invalid_event({"partner": ["required: name it with --partner"]})
         else:
             partner_id = self._partner_id
-        arrived_at, address = sent.arrived_at, sent.address
+        arrived_at, address = sent.received_at, sent.ip_address
         source = rows.Source(
             partner_id=partner_id,
             api_key_id=None,
@@ -379,7 +410,7 @@ class _Judge:
 
 def _unwrapped(place: Place, body: bytes) -> tuple[Place, bytes]:
     """Of a line of a file of rejects the record in it, with the place that it had."""
-    if b'"record"' not in body or b'"line"' not in body:
+    if not body.startswith(_REJECTED_STARTS):
         return place, body
     try:
         reject = _rejected_line(body)

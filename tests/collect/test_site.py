@@ -1,6 +1,9 @@
 """Hosts as the WHATWG URL standard reads them."""
 
+import ada_url
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from collect import site
 
@@ -13,6 +16,8 @@ from collect import site
         ("HTTP://SHOP.EXAMPLE.", "site:shop.example."),
         ("https:\\\\shop.example\\x", "site:shop.example"),
         ("  https://shop.example  ", "site:shop.example"),
+        ("https:///shop.example/x", "site:shop.example"),
+        ("https://\t/shop.example/x", "site:shop.example"),
         ("https://sh\top.exa\nmple/", "site:shop.example"),
         ("https://bücher.example", "site:xn--bcher-kva.example"),
         ("https://BÜCHER.example", "site:xn--bcher-kva.example"),
@@ -48,3 +53,16 @@ def test_origin_then_referer_take_the_place_of_a_page_without_a_host():
     assert site.tag_for("nonsense", "https://o.example", "https://r.example") == "site:o.example"
     assert site.tag_for(None, "null", "https://r.example/x") == "site:r.example"
     assert site.tag_for(None, None, None) == "site:unknown"
+
+
+@given(st.text(st.sampled_from("https:/\\?#@[]:%. \t\nab1ü\u3002\x00-_"), max_size=20))
+@example("@")
+@example("a@b/@c")
+@example("[::1]\\x")
+def test_host_of_a_page_is_that_of_its_whole_address(rest):
+    url = f"https://{rest}"
+    try:
+        host = ada_url.URL(url).hostname.lower()
+    except ValueError:
+        host = ""
+    assert site.tag_for(url, None, None) == (f"site:{host}" if 0 < len(host) <= 253 else site.UNKNOWN)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from django.db import DataError, IntegrityError, connection
+from django.db import DataError, IntegrityError, OperationalError, connection
 from django.db.transaction import atomic
 from django.test.utils import CaptureQueriesContext
 
@@ -19,6 +19,11 @@ pytestmark = pytest.mark.django_db
 def source():
     api_key, _ = factories.key()
     return factories.source(api_key)
+
+
+def erase(source, arrival):
+    erasure = Erasure.objects.create(partner_id=source.partner_id, field="event_id", requested_at=source.received_at)
+    ErasedEvent.objects.create(digest=store.digest(arrival.row), event=arrival.row.id, erasure=erasure)
 
 
 def outcomes(arrivals):
@@ -150,10 +155,8 @@ def test_stored_row_is_the_document_that_was_encoded(source):
 def test_erased_event_does_not_come_back_and_is_told_to_be_there(source, fields):
     arrival = factories.arrival(source, **fields)
     store.write([arrival])
-    event = Event.objects.get()
-    erasure = Erasure.objects.create(partner_id=source.partner_id, field="event_id", requested_at=event.received_at)
-    ErasedEvent.objects.create(digest=store.digest(event), event=event.pk, erasure=erasure)
-    event.delete()
+    erase(source, arrival)
+    Event.objects.all().delete()
     other = factories.arrival(source, event_id="other")
     again = factories.arrival(source, **fields) if fields else arrival
     assert store.write([again, other, again]) == [
@@ -162,3 +165,25 @@ def test_erased_event_does_not_come_back_and_is_told_to_be_there(source, fields)
         (Outcome.DUPLICATE, arrival.row.id, (), False),
     ]
     assert [str(event.pk) for event in Event.objects.all()] == [other.row.id]
+
+
+def test_write_new_stores_all_or_nothing(source):
+    known, new, erased = (factories.arrival(source, event_id=id) for id in ("known", "new", "erased"))
+    poison = factories.arrival(source)
+    poison = poison._replace(document=poison.document.replace(b'"is_test":false', b'"is_test":null'))
+    assert store.write_new([known]) == [(Outcome.STORED, known.row.id, (), False)]
+    erase(source, erased)
+    for unwelcome in (known, erased, poison):
+        assert store.write_new([new, unwelcome]) is None
+    assert [event.event_id for event in Event.objects.all()] == ["known"]
+    assert store.write_new([new, factories.arrival(source)]) is not None
+    assert Event.objects.count() == 3
+
+
+def test_write_new_raises_what_is_no_fault_of_a_row(source, monkeypatch):
+    def lost(*_arguments):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(store, "_document", lost)
+    with pytest.raises(OperationalError):
+        store.write_new([factories.arrival(source)])

@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 
 import pytest
 import zstandard
+from django.db import connection
 
+from collect import store
+from collect.backfills import importing
 from collect.backfills.importing import Options, import_events
 from collect.backfills.run import BackfillError
 from collect.models import Checkpoint, Event, Rejection
 from keys.models import ApiKey, Partner
-from tests import factories
+from tests import databases, factories
 from tests.collect.backfills.conftest import send_beside
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -208,6 +211,44 @@ def test_twice_adds_nothing_also_without_event_id(load):
     assert load(None) == {"stored before": 3}
     assert set(Event.objects.values_list("pk", flat=True)) == ids
     assert not Checkpoint.objects.exists()
+
+
+def test_what_was_repeated_once_is_expected_no_longer_than_it_is(load, monkeypatch):
+    """Steps of two: the cheaper way of writing is left at the first repetition and taken again after it."""
+    monkeypatch.setattr(importing, "STEP", 2)
+    monkeypatch.setattr(importing.zlib, "crc32", lambda _key: 0)
+    tried = []
+    write_new = store.write_new
+    monkeypatch.setattr(store, "write_new", lambda arrivals: tried.append(len(arrivals)) or write_new(arrivals))
+    ids = ["a", "b", "c", "a", "d", "a", "e", "f", "g", "h"]
+    counts = load(lines(*({"event_name": "x", "event_id": id, "tag_id": "t"} for id in ids)))
+    assert counts == {"stored": 8, "duplicate": 2}
+    assert len(tried) == 3
+
+
+def test_what_is_said_to_be_stored_is_on_disk(load, monkeypatch):
+    if databases.is_sqlite():
+        load(lines(SEED))
+        with connection.cursor() as cursor:
+            assert cursor.execute("PRAGMA synchronous").fetchone() == (2,)
+        return
+    written = []
+    write_new = store.write_new
+
+    def noted(arrivals):
+        results = write_new(arrivals)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_current_wal_insert_lsn()::text, current_setting('synchronous_commit')")
+            written.append(cursor.fetchone())
+        return results
+
+    monkeypatch.setattr(store, "write_new", noted)
+    load(lines(SEED, {**SEED, "event_id": "b"}, {**SEED, "event_id": "c"}))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_wal_flush_lsn() >= max(lsn::pg_lsn) FROM unnest(%s::text[]) AS lsn",
+                       [[lsn for lsn, _ in written]])  # fmt: skip
+        assert cursor.fetchone() == (True,)
+    assert {setting for _, setting in written} == {"off"}
 
 
 def test_conflict_goes_to_the_rejects_and_not_to_the_ledger(load):
