@@ -4,7 +4,8 @@ An event counts as written only after its COMMIT; which rows were new is the dat
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from collect.models import ErasedEvent, Event
 from collect.rows import Arrival, Row
 
 _ROUNDS = 3
+# Tags that one query asks for; SQLite has a limit of a thousand for what stands between ORs.
+_TAGS = 200
 
 
 class Outcome(StrEnum):
@@ -57,9 +60,24 @@ def write(arrivals: Sequence[Arrival]) -> list[Written]:
         results |= _judge(repeats)
         missing = [arrival for arrival in repeats if arrival.row.id not in results]
         if not missing:
-            return [results[arrival.row.id] for arrival in arrivals]
-    # The row that each of these repeats was pruned every time before it could be read.
-    raise OperationalError("rows neither new nor found")
+            break
+    else:
+        # The row that each of these repeats was pruned every time before it could be read.
+        raise OperationalError("rows neither new nor found")
+    return _apart(arrivals, results)
+
+
+def _apart(arrivals: Sequence[Arrival], results: Mapping[str, Written]) -> list[Written]:
+    """The results in order; of arrivals with one id, as only an import has them, each but the first is a repetition."""
+    if len(results) == len(arrivals):
+        return [results[arrival.row.id] for arrival in arrivals]
+    seen: set[str] = set()
+    found = []
+    for arrival in arrivals:
+        id = arrival.row.id
+        found.append(_judge([arrival]).get(id, results[id]) if id in seen else results[id])
+        seen.add(id)
+    return found
 
 
 def write_new(arrivals: Sequence[Arrival]) -> list[Written] | None:
@@ -208,11 +226,15 @@ def _comparable() -> "models.QuerySet[Event]":
 
 
 def _firsts(repeats: Sequence[Arrival]) -> dict[tuple[int, str, str | None], Event]:
-    """The stored rows under the keys of `repeats`, in one query."""
-    rows = [arrival.row for arrival in repeats]
-    found = _comparable().filter(
-        partner__in={row.partner_id for row in rows},
-        tag_id__in={row.tag_id for row in rows},
-        event_id__in={row.event_id for row in rows},
-    )
+    """The stored rows under the keys of `repeats`, in one query unless they are of very many tags."""
+    ids: dict[tuple[int, str], set[str | None]] = defaultdict(set)
+    for row in (arrival.row for arrival in repeats):
+        ids[row.partner_id, row.tag_id].add(row.event_id)
+    # Each tag with its own: of a hundred shops that all count their orders from one, all pairs would be many.
+    keys = [models.Q(partner=partner, tag_id=tag, event_id__in=found) for (partner, tag), found in ids.items()]
+    found = [
+        event
+        for start in range(0, len(keys), _TAGS)
+        for event in _comparable().filter(models.Q(*keys[start : start + _TAGS], _connector=models.Q.OR))
+    ]
     return {(event.partner_id, event.tag_id, event.event_id): event for event in found}

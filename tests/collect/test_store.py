@@ -167,6 +167,17 @@ def test_erased_event_does_not_come_back_and_is_told_to_be_there(source, fields)
     assert [str(event.pk) for event in Event.objects.all()] == [other.row.id]
 
 
+def test_first_rows_are_found_by_their_own_tag(source, django_assert_num_queries):
+    tags = [f"shop {number}" for number in range(250)]
+    first = [factories.arrival(source, tag_id=tag, event_id=id) for tag in tags for id in ("1", "2")]
+    store.write(first)
+    again = [factories.arrival(source, tag_id=tag, event_id=id) for tag in tags for id in ("1", "2")]
+    with django_assert_num_queries(3):
+        results = store.write(again)
+    assert {result.outcome for result in results} == {"duplicate"}
+    assert [result.id for result in results] == [arrival.row.id for arrival in first]
+
+
 def test_write_new_stores_all_or_nothing(source):
     known, new, erased = (factories.arrival(source, event_id=id) for id in ("known", "new", "erased"))
     poison = factories.arrival(source)
