@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from collect import rows
+from collect import rows, shown
 from collect.contract import STANDARD_EVENTS
 from collect.models import Event, Rejection, RejectionTally
 from collect.store import Outcome
@@ -25,14 +25,8 @@ from thrad_events.errors import Code
 SEARCHED = timedelta(days=7)
 
 
-# Marks that turn the direction of what follows, so that a text could show as another one.
-_DIRECTION_MARKS = {
-    code: f"\\u{code:04x}" for code in (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-}
-
-
 def _preformatted(text: str) -> SafeString:
-    return format_html('<pre class="verbatim">{}</pre>', text.translate(_DIRECTION_MARKS))
+    return format_html('<pre class="verbatim">{}</pre>', shown.on_page(text))
 
 
 def _json(value: Any) -> SafeString | str:

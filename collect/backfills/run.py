@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from collect import shown
 from collect.models import Checkpoint
 
 SAVED_EVERY_SECONDS = 1.0
@@ -30,10 +31,17 @@ class Run:
     """Counts, progress, the wish to stop, and the checkpoint of one run. `tell` takes a line for the person."""
 
     def __init__(
-        self, command: str, tell: Callable[[str], None] = print, *, dry_run: bool = False, is_terminal: bool = False
+        self,
+        command: str,
+        tell: Callable[[str], None] = print,
+        *,
+        dry_run: bool = False,
+        restart: bool = False,
+        is_terminal: bool = False,
     ) -> None:
         self.command = command
         self.dry_run = dry_run
+        self._restart = restart
         self.counts: Counter[str] = Counter()
         # How stored events were changed, in words; the most frequent ones are told in the end.
         self.changes: Counter[str] = Counter()
@@ -46,7 +54,8 @@ class Run:
         self._begun = 0.0
 
     def tell(self, line: str) -> None:
-        """Say something beside the progress."""
+        """Say something beside the progress, on one line whatever somebody sent stands in it."""
+        line = shown.on_terminal(line)
         self._tell(f"\r\x1b[K{line}\n" if self._is_terminal else f"{line}\n")
 
     # --- where to go on ---------------------------------------------------------------------------
@@ -57,6 +66,8 @@ class Run:
             return {}
         text = json.dumps([self.command, identity], sort_keys=True, default=str)
         name = hashlib.sha256(text.encode()).hexdigest()
+        if self._restart:
+            Checkpoint.objects.filter(name=name).delete()
         self._checkpoint = Checkpoint.objects.filter(name=name).first()
         if self._checkpoint is None:
             self._checkpoint = Checkpoint(name=name, command=self.command, position={})
@@ -64,7 +75,8 @@ class Run:
         position: dict[str, Any] = dict(self._checkpoint.position)
         self.counts.update(position.pop("counts", {}))
         self.changes.update(position.pop("changes", {}))
-        self.tell(f"Going on where the run of {self._checkpoint.updated_at:%Y-%m-%d %H:%M:%S} UTC was cut off.")
+        moment = f"{self._checkpoint.updated_at:%Y-%m-%d %H:%M:%S} UTC"
+        self.tell(f"Going on where the run of {moment} was cut off (--restart would begin anew).")
         return position
 
     def save(self, position: dict[str, Any], *, now: bool = False) -> None:

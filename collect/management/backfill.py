@@ -4,23 +4,48 @@ Exit status, for a scheduler: 0 done; 1 it failed; 2 wrong options; 3 done, but 
 130 and 143 stopped by Ctrl-C and SIGTERM, to be run again.
 """
 
+import fcntl
 import gc
+import hashlib
 import logging
 import os
 import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
+from collect import shown
+from collect.backfills.files import private
 from collect.backfills.run import BackfillError, Run, Stopped
 
 LEFT = 3
 # Live traffic comes first: a backfill takes what processors it leaves.
 NICENESS = 19
+
+
+@contextmanager
+def _alone(work: str) -> Iterator[None]:
+    """The right to do this work on this machine, which the kernel takes back from a process that dies.
+
+    Raises `BackfillError` while another process does the same: two would write over each other's files.
+    """
+    with ExitStack() as stack:
+        # Without a directory that this user may write to there is nothing to hold on to; the work can be done.
+        with suppress(OSError):
+            file = stack.enter_context(open(Path(settings.VAR_DIR) / "backfills.lock", "ab", opener=private))
+            place = int.from_bytes(hashlib.sha256(work.encode("utf-8", "surrogateescape")).digest()[:7])
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+            except (BlockingIOError, PermissionError):
+                raise BackfillError("The same command is running already") from None
+        yield
 
 
 class BackfillCommand(BaseCommand):
@@ -33,6 +58,7 @@ class BackfillCommand(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """`--dry-run`; a command adds its own."""
         parser.add_argument("--dry-run", action="store_true", help="write nothing, say what would be done")
+        parser.add_argument("--restart", action="store_true", help="begin anew, not where the last run was cut off")
 
     def run_from_argv(self, argv: list[str]) -> None:
         """As Django does it, at a low priority, and with few looks for garbage, of which rows leave none."""
@@ -46,7 +72,13 @@ class BackfillCommand(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Exits as the module says."""
-        run = Run(self._name(), self._tell, dry_run=options["dry_run"], is_terminal=self.stderr.isatty())
+        run = Run(
+            self._name(),
+            self._tell,
+            dry_run=options["dry_run"],
+            restart=options["restart"],
+            is_terminal=self.stderr.isatty(),
+        )
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         caught: list[int] = []
 
@@ -60,13 +92,14 @@ class BackfillCommand(BaseCommand):
         try:
             for number in before:
                 signal.signal(number, stop)
-            left = self.backfill(run, options)
+            with _alone(f"{self._name()} {sorted(options.items(), key=str)}"):
+                left = self.backfill(run, options)
         except Stopped:
             run.summary(self.unit)
             run.tell("Stopped. Run the same command again to go on from here.")
             sys.exit(128 + caught[0] if caught else 1)
-        except (BackfillError, Error) as error:
-            reason = str(error).strip().rstrip(".")
+        except (BackfillError, Error, OSError) as error:
+            reason = shown.on_terminal(str(error).strip().rstrip("."))
             if not run.counts:
                 raise CommandError(reason) from error
             run.summary(self.unit)
