@@ -5,7 +5,7 @@ good path only ever accepts what `_explain` would accept.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -80,12 +80,37 @@ class PastEvent(SentEvent, forbid_unknown_fields=True, gc=False, kw_only=True):
 def _past_moment(sent: Any) -> datetime:
     try:
         if isinstance(sent, str):
-            return msgspec.convert(sent, _AwareDatetime).astimezone(UTC)
+            return past(msgspec.convert(sent, _AwareDatetime))
         if isinstance(sent, int | float) and not isinstance(sent, bool):
-            return _moment(sent)
-    except (msgspec.ValidationError, ValueError, OverflowError, OSError):
+            return past(_moment(sent))
+    except (msgspec.ValidationError, OverflowError, OSError):
         pass
     raise ValueError(_NO_MOMENT)
+
+
+def past(moment: datetime) -> datetime:
+    """A moment at which something was received, in UTC. Raises ValueError before 1970 and more than a day ahead."""
+    moment = utc(moment)
+    if moment > datetime.now(UTC) + _AHEAD:
+        raise ValueError("must not lie in the future")
+    return moment
+
+
+def utc(moment: datetime) -> datetime:
+    """A moment with any zone, in UTC. Raises ValueError outside 1970..9999."""
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(_NO_YEAR) from None
+    if moment < _EPOCH:
+        raise ValueError(_NO_YEAR)
+    return moment
+
+
+_NO_YEAR = "must lie in the years 1970 to 9999"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Clocks differ; what is further ahead would come first in every list and never grow old.
+_AHEAD = timedelta(days=1)
 
 
 def _address(text: str) -> str | None:
@@ -103,7 +128,7 @@ def _moment(seconds: float) -> datetime:
     if seconds >= MILLISECONDS_FROM:
         seconds = seconds / 1000
     if seconds < 0:
-        raise ValueError("before 1970")
+        raise ValueError(_NO_YEAR)
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -280,7 +305,7 @@ def _timestamp(raw: Raw) -> float:
         seconds: float = _value_decoder.decode(raw)
         _moment(seconds)
     except (msgspec.ValidationError, ValueError, OverflowError):
-        raise ValueError("must lie in the years 1970 to 9999") from None
+        raise ValueError(_NO_YEAR) from None
     return seconds
 
 

@@ -1,6 +1,7 @@
 """Whether an event that came again is the same event (contract, section 4)."""
 
 import json
+from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any
 
@@ -39,6 +40,22 @@ def differing(row: Row, first: Event) -> tuple[str, ...]:
         if not _same(_exact(bytes(raw) if raw else None), _exact(getattr(first, f"{name}_text"))):
             names.append(name)
     return tuple(names)
+
+
+def fingerprint(row: Row) -> int:
+    """Equal for rows between which nothing differs, within this process."""
+    texts = [getattr(row, name) for name in TEXT_COLUMNS]
+    values = [_exact(bytes(raw)) if (raw := getattr(row, name)) else None for name in JSON_COLUMNS]
+    return hash((*texts, _sent_timestamp(row), _frozen(values)))
+
+
+def _frozen(value: Any) -> Hashable:
+    """A JSON value that can be hashed; equal for values that are the same."""
+    if isinstance(value, dict):
+        return frozenset((key, _frozen(inner)) for key, inner in value.items())
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    return (bool, value) if isinstance(value, bool) else value
 
 
 def _sent_timestamp(event: Row | Event) -> object:

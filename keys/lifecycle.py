@@ -118,6 +118,9 @@ def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
+ANOTHERS = "belongs to another partner"
+
+
 def remember(partner: Partner, prefix: str, by: Actor) -> ApiKey:
     """The key with this prefix, for events of another database: where there is none, one that opens no door.
 
@@ -133,7 +136,7 @@ def remember(partner: Partner, prefix: str, by: Actor) -> ApiKey:
         },
     )
     if key.partner_id != partner.pk:
-        raise ValueError("belongs to another partner")
+        raise ValueError(ANOTHERS)
     if is_new:
         record(key, KeyChange.What.REVOKED, by, "known only by imported events")
     return key

@@ -20,8 +20,8 @@ from keys import crypto
 NAMES = {"partner_id": "partner", "api_key_id": "api_key"}
 JSON = ("params", "extra", "consent")
 
-_PREFIX = rf"^({crypto.LIVE}|{crypto.TEST})_[0-9A-Za-z]{{1,12}}$"
-_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_PREFIX = rf"^({crypto.LIVE}|{crypto.TEST})_[0-9A-Za-z]{{1,12}}\Z"
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 _TYPES: dict[str, Any] = {
     "id": Annotated[str, Meta(pattern=_UUID)],
     "partner": Annotated[str, Meta(min_length=1, max_length=255)],
@@ -72,7 +72,7 @@ def decode(body: bytes) -> Any:
         raise contract.invalid_event(_fault(str(error))) from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise invalid(str(error)) from None
-    if errors := _further_faults(event):
+    if errors := _settle(event):
         raise contract.invalid_event(errors)
     return event
 
@@ -90,14 +90,23 @@ def _fault(text: str) -> dict[str, list[str]]:
     return {"record": [text]}
 
 
-def _further_faults(event: Any) -> dict[str, list[str]]:
+def _settle(event: Any) -> dict[str, list[str]]:
+    """What is wrong with it that its types do not say; its moments are in UTC then."""
     errors = {
         name: ["must be an object"]
         for name in JSON
         if (raw := getattr(event, name)) is not None and bytes(memoryview(raw)[:1]) != b"{"
     }
-    if event.ip_address is not None and client_ip.normalise(event.ip_address) != event.ip_address:
-        errors["ip_address"] = ["must be an IP address"]
+    for name, rule in (("received_at", contract.past), ("timestamp", contract.utc)):
+        try:
+            setattr(event, name, rule(getattr(event, name)))
+        except ValueError as error:
+            errors[name] = [str(error)]
+    # PostgreSQL writes some addresses otherwise than they are stored: `::5` as `::0.0.0.5`.
+    if event.ip_address is not None:
+        event.ip_address = client_ip.normalise(event.ip_address)
+        if event.ip_address is None:
+            errors["ip_address"] = ["must be an IP address"]
     if event.api_key is not None and event.api_key.startswith(crypto.TEST) != event.is_test:
         errors["api_key"] = ["does not agree with is_test"]
     return errors

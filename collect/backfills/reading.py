@@ -23,8 +23,10 @@ FORMATS = ("ndjson", "json", "csv", "parquet")
 _SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".parquet": "parquet"}
 _GZIP, _ZSTD, _PARQUET, _BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1", b"\xef\xbb\xbf"
 _CHUNK = 256 * 1024
+# An exported event is longer than it was sent: our columns, spaces in its JSON, numbers without exponents.
+MAX_RECORD_BYTES = 8 * contract.MAX_BODY_BYTES
 # A cell may hold the params of a whole event.
-csv.field_size_limit(contract.MAX_BODY_BYTES)
+csv.field_size_limit(MAX_RECORD_BYTES)
 
 
 class Unreadable(Exception):  # noqa: N818  # said to people as it is
@@ -93,8 +95,8 @@ class _Zstandard(io.RawIOBase):
 
     def readinto(self, target: "memoryview") -> int:  # type: ignore[override]
         while not self._plain:
-            # A little at a time, for it may be a thousand times as much when it is decompressed.
-            packed = self._frame.unused_data or self._file.read(8192)
+            # A little at a time: four bytes may be 128 KiB when they are decompressed (RFC 8878, RLE blocks).
+            packed = self._frame.unused_data or self._file.read(512)
             if not packed:
                 if self._is_between:
                     return 0
@@ -119,22 +121,29 @@ def _guess(path: str, plain: io.BufferedReader) -> str:
     return {b"[": "json", b"{": "ndjson"}.get(start.lstrip()[:1], "csv")
 
 
-def _too_large() -> Refusal:
-    return Refusal(Code.TOO_LARGE, f"An event may have {contract.MAX_BODY_BYTES} bytes at most")
+def too_large(limit: int) -> Refusal:
+    """The refusal of a record of more than `limit` bytes."""
+    return Refusal(Code.TOO_LARGE, f"An event may have {limit} bytes at most")
+
+
+def _record(line: int, body: bytes) -> Record:
+    if len(body) > MAX_RECORD_BYTES:
+        return Record(line, body[:1000], too_large(MAX_RECORD_BYTES))
+    return Record(line, body)
 
 
 # --- NDJSON ----------------------------------------------------------------------------------------
 
 
 def _ndjson(plain: io.BufferedReader) -> Iterator[Record]:
-    limit = contract.MAX_BODY_BYTES + 2
+    limit = MAX_RECORD_BYTES + 2
     number = 0
     while line := plain.readline(limit):
         number += 1
         if len(line) == limit and not line.endswith(b"\n"):
             while (rest := plain.readline(limit)) and not rest.endswith(b"\n"):
                 pass
-            yield Record(number, line[:1000], _too_large())
+            yield Record(number, line[:1000], too_large(MAX_RECORD_BYTES))
         elif body := line.strip():
             yield Record(number, body)
 
@@ -168,6 +177,10 @@ class _Elements:
         tail = b""
         while not self._is_closed and (chunk := self._plain.read(_CHUNK)):
             tail = yield from self._scan(tail + chunk)
+        while self._is_closed and not tail.strip() and (chunk := self._plain.read(_CHUNK)):
+            tail = chunk
+        if self._is_closed and tail.strip():
+            raise Unreadable(f"there is more behind the ] in line {self._line}: is it NDJSON, or two files in one?")
         if not self._is_closed:
             yield from self._element()
             raise Unreadable(f"the JSON array is cut off: it has no ] (it ends in line {self._line})")
@@ -194,12 +207,12 @@ class _Elements:
                 yield from self._element()
                 if token == b"]":
                     self._is_closed = True
-                    return b""
+                    return text[kept:]
         self._keep(text[kept:])
         return b""
 
     def _unfinished(self, string: bytes) -> bytes:
-        if len(string) <= contract.MAX_BODY_BYTES:
+        if len(string) <= MAX_RECORD_BYTES:
             return string
         # Too large whatever follows; half an escape at its end must not be torn from its other half.
         self._size += len(string)
@@ -210,14 +223,14 @@ class _Elements:
         if not self._parts:
             part = part.lstrip()
         self._size += len(part)
-        if part and self._size <= contract.MAX_BODY_BYTES:
+        if part and self._size <= MAX_RECORD_BYTES:
             self._parts.append(part)
 
     def _element(self) -> Iterator[Record]:
         body, size, line = b"".join(self._parts).strip(), self._size, self._first_line or self._line
         self._parts, self._size, self._first_line = [], 0, None
-        if size > contract.MAX_BODY_BYTES:
-            yield Record(line, body[:1000], _too_large())
+        if size > MAX_RECORD_BYTES:
+            yield Record(line, body[:1000], too_large(MAX_RECORD_BYTES))
         elif body:
             yield Record(line, body)
 
@@ -238,14 +251,26 @@ def _csv(plain: io.BufferedReader) -> Iterator[Record]:
         text.detach()  # else it would close the file with itself
 
 
+def _lines(text: io.TextIOWrapper, seen: list[str]) -> Iterator[str]:
+    """The lines, which are put into `seen` as well."""
+    while line := text.readline(MAX_RECORD_BYTES):
+        if len(line) == MAX_RECORD_BYTES and not line.endswith("\n"):
+            raise Unreadable(f"a line has more than {MAX_RECORD_BYTES} characters: is it CSV?")
+        seen.append(line)
+        yield line
+
+
 def _rows(text: io.TextIOWrapper) -> Iterator[Record]:
-    rows = csv.reader(text)
+    # As they stand in the file, for the rejects.
+    lines: list[str] = []
+    rows = csv.reader(_lines(text, lines), strict=True)
     try:
         convert = tables.FromCsv(next(rows, []))
     except (csv.Error, ValueError) as error:
         raise Unreadable(f"the first line must name the columns: {error}") from None
     while True:
         line = rows.line_num + 1
+        lines.clear()
         try:
             cells = next(rows)
             if not cells:
@@ -254,16 +279,20 @@ def _rows(text: io.TextIOWrapper) -> Iterator[Record]:
         except StopIteration:
             return
         except (csv.Error, ValueError) as error:
-            yield Record(line, b"", Refusal(Code.BAD_REQUEST, f"The row cannot be read: {error}"))
+            kept = "".join(lines)[:MAX_RECORD_BYTES].encode("utf-8", "surrogateescape")
+            yield Record(line, kept, Refusal(Code.BAD_REQUEST, f"The row cannot be read: {error}"))
         else:
-            yield Record(line, body, _too_large() if len(body) > contract.MAX_BODY_BYTES else None)
+            yield _record(line, body)
 
 
 def _parquet(plain: io.BufferedReader) -> Iterator[Record]:
     if not plain.seekable() or not isinstance(plain.raw, io.FileIO):
         raise Unreadable("Parquet must be a file that is not compressed again")
-    for number, body in enumerate(tables.from_parquet(plain), 1):
-        yield Record(number, body)
+    for number, row in enumerate(tables.from_parquet(plain), 1):
+        if isinstance(row, Exception):
+            yield Record(number, b"", Refusal(Code.BAD_REQUEST, f"The row cannot be read: {row}"))
+        else:
+            yield _record(number, row)
 
 
 _READERS = {"ndjson": _ndjson, "json": _array, "csv": _csv, "parquet": _parquet}

@@ -12,11 +12,12 @@ from msgspec import Raw
 from collect.backfills import exported
 
 NESTED = ("params", "consent")
+_INNER = tuple(f"{name}." for name in NESTED)
 # Cells of these are JSON, where they can be read so; all others are text, digits too.
 LITERALS = {"timestamp", "received_at", "is_test", "tag_derived", "geo_lat", "geo_lon", "ua_is_bot", *exported.JSON}
 # What a spreadsheet would take for a formula (OWASP, CSV injection), and our own mark in front of it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
-_PARQUET_ROWS = 5_000
+_PARQUET_ROWS = 200
 
 _encode = msgspec.json.encode
 
@@ -32,6 +33,8 @@ class FromCsv:
             raise ValueError(f"{', '.join(sorted(twice))} twice")
         if "event_name" not in self._names:
             raise ValueError("there is no event_name")
+        if both := {name.partition(".")[0] for name in self._names if name.startswith(_INNER)} & set(self._names):
+            raise ValueError(f"{', '.join(sorted(both))} stands beside columns of its keys")
         # Of our own export, in which texts that look like formulas are marked.
         self._is_export = {"id", "partner", *exported.JSON} <= set(self._names)
 
@@ -84,17 +87,32 @@ def _cell(value: Any) -> str:
     return bytes(value).decode() if isinstance(value, Raw) else _encode(value).decode().strip('"')
 
 
-def from_parquet(file: IO[bytes]) -> Iterator[bytes]:
-    """The rows of a Parquet file as JSON. Raises OSError where it cannot be read."""
+def from_parquet(file: IO[bytes]) -> Iterator[bytes | Exception]:
+    """The rows of a Parquet file as JSON, or why one has no such form. Raises OSError where the file cannot be read."""
     import pyarrow  # noqa: PLC0415  # 50 MiB that only a Parquet file needs
     import pyarrow.parquet  # noqa: PLC0415
 
     try:
-        for batch in pyarrow.parquet.ParquetFile(file).iter_batches(_PARQUET_ROWS):
-            for row in batch.to_pylist():
-                yield _object((name, _arrow(name, value)) for name, value in row.items() if value is not None)
+        for batch in pyarrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit="us").iter_batches(_PARQUET_ROWS):
+            try:
+                yield from [_from_arrow(row) for row in batch.to_pylist()]
+            except (TypeError, ValueError):
+                yield from (_alone(batch.slice(number, 1)) for number in range(batch.num_rows))
     except pyarrow.ArrowException as error:
         raise OSError(str(error)) from None
+
+
+def _from_arrow(row: dict[str, Any]) -> bytes:
+    return _object((name, _arrow(name, value)) for name, value in row.items() if value is not None)
+
+
+def _alone(batch: Any) -> bytes | Exception:
+    """The one row of it, or what is wrong with it: a nanosecond, a text that is no UTF-8, a type that JSON has not."""
+    try:
+        (row,) = batch.to_pylist()
+        return _from_arrow(row)
+    except (TypeError, ValueError) as error:
+        return error
 
 
 def _arrow(name: str, value: Any) -> bytes:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 
 import pytest
 import zstandard
-from django.db import connection
+from django.db import OperationalError, connection
 
-from collect import store
-from collect.backfills import importing
+from collect import ingest, store
+from collect.backfills import importing, writing
 from collect.backfills.importing import Options, import_events
+from collect.backfills.reading import Record
 from collect.backfills.run import BackfillError
 from collect.models import Checkpoint, Event, Rejection
 from keys.models import ApiKey, Partner
@@ -139,6 +140,12 @@ BAD = [
     b'{"event_name": "x", "params": ' + b"[" * 70 + b"]" * 70 + b"}",
     b'{"event_name": "x", "params": {"a": "' + b"a" * 1024 * 1024 + b'"}}',
     b'{"event_name": "x", "params": {"a": 1e999}}',
+    b'{"event_name": "x", "params": {"a": NaN}}',
+    b'{"event_name": "x", "received_at": "1960-01-01T00:00:00Z"}',
+    b'{"event_name": "x", "received_at": "3000-01-01T00:00:00Z"}',
+    b'{"event_name": "x", "received_at": 32503680000}',
+    b'{"event_name": "x", "received_at": true}',
+    b'{"code": "caf\xe9"}',
 ]
 
 
@@ -172,11 +179,22 @@ def test_broken_elements_of_an_array_stop_nothing(load):
     assert [reject["line"] for reject in load.rejects()] == [2, 3, 4, 4]
 
 
+def test_rejects_of_records_over_several_lines_have_one_each(load):
+    content = json.dumps([{"event_name": "", "params": {"n": 1.50, "text": "a\nb"}}, {"event_name": "x"}], indent=2)
+    assert load(content.replace("1.5", "1.50").encode(), "events.json") == {"stored": 1, "refused: invalid_event": 1}
+    (reject,) = (load.path / "rejects.ndjson").read_text().splitlines()
+    assert '"record":{"event_name":"","params":{"n":1.50,"text":"a\\nb"}}}' in reject
+
+
 def test_broken_rows_of_csv_stop_nothing(load):
-    content = b'event_name,params\na,\nb,1,2\n"c\nc","{}"\n\xff,{}\nd,[]\n\ne,"{""x"": 1}"\n'
+    content = b'event_name,params\na,\nb,1,2\n"c\nc","{}"\n\xff,{}\nd,[]\n\ne,"{""x"": 1}"\nf,"{}\nx,\ny,'
     counts = load(content, "events.csv")
-    assert counts == {"stored": 3, "refused: bad_request": 2, "refused: invalid_event": 1}
-    assert [reject["line"] for reject in load.rejects()] == [3, 6, 7]
+    assert counts == {"stored": 3, "refused: bad_request": 3, "refused: invalid_event": 1}
+    rejects = load.rejects()
+    assert [reject["line"] for reject in rejects] == [3, 6, 7, 10]
+    assert [reject["record"] for reject in rejects if reject["code"] == "bad_request"] == [
+        "b,1,2\n", "\\xff,{}\n", 'f,"{}\nx,\ny,'
+    ]  # fmt: skip
     assert {event.event_name for event in Event.objects.all()} == {"a", "c\nc", "e"}
 
 
@@ -186,6 +204,11 @@ def test_broken_rows_of_csv_stop_nothing(load):
         ("a.ndjson.gz", gzip.compress(lines(SEED) * 3, mtime=0)[:-9], 0, "cut off or damaged"),
         ("a.ndjson.zst", zstandard.compress(lines({}, SEED)) + b"\x28\xb5\x2f\xfd\x00", 1, "cut off or damaged"),
         ("a.json", b'[{"event_name": "x"}, {"event_name": "y"}', 2, "cut off: it has no ]"),
+        ("a.json", b'[{"event_name": "x"}], {"event_name": "y"}]', 1, "more behind the ] in line 1"),
+        ("a.json", b'[{"event_name": "x"}]\n\n[{"event_name": "y"}]', 1, "more behind the ]"),
+        ("a.json", b'[{"event_name": "x"}]' + b" " * 300_000 + b"x", 1, "more behind the ]"),
+        ("a.csv", b"event_name,params.a,params\n", 0, "params stands beside columns of its keys"),
+        ("a.csv", b"event_name\n" + b"a" * (9 * 1024 * 1024), 0, "a line has more than"),
         ("a.csv", b"event_name,a,a\n1,2,3\n", 0, "a twice"),
         ("a", b"what is this?\n", 0, "no event_name"),
         ("a.parquet", b"PAR1 and nothing more", 0, "a.parquet: "),
@@ -216,7 +239,7 @@ def test_twice_adds_nothing_also_without_event_id(load):
 def test_what_was_repeated_once_is_expected_no_longer_than_it_is(load, monkeypatch):
     """Steps of two: the cheaper way of writing is left at the first repetition and taken again after it."""
     monkeypatch.setattr(importing, "STEP", 2)
-    monkeypatch.setattr(importing.zlib, "crc32", lambda _key: 0)
+    monkeypatch.setattr(writing.zlib, "crc32", lambda _key: 0)
     tried = []
     write_new = store.write_new
     monkeypatch.setattr(store, "write_new", lambda arrivals: tried.append(len(arrivals)) or write_new(arrivals))
@@ -271,14 +294,18 @@ def test_rejects_are_mended_and_imported(load, tmp_path):
 def test_dry_run_writes_nothing_and_says_what_would_be(load, tmp_path, told):
     partner = factories.partner("known")
     load(lines(SEED), partner="known")
-    counts = load(lines(SEED, {**SEED, "event_id": "b"}, {}), "more.ndjson", partner="known", dry_run=True)
-    assert counts == {"duplicate": 1, "stored": 1, "refused: invalid_event": 1}
+    other = {**SEED, "event_id": "b"}
+    more = lines(SEED, other, {}, other, {**other, "params": {}}, {"event_name": "x"}, {"event_name": "x"})
+    expected = {"duplicate": 2, "stored": 3, "conflict": 1, "refused: invalid_event": 1}
+    assert load(more, "more.ndjson", partner="known", dry_run=True) == expected
+    assert "more.ndjson:5: conflict: Differs from the stored event" in str(told)
     assert load(lines(SEED), "more.ndjson", partner="new", dry_run=True) == {"stored": 1}
     assert "Would make the partner new" in str(told)
     assert list(Partner.objects.all()) == [partner]
     assert Event.objects.count() == 1
     assert (tmp_path / "rejects.ndjson").read_bytes() == b""
     assert not Checkpoint.objects.exists()
+    assert load(more, "more.ndjson", partner="known") == expected
 
 
 def exported(**fields):
@@ -322,7 +349,13 @@ def test_exported_event_comes_back_as_it_was(load):
         ({"event_name": "x" * 256}, "event_name"),
         ({"session_id": "x" * 256}, "session_id"),
         ({"params": []}, "params"),
-        ({"ip_address": "::ffff:8.8.8.8"}, "ip_address"),
+        ({"ip_address": "8.8"}, "ip_address"),
+        ({"id": "01a20e6c-438d-7121-b8b0-8d8bb91d1ea3\n"}, "id"),
+        ({"api_key": "thrad_live_abcdefghijkl\n"}, "api_key"),
+        ({"received_at": "1969-12-31T23:59:59+00:00"}, "received_at"),
+        ({"received_at": "3000-01-01T00:00:00+00:00"}, "received_at"),
+        ({"timestamp": "9999-12-31T23:59:59-23:59"}, "timestamp"),
+        ({"timestamp": "0001-01-01T00:00:00+23:59"}, "timestamp"),
         ({"is_test": "no"}, "is_test"),
     ],
 )
@@ -332,6 +365,57 @@ def test_exported_event_that_no_export_wrote_is_refused_by_field(load, fields, n
     assert load(lines(exported(**fields))) == {"refused: invalid_event": 1}
     assert list(load.rejects()[0]["errors"]) == [named]
     assert not Event.objects.exists()
+
+
+def test_line_that_stands_twice_is_stored_once_and_said_so(load):
+    twice = exported(event_id="a"), exported(event_id="a")
+    assert load(lines(*twice)) == {"stored": 1, "stored before": 1}
+    other = "01a20e6c-438d-7121-b8b0-8d8bb91d1ea4"
+    assert load(lines(exported(id=other), exported(id=other, params={"x": 1})), "b.ndjson") == {
+        "stored": 1, "conflict": 1
+    }  # fmt: skip
+    assert Event.objects.count() == 2
+
+
+def test_exported_event_may_be_longer_than_it_was_sent(load):
+    wide = exported(params={"numbers": ["x" * 1000] * 2000})
+    assert load(lines(wide)) == {"stored": 1}
+    assert load(lines({**SEED, "params": wide["params"]}), "sent.ndjson") == {"refused: too_large": 1}
+
+
+def test_dry_run_foresees_a_key_of_another_partner(load):
+    factories.key(factories.partner("other"))
+    ApiKey.objects.update(prefix="thrad_live_othersothers")
+    assert load(lines(exported(api_key="thrad_live_othersothers")), dry_run=True) == {"refused: invalid_event": 1}
+
+
+def test_step_that_failed_is_written_by_the_next_run(load, monkeypatch, tmp_path):
+    """Those behind it are written all the same, by threads, but nobody may count them as if it had been."""
+    monkeypatch.setattr(importing, "STEP", 10)
+    content = lines(*({"event_name": "x", "event_id": str(number), "params": "bad"} if number % 10 == 5 else
+                      {"event_name": "x", "event_id": str(number)} for number in range(100)))  # fmt: skip
+    write, calls = ingest.write, []
+    monkeypatch.setattr(store, "write_new", lambda _arrivals: None)
+
+    def fail_once(arrivals):
+        calls.append(arrivals)
+        if len(calls) == 4:
+            raise OperationalError("deadlock detected")
+        return write(arrivals)
+
+    monkeypatch.setattr(ingest, "write", fail_once)
+    with pytest.raises(OperationalError):
+        load(content)
+    assert 0 < Event.objects.count() < 90
+    assert load(None)["refused: invalid_event"] == 10
+    assert Event.objects.count() == 90
+    assert [reject["line"] for reject in load.rejects()] == list(range(6, 100, 10))
+
+
+def test_steps_are_bounded_by_bytes(load, monkeypatch):
+    monkeypatch.setattr(importing, "STEP_BYTES", 1000)
+    records = [Record(number, b"x" * 400) for number in range(7)]
+    assert [len(step) for step in importing._steps(iter(records))] == [3, 3, 1]
 
 
 def test_exported_id_that_is_taken_is_a_conflict(load):
@@ -398,6 +482,12 @@ def test_standard_input_and_the_exit_status(command, tmp_path):
     done = command("import_events", "-", "--partner", "acme", stdin=lines(SEED).decode())
     assert (done.returncode, done.stdout) == (0, "")
     assert "1 stored" in done.stderr
-    assert command("import_events", "-", "--partner", "acme", stdin="{x\n").returncode == 3
+    rejects = tmp_path / "rejects"
+    for _ in range(2):
+        again = command("import_events", "-", "--partner", "acme", "--rejects", str(rejects), stdin="{x\n")
+        assert again.returncode == 3, again.stderr
+    assert rejects.stat().st_mode & 0o077 == 0
+    nowhere = command("import_events", "-", "--partner", "acme", "--rejects", "/dev/null", stdin="{x\n")
+    assert nowhere.returncode == 3, nowhere.stderr
     assert command("import_events", str(tmp_path / "none"), "--partner", "acme").returncode == 1
     assert command("import_events").returncode == 2

@@ -1,0 +1,194 @@
+"""Records of files become rows, or rejects with their reasons, by the contract that the endpoint keeps.
+
+Every event has an id that follows from where it stands (file, line, content), so that an import that was cut off or
+is run twice adds nothing: also of events without an `event_id`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from django.core.exceptions import ValidationError
+from msgspec import Raw
+
+from collect import contract, geo, rows
+from collect.backfills import exported
+from collect.backfills.reading import Record, too_large
+from collect.rows import Arrival, Row
+from keys import history, lifecycle
+from keys.models import ApiKey, Partner
+from thrad_events.errors import Refusal
+
+
+class Place(NamedTuple):
+    """Where a record stands: it tells two equal records apart, and the person where to look."""
+
+    file: str
+    line: int
+
+
+class Rejected(msgspec.Struct, forbid_unknown_fields=True):
+    """A line of the file of rejects. Mended in `record` it can be imported as it is."""
+
+    file: str
+    line: int
+    code: str
+    detail: str
+    errors: dict[str, list[str]]
+    record: Raw
+
+
+class Judged(NamedTuple):
+    """A step: what goes on, where each of it stands, and the rejects."""
+
+    arrivals: list[Arrival]
+    places: list[Place]
+    rejects: list[Rejected]
+
+
+# As we write it, and with its keys sorted.
+_REJECTED_STARTS = (b'{"file"', b'{"code"')
+_rejected_line = msgspec.json.Decoder(Rejected).decode
+
+
+class Judge:
+    """Records become rows, or rejects."""
+
+    def __init__(
+        self, partner: str | None, channel: str, tell: Callable[[str], None], *, dry_run: bool = False
+    ) -> None:
+        self._name = partner
+        self._channel = channel
+        self._tell = tell
+        self._dry_run = dry_run
+        self._partners: dict[str, int | None] = {}
+        self._keys: dict[tuple[int, str], int] = {}
+        self._started_at = datetime.now(UTC)
+        self._partner_id = None if partner is None else self._partner(partner)
+
+    def __call__(self, path: str, records: Iterable[Record]) -> Judged:
+        """Each record alone."""
+        judged = Judged([], [], [])
+        name = Path(path).name
+        for record in records:
+            place, body = Place(name, record.line), record.body
+            try:
+                if record.fault is not None:
+                    raise record.fault
+                place, body = _unwrapped(place, body)
+                row = self._row(place, body)
+            except Refusal as refusal:
+                errors = {name: list(told) for name, told in (refusal.errors or {}).items()}
+                judged.rejects.append(rejected(place, refusal.code, refusal.detail, errors, body))
+            else:
+                judged.arrivals.append(Arrival(row, rows.encode(row), body, ""))
+                judged.places.append(place)
+        return judged
+
+    def _row(self, place: Place, body: bytes) -> Row:
+        fault = None
+        if b"partner" in body and b'"timestamp"' in body:
+            try:
+                return self._exported(exported.decode(body))
+            except Refusal as refusal:
+                fault = refusal
+        if len(body) > contract.MAX_BODY_BYTES:
+            raise fault or too_large(contract.MAX_BODY_BYTES)
+        try:
+            sent = contract.decode_past(body)
+        except Refusal as refusal:
+            # A text as timestamp is what an export has: then what is wrong with it as an export says more.
+            raise fault if fault is not None and "timestamp" in (refusal.errors or {}) else refusal from None
+        return self._past(place, body, sent)
+
+    def _past(self, place: Place, body: bytes, sent: contract.PastEvent) -> Row:
+        if self._partner_id is None:
+            if self._dry_run and self._name is not None:
+                partner_id = 0
+            else:
+                raise contract.invalid_event({"partner": ["required: name it with --partner"]})
+        else:
+            partner_id = self._partner_id
+        arrived_at, address = sent.received_at, sent.ip_address
+        source = rows.Source(
+            partner_id=partner_id,
+            api_key_id=None,
+            is_test=False,
+            received_at=arrived_at or self._started_at,
+            ip_address=address,
+            geo=geo.lookup(address),
+            channel=self._channel,
+        )
+        return rows.build(sent, source, _id(partner_id, place, body, arrived_at or sent.sent_at))
+
+    def _exported(self, event: Any) -> Row:
+        if self._name is not None and event.partner != self._name:
+            raise contract.invalid_event({"partner": [f"is {event.partner}, not {self._name}"]})
+        partner_id = self._partner(event.partner) or 0
+        api_key_id = None if event.api_key is None else self._key(event.partner, partner_id, event.api_key)
+        return exported.row(event, partner_id, api_key_id)
+
+    def _partner(self, name: str) -> int | None:
+        """The id of the partner of this name, made where there is none; None for one that a dry run would make."""
+        if name not in self._partners:
+            found = Partner.objects.filter(name=name).first()
+            if found is None:
+                found = Partner(name=name)
+                try:
+                    found.clean_fields(exclude={"id"})
+                except ValidationError as error:
+                    raise contract.invalid_event({"partner": error.messages}) from None
+                self._tell(f"{'Would make' if self._dry_run else 'Made'} the partner {name}.")
+                if not self._dry_run:
+                    found.save()
+            self._partners[name] = found.pk
+        return self._partners[name]
+
+    def _key(self, name: str, partner_id: int, prefix: str) -> int | None:
+        if self._dry_run:
+            if ApiKey.objects.filter(prefix=prefix).exclude(partner=partner_id).exists():
+                raise contract.invalid_event({"api_key": [lifecycle.ANOTHERS]})
+            return None
+        if (partner_id, prefix) not in self._keys:
+            try:
+                key = lifecycle.remember(Partner(pk=partner_id, name=name), prefix, history.command())
+            except ValueError as error:
+                raise contract.invalid_event({"api_key": [str(error)]}) from None
+            self._keys[partner_id, prefix] = key.pk
+        return self._keys[partner_id, prefix]
+
+
+def _unwrapped(place: Place, body: bytes) -> tuple[Place, bytes]:
+    """Of a line of a file of rejects the record in it, with the place that it had."""
+    if not body.startswith(_REJECTED_STARTS):
+        return place, body
+    try:
+        reject = _rejected_line(body)
+        record = bytes(reject.record)
+        if record[:1] == b'"':
+            record = msgspec.json.decode(record).encode()
+    except (msgspec.DecodeError, RecursionError, ValueError):  # no line of ours, or one that was broken since
+        return place, body
+    return Place(reject.file, reject.line), record
+
+
+def _id(partner_id: int, place: Place, body: bytes, moment: datetime | None) -> str:
+    """A UUIDv7 of `moment` (1970 where there is none) whose other bits follow from the record and its place."""
+    where = f"{partner_id}\0{place.file}\0{place.line}\0".encode("utf-8", "surrogateescape")
+    digest = hashlib.sha256(where + body).digest()
+    return rows.uuid7(moment or datetime.fromtimestamp(0, UTC), int.from_bytes(digest[:10]) >> 6)
+
+
+def rejected(place: Place, code: str, detail: str, errors: dict[str, list[str]], body: bytes) -> Rejected:
+    """The line of the file of rejects for a record."""
+    try:
+        msgspec.json.decode(body)
+        # On one line, whatever it had.
+        record = Raw(msgspec.json.format(body, indent=-1))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        # No JSON: as a text, which can be mended too.
+        record = Raw(msgspec.json.encode(body.decode("utf-8", "backslashreplace")))
+    return Rejected(place.file, place.line, code, detail, errors, record)
