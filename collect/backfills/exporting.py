@@ -16,6 +16,7 @@ from uuid import UUID
 import zstandard
 
 from collect.backfills import exported, tables
+from collect.backfills.files import private
 from collect.backfills.pages import PAGE_BYTES, pages
 from collect.backfills.run import BackfillError, Run
 from collect.backfills.selection import Selection
@@ -70,12 +71,16 @@ class _Export:
             self._resume(self._part)
 
     def _resume(self, part: Path) -> None:
-        identity = {"out": str(part.resolve()), "format": self._options.format, **self._options.selection.identity()}
-        position = self._run.resume(**identity)
-        if position and part.exists() and part.stat().st_size >= position["size"]:
+        position = self._run.resume(out=str(part.resolve()))
+        is_of_this = position.get("of") == self._of() and part.exists() and part.stat().st_size >= position["size"]
+        if is_of_this:
             self._last, self._start = UUID(position["last"]), position["size"]
         else:
+            # There is one file being written under this name, and its checkpoint is of something else.
             self._run.counts.clear()
+
+    def _of(self) -> dict[str, str]:
+        return {"format": self._options.format, **self._options.selection.identity()}
 
     def write(self) -> None:
         """Write all pages."""
@@ -94,7 +99,7 @@ class _Export:
             if self._part is not None:
                 # What a checkpoint says was written must be there after a loss of power; and the disk works meanwhile.
                 os.fdatasync(self._plain.fileno())
-            self._run.save({"last": str(last), "size": file.tell()} if self._part is not None else {})
+            self._run.save({"last": str(last), "size": file.tell(), "of": self._of()} if self._part is not None else {})
             done = self._run.counts["exported"]
             self._run.advance(done, min(1.0, done / total) if total else None)
         finish()
@@ -106,7 +111,7 @@ class _Export:
         elif self._part is None:
             plain = self._stack.enter_context(open(self._options.out, "wb"))  # noqa: SIM115
         else:
-            plain = self._stack.enter_context(open(self._part, "r+b" if self._start else "wb"))  # noqa: SIM115
+            plain = self._stack.enter_context(open(self._part, "r+b" if self._start else "wb", opener=private))  # noqa: SIM115
             plain.truncate(self._start)
             plain.seek(self._start)
         self._plain = plain

@@ -9,13 +9,13 @@ import tempfile
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import cache
 from typing import Any, BinaryIO, NamedTuple, cast
 from uuid import UUID
 
 import msgspec
-from django.db import connection, connections, models, transaction
+from django.db import Error, connection, connections, models, transaction
 from django.db.models.functions import Cast
 from msgspec import Raw
 
@@ -53,7 +53,7 @@ def pages(condition: models.Q, last: UUID | None) -> Generator[Page, None, None]
         for thread in threads:
             # Before the pool waits for its thread, which then has nothing more to do.
             stack.callback(thread.submit, connections.close_all)
-        stack.callback(_cancel, pending)
+        stack.callback(_let_go, pending)
         for number, (page, end) in enumerate(_ranges(condition, last)):
             pending.append(threads[number % readers].submit(_read, page, end))
             if len(pending) > readers:
@@ -62,9 +62,11 @@ def pages(condition: models.Q, last: UUID | None) -> Generator[Page, None, None]
             yield pending.popleft().result()
 
 
-def _cancel(pending: "deque[Future[Page]]") -> None:
+def _let_go(pending: "deque[Future[Page]]") -> None:
     for page in pending:
-        page.cancel()
+        if not page.cancel():
+            with suppress(Error):  # whoever stopped for another one's error has heard enough
+                page.result().lines.close()
 
 
 def _ranges(condition: models.Q, last: UUID | None) -> Iterator[tuple["models.QuerySet[Event]", UUID]]:
@@ -160,7 +162,7 @@ def _encoded(page: "models.QuerySet[Event]") -> Iterator[bytes]:
     annotations: dict[str, Any] = {f"{name}_text": Cast(name, models.TextField()) for name in exported.JSON}
     annotations |= {"partner_name": models.F("partner__name"), "key_prefix": models.F("api_key__prefix")}
     event: Any
-    for event in page.defer(*exported.JSON).annotate(**annotations).iterator(1000):
+    for event in page.defer(*exported.JSON).annotate(**annotations).iterator(ROWS):
         columns = {name: getattr(event, name) for name in exported.FIELDS if name not in _OTHERWISE}
         columns |= {name: Raw(text.encode()) for name in exported.JSON if (text := getattr(event, f"{name}_text"))}
         columns |= {"id": str(event.id), "partner": event.partner_name, "api_key": event.key_prefix}

@@ -4,6 +4,7 @@ import csv
 import gzip
 import itertools
 import json
+import os
 import signal
 from datetime import UTC, datetime
 
@@ -16,7 +17,7 @@ from collect.backfills import pages
 from collect.backfills.exporting import Options, export_events
 from collect.backfills.importing import Options as ImportOptions
 from collect.backfills.importing import import_events
-from collect.backfills.run import BackfillError
+from collect.backfills.run import BackfillError, Run, Stopped
 from collect.backfills.selection import Selection
 from collect.geo import Geo
 from collect.models import Checkpoint, Event, Rejection, RejectionTally
@@ -40,6 +41,7 @@ def events():
         factories.arrival(factories.source(two, ip_address=None), tag_id=odd, event_name=odd.strip()),
         factories.arrival(factories.source(one, api_key_id=None, channel="web"), page_url="https://shop.example/"),
         factories.arrival(factories.source(one), user_agent=agent, referrer="", client_id=" "),
+        factories.arrival(factories.source(one, ip_address="::5")),
         *(factories.arrival(factories.source(one), session_id=text, tag_id=f"{text}t")
           for text in ("=1+1", "+1", "-1", "@x", "\tx", "\rx", "'x", "''", "null", "5", "true")),
         factories.arrival(
@@ -180,6 +182,45 @@ def test_killed_and_run_again_ends_as_if_it_had_run_once(command, many, tmp_path
     assert not Checkpoint.objects.exists()
     assert command("export_events", "--out", str(out)).returncode == 0
     assert out.read_bytes() == whole.read_bytes()
+
+
+def test_part_of_another_selection_is_not_gone_on_with(events, new_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "PAGE", 1)
+    one, other = (Options(str(tmp_path / "out"), selection=Selection(partner=Partner.objects.get(name=name)))
+                  for name in ('a "partner"', "b\\ü"))  # fmt: skip
+    export_events(Options(str(tmp_path / "whole"), selection=one.selection), new_run("export"))
+    advance = Run.advance
+
+    def stopped_after_the_first(options):
+        def stop(self, *arguments):
+            self.stop_asked = True
+            advance(self, *arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Run, "advance", stop)
+            with pytest.raises(Stopped):
+                export_events(options, new_run("export"))
+
+    stopped_after_the_first(one)
+    stopped_after_the_first(other)
+    export_events(one, new_run("export"))
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert (tmp_path / "out").stat().st_mode & 0o077 == 0
+    assert not Checkpoint.objects.exists()
+
+
+def test_same_command_twice_at_a_time_is_refused(command, many, tmp_path):
+    arguments = ("export_events", "--out", str(tmp_path / "out"))
+    os.mkfifo(tmp_path / "out")
+    first = command.start(*arguments)
+    with (tmp_path / "out").open("rb") as reader:
+        assert reader.read(1) == b"{"
+        second = command(*arguments)
+        assert (second.returncode, "running already" in second.stderr) == (1, True)
+        while reader.read(1024 * 1024):
+            pass
+    first.communicate(timeout=60)
+    assert first.returncode == 0
 
 
 def test_stopped_by_a_signal_it_goes_on_later(command, many, tmp_path):
