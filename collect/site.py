@@ -9,7 +9,7 @@ UNKNOWN = "site:unknown"
 # DNS has no longer names, and an index entry must stay below PostgreSQL's limit.
 _MAX_HOST = 253
 # A longer URL is no page's; reading a megabyte of it would tell nothing.
-_MAX_URL = 64 * 1024
+MAX_URL = 64 * 1024
 # Up to where the path, the query or the fragment begins (https://url.spec.whatwg.org/#authority-state).
 _PAGE = re.compile(r"https?://[^/\\?#\x00-\x20]+(?=[/\\?#]|\Z)")
 _MAX_CACHED = 512
@@ -21,7 +21,7 @@ def tag_for(page_url: str | None, origin: str | None, referer: str | None) -> st
     Lower case, IDNA, without port and userinfo; subdomains and `www.` stay.
     """
     for url in (page_url, origin, referer):
-        if url and len(url) <= _MAX_URL and (host := _host(url)):
+        if url and len(url) <= MAX_URL and (host := _host(url)):
             return f"site:{host}"
     return UNKNOWN
 

@@ -38,7 +38,8 @@ ABSENT = UserAgent()
 
 def parse(text: str | None) -> UserAgent:
     """The parts of `text`, of which the first 2,000 characters are read; all None where it is absent or blank."""
-    return _parse(text[:PARSED_CHARACTERS]) if text and not text.isspace() else ABSENT
+    start = text and text[:PARSED_CHARACTERS]
+    return _parse(start) if start and not start.isspace() else ABSENT
 
 
 @lru_cache(CACHED_STRINGS)

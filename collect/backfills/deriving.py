@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import IntegrityError, models, transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Substr
 
 from collect import site
 from collect.backfills.run import Run
@@ -29,7 +31,9 @@ def derive_tags(selection: Selection, run: Run) -> int:
 def _change(events: "models.QuerySet[Event]", run: Run) -> int:
     looked_at = 0
     moved: dict[tuple[str, str], list[UUID]] = {}
-    for id, tag_id, page_url in events.values_list("id", "tag_id", "page_url").iterator(1000):
+    # Of an address no more than is read of it, and what shows that it is longer: one may be a MiB.
+    start = Substr("page_url", 1, site.MAX_URL + 1)
+    for id, tag_id, page_url in events.values_list("id", "tag_id", start).iterator(200):
         looked_at += 1
         tag = site.tag_for(page_url, None, None)
         if tag in (site.UNKNOWN, tag_id):
@@ -37,11 +41,17 @@ def _change(events: "models.QuerySet[Event]", run: Run) -> int:
         else:
             moved.setdefault((tag_id, tag), []).append(id)
     for (before, after), ids in moved.items():
-        left = 0 if run.dry_run else _move(ids, after)
+        left = _taken(ids, after) if run.dry_run else _move(ids, after)
         run.counts[TAKEN] += left
         run.counts[CHANGED] += len(ids) - left
         run.changes[f"{before} → {after}"] += len(ids) - left
     return looked_at
+
+
+def _taken(ids: Sequence[UUID], tag: str) -> int:
+    """How many of the events could not have the tag."""
+    others = Event.objects.filter(partner=OuterRef("partner"), tag_id=tag, event_id=OuterRef("event_id"))
+    return Event.objects.filter(Exists(others), pk__in=ids, event_id__isnull=False).count()
 
 
 def _move(ids: Sequence[UUID], tag: str) -> int:

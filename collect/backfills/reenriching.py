@@ -1,11 +1,14 @@
 """The place and the user agent of stored events once more: by a newer database, a newer ruleset, a mended proxy."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from importlib.metadata import version
+from typing import Any, cast
 
 import msgspec
 from django.db import connection, models
+from django.db.models.functions import Substr
 
 from collect import geo, user_agent
 from collect.backfills.run import BackfillError, Run
@@ -13,7 +16,7 @@ from collect.backfills.selection import Selection
 from collect.backfills.walk import walk
 from collect.geo import Geo
 from collect.models import Event
-from collect.user_agent import UserAgent
+from collect.user_agent import PARSED_CHARACTERS, UserAgent
 
 CHANGED, UNCHANGED = "changed", "unchanged"
 
@@ -33,12 +36,22 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One enrichment: the column it is made of, the columns it fills, what makes them, and by which it is known."""
+    """One enrichment: the column it is made of, the columns it fills, what makes them, and by which it is known.
+
+    `read` and `sql` (of a table) are what of the column is looked at.
+    """
 
     source: str
+    read: models.F | models.Func
+    sql: str
     columns: tuple[str, ...]
     make: Callable[[str | None], Geo | UserAgent]
     known_by: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """A name for what of the source is looked at."""
+        return f"of_{self.source}"
 
 
 def _geo(address: str | None) -> Geo:
@@ -49,8 +62,10 @@ def _agent(text: str | None) -> UserAgent:
     return user_agent.parse(text)
 
 
-_GEO = _Part("ip_address", GEO_COLUMNS, _geo, ("geo_country",))
-_UA = _Part("user_agent", UA_COLUMNS, _agent, ("ua_browser", "ua_os"))
+_GEO = _Part("ip_address", models.F("ip_address"), "{}.ip_address", GEO_COLUMNS, _geo, ("geo_country",))
+_START = Substr("user_agent", 1, PARSED_CHARACTERS)
+_START_SQL = f"substr({{}}.user_agent, 1, {PARSED_CHARACTERS})"
+_UA = _Part("user_agent", _START, _START_SQL, UA_COLUMNS, _agent, ("ua_browser", "ua_os"))
 
 
 def reenrich_events(options: Options, run: Run) -> int:
@@ -59,8 +74,8 @@ def reenrich_events(options: Options, run: Run) -> int:
     Raises `BackfillError` where the geo database is wanted and cannot be read: it would empty every column.
     """
     parts = [part for part, wanted in ((_GEO, options.geo), (_UA, options.ua)) if wanted]
-    if options.geo and (error := geo.status().error) is not None:
-        raise BackfillError(f"The geo database cannot be read ({error}), and every place would be lost")
+    if options.geo:
+        _check_geo()
     events = Event.objects.filter(options.selection.condition)
     if options.only_missing:
         missing = models.Q()
@@ -68,81 +83,110 @@ def reenrich_events(options: Options, run: Run) -> int:
             absent = models.Q(**dict.fromkeys(part.known_by), **{f"{part.source}__isnull": False})
             missing |= absent
         events = events.filter(missing)
-    work = _Work(parts, run)
+    work = _Work(parts, run, only_missing=options.only_missing)
     # With --only-missing a row leaves the selection when it is filled; the ids go on all the same.
     walk(events, run, work.change, parts=str([part.source for part in parts]), missing=str(options.only_missing),
-         **options.selection.identity())  # fmt: skip
+         versions=_versions(parts), **options.selection.identity())  # fmt: skip
     return 0
 
 
 class _Work:
     """What changes a range of rows."""
 
-    def __init__(self, parts: Sequence[_Part], run: Run) -> None:
+    def __init__(self, parts: Sequence[_Part], run: Run, *, only_missing: bool) -> None:
         self._parts = parts
+        self._only_missing = only_missing
         self._run = run
-        self._columns = [column for part in parts for column in part.columns]
 
     def change(self, events: "models.QuerySet[Event]") -> int:
         """Enrich one range anew: each distinct address and user agent of it once."""
-        sources = [part.source for part in self._parts]
-        groups = events.order_by().values_list(*sources, *self._columns).annotate(events=models.Count("id"))
+        columns = [column for part in self._parts for column in part.columns]
+        # Of a user agent no more than is read of it: one may be a MiB.
+        sources = {part.name: part.read for part in self._parts}
+        groups = events.order_by().values(*columns, **sources).annotate(events=models.Count("id"))
         looked_at = 0
-        new = {}
-        for *values, number in groups:
-            looked_at += number
-            known, before = tuple(values[: len(sources)]), tuple(values[len(sources) :])
-            after = self._after(known)
-            if after == before:
-                self._run.counts[UNCHANGED] += number
-                continue
-            new[known] = after
-            self._run.counts[CHANGED] += number
-            for column, old, now in zip(self._columns, before, after, strict=True):
-                if old != now:
-                    self._run.changes[f"{column}: {_shown(old)} → {_shown(now)}"] += number
-        if new and not self._run.dry_run:
-            _update(events, sources, self._columns, [(*known, *after) for known, after in new.items()])
+        new: dict[tuple[_Part, ...], dict[tuple[str, ...], list[Any]]] = defaultdict(dict)
+        for group in groups:
+            looked_at += group["events"]
+            if changed := self._judge(group):
+                parts = tuple(part for part in self._parts if self._is_due(part, group))
+                new[parts][tuple(group[part.name] for part in parts)] = changed
+        if _GEO in self._parts:
+            _check_geo()  # it may have been replaced meanwhile, by something else
+        if not self._run.dry_run:
+            for parts, values in new.items():
+                due = [self._due(part, wanted=part in parts) for part in self._parts]
+                _update(events.filter(*due), parts, values)
         return looked_at
 
-    def _after(self, known: Sequence[str | None]) -> tuple[Any, ...]:
-        return tuple(value for part, text in zip(self._parts, known, strict=True) for value in _values(part, text))
+    def _is_due(self, part: _Part, group: Mapping[str, Any]) -> bool:
+        # Without a source there is nothing to look up, which is no reason to forget: it may have been removed since.
+        is_known = self._only_missing and any(group[name] is not None for name in part.known_by)
+        return group[part.name] is not None and not is_known
+
+    def _due(self, part: _Part, *, wanted: bool) -> models.Q:
+        """The same as a condition on events, or its opposite."""
+        due = models.Q(**{f"{part.source}__isnull": False})
+        if self._only_missing:
+            due &= models.Q(**{f"{name}__isnull": True for name in part.known_by})
+        return due if wanted else ~due
+
+    def _judge(self, group: Mapping[str, Any]) -> list[Any]:
+        """The new values of the parts that are due, counted; none where nothing changes."""
+        after: dict[str, Any] = {}
+        for part in self._parts:
+            if self._is_due(part, group):
+                made = part.make(group[part.name])
+                after |= {name: getattr(made, name.partition("_")[2]) for name in part.columns}
+        changes = [(name, value) for name, value in after.items() if value != group[name]]
+        self._run.counts[CHANGED if changes else UNCHANGED] += group["events"]
+        for name, value in changes:
+            self._run.changes[f"{name}: {_shown(group[name])} → {_shown(value)}"] += group["events"]
+        return list(after.values()) if changes else []
 
 
-def _values(part: _Part, source: str | None) -> Iterable[Any]:
-    made = part.make(source)
-    return (getattr(made, name.partition("_")[2]) for name in part.columns)
+def _check_geo() -> None:
+    if (error := geo.status().error) is not None:
+        raise BackfillError(f"The geo database cannot be read ({error}), and every place would be lost")
+
+
+def _versions(parts: Sequence[_Part]) -> str:
+    """What the enrichment is made by: with another one, a run that was cut off begins anew."""
+    built_at = geo.status().built_at if _GEO in parts else None
+    return f"{built_at} {version('ua-parser')} {version('ua-parser-builtins')}"
 
 
 def _update(
-    events: "models.QuerySet[Event]", sources: Sequence[str], columns: Sequence[str], new: Sequence[tuple[Any, ...]]
+    events: "models.QuerySet[Event]", parts: Sequence[_Part], new: Mapping[tuple[str, ...], Sequence[Any]]
 ) -> None:
     """Give the events that have these sources the new columns, in one statement; rows that have them stay."""
     table = Event._meta.db_table
-    names = [f"of_{source}" for source in sources] + list(columns)
-    types = {name: str(Event._meta.get_field(name).db_type(connection)) for name in (*sources, *columns)}
+    columns = [name for part in parts for name in part.columns]
+    names = [part.name for part in parts] + columns
+    fields_of = {part.name: part.source for part in parts} | {name: name for name in columns}
+    types = {name: str(_field(field).db_type(connection)) for name, field in fields_of.items()}
     if connection.vendor == "postgresql":
-        cells = [f"(value->>{place})::{types[name.removeprefix('of_')]} AS {name}" for place, name in enumerate(names)]
-        found = "json_array_elements(%s::json) AS value"
+        cells = [f"(value->>{place})::{types[name]} AS {name}" for place, name in enumerate(names)]
+        found, differ = "json_array_elements(%s::json) AS value", "IS DISTINCT FROM"
     else:
         cells = [f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(names)]
-        found = "json_each(%s)"
-    # Absent and empty give the same, so both may be joined as one.
-    same = [f"coalesce({table}.{source}::text, '') = coalesce(new.of_{source}::text, '')" for source in sources]
-    differ = [f"{table}.{column} IS DISTINCT FROM new.{column}" for column in columns]
-    condition = f"{' AND '.join(same)} AND ({' OR '.join(differ)})"
-    if connection.vendor == "sqlite":
-        condition = condition.replace("::text", "").replace("IS DISTINCT FROM", "IS NOT")
+        found, differ = "json_each(%s)", "IS NOT"
+    same = " AND ".join(f"{part.sql.format(table)} = new.{part.name}" for part in parts)
+    changed = " OR ".join(f"{table}.{name} {differ} new.{name}" for name in columns)
     # The selection speaks of the columns of this table alone; as a subquery it would join the table to itself, which
     # the planner does by comparing every row with every other where it has no statistics yet.
     chosen, parameters = events.query.get_compiler(connection=connection).compile(events.query.where)
+    document = msgspec.json.encode([(*known, *values) for known, values in new.items()]).decode()
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE {table} SET {', '.join(f'{column} = new.{column}' for column in columns)} "  # noqa: S608
-            f"FROM (SELECT {', '.join(cells)} FROM {found}) AS new "
-            f"WHERE {chosen} AND {condition}",
-            [msgspec.json.encode(new).decode(), *parameters],
+            f"UPDATE {table} SET {', '.join(f'{name} = new.{name}' for name in columns)} "  # noqa: S608
+            f"FROM (SELECT {', '.join(cells)} FROM {found}) AS new WHERE {chosen} AND {same} AND ({changed})",
+            [document, *parameters],
         )
+
+
+def _field(name: str) -> "models.Field[Any, Any]":
+    return cast("models.Field[Any, Any]", Event._meta.get_field(name))
 
 
 def _shown(value: Any) -> str:

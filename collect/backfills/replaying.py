@@ -23,6 +23,7 @@ from keys.models import ApiKey
 from thrad_events.errors import Refusal
 
 REPLAYED, EARLIER, CUT = "replayed", "replayed before", "left: the body was kept in part only"
+GONE = "pruned or erased meanwhile"
 # Told one by one, so that one knows what to mend next.
 TOLD = 10
 _STEP = 500
@@ -86,7 +87,7 @@ def replay_rejections(options: Options, run: Run) -> int:
                 run.tell(f"rejection {rejection.pk}: {why}")
             done += 1
             run.advance(done, done / len(ids))
-    return sum(run.counts.values()) - run.counts[REPLAYED] - run.counts[EARLIER]
+    return sum(run.counts.values()) - run.counts[REPLAYED] - run.counts[EARLIER] - run.counts[GONE]
 
 
 def _replay(rejection: Rejection, options: Options, *, dry_run: bool) -> tuple[str, str]:
@@ -102,16 +103,24 @@ def _replay(rejection: Rejection, options: Options, *, dry_run: bool) -> tuple[s
         arrival = _arrival(rejection, _mended(body, options))
     except Refusal as refusal:
         return f"still refused: {refusal.code}", refusal.detail
-    return (REPLAYED, "") if dry_run else _store(rejection, arrival)
+    if dry_run:
+        return _judged(store.foresee([arrival])[0])
+    return _store(rejection, arrival)
+
+
+def _judged(written: store.Written) -> tuple[str, str]:
+    if written.outcome is Outcome.CONFLICT:
+        return "still refused: conflict", f"differs from the event {written.id} in {', '.join(written.differing)}"
+    return REPLAYED, ""
 
 
 def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
     """Store the event and link it, both or neither."""
     with transaction.atomic():
         # Whoever replays it at the same moment waits here, and then finds that it was done.
-        locked = Rejection.objects.select_for_update().get(pk=rejection.pk)
-        if locked.replayed_as is not None:
-            return EARLIER, ""
+        locked = Rejection.objects.select_for_update().filter(pk=rejection.pk).first()
+        if locked is None or locked.replayed_as is not None:
+            return (GONE if locked is None else EARLIER), ""
         try:
             with transaction.atomic():
                 (written,) = store.write([arrival])
@@ -120,7 +129,7 @@ def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
                 raise
             return "still refused: invalid_event", contract.poisoned().detail
         if written.outcome is Outcome.CONFLICT:
-            return "still refused: conflict", f"differs from the event {written.id} in {', '.join(written.differing)}"
+            return _judged(written)
         locked.replayed_as, locked.replayed_at = UUID(written.id), datetime.now(UTC)
         locked.save(update_fields=["replayed_as", "replayed_at"])
     return REPLAYED, ""

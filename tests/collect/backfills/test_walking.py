@@ -1,8 +1,10 @@
 """`reenrich_events` and `derive_tags`: only rows that change, range by range, and where they were cut off."""
 
 import signal
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 
 from collect import geo, ingest
 from collect.backfills import walk
@@ -81,6 +83,82 @@ def test_reenrich_only_missing_leaves_what_is_known(source, city, new_run):
     assert dict(Event.objects.values_list("event_id", "geo_country")) == {"known": "FR", "missing": "DE"}
 
 
+def test_reenrich_only_missing_leaves_the_known_part_of_an_event(source, city, new_run):
+    store(factories.arrival(source, user_agent="MyBackend/1.0 (of nobody)"))
+    Event.objects.update(geo_country="FR")
+    reenrich_events(Options(only_missing=True), new_run())
+    assert Event.objects.get().geo_country == "FR"
+
+
+def test_reenrich_only_missing_tells_events_of_one_address_apart(source, city, new_run):
+    arrivals = [factories.arrival(source, event_id=id, user_agent=CURL) for id in ("geo", "ua", "both", "none")]
+    store(*arrivals)
+    forget_browsers()
+    Event.objects.filter(event_id__in=["geo", "none"]).update(ua_browser="kept")
+    Event.objects.filter(event_id__in=["ua", "none"]).update(geo_country="FR")
+    run = new_run()
+    reenrich_events(Options(only_missing=True), run)
+    assert run.counts["changed"] == 3
+    assert dict(Event.objects.values_list("event_id", "geo_country")) == {
+        "geo": "DE", "ua": "FR", "both": "DE", "none": "FR"
+    }  # fmt: skip
+    assert dict(Event.objects.values_list("event_id", "ua_browser")) == {
+        "geo": "kept", "ua": "curl", "both": "curl", "none": "kept"
+    }  # fmt: skip
+
+
+def test_reenrich_keeps_what_it_cannot_look_up_any_more(source, city, new_run):
+    store(factories.arrival(factories.source(factories.key()[0], ip_address=None)))
+    Event.objects.update(geo_country="FR", ua_browser="Firefox")
+    run = new_run()
+    reenrich_events(Options(), run)
+    assert +run.counts == {"unchanged": 1}
+    assert Event.objects.values_list("geo_country", "ua_browser").get() == ("FR", "Firefox")
+
+
+def test_reenrich_stops_where_the_geo_database_breaks_meanwhile(source, city, new_run, monkeypatch):
+    store(factories.arrival(source))
+    Event.objects.update(geo_country="FR")
+    lookup = geo.lookup
+
+    def broken(address):
+        city.write_bytes(b"cut")
+        geo._file.check()
+        return lookup(address)
+
+    monkeypatch.setattr(geo, "lookup", broken)
+    with pytest.raises(BackfillError, match="cannot be read"):
+        reenrich_events(Options(), new_run())
+    assert Event.objects.get().geo_country == "FR"
+
+
+def test_reenrich_begins_anew_with_another_geo_database(source, city, new_run, monkeypatch):
+    monkeypatch.setattr(walk, "SQLITE_RANGE" if databases.is_sqlite() else "RANGE", 1)
+    store(*(factories.arrival(source) for _ in range(3)))
+    run = new_run()
+    run.stop_asked = True
+    with pytest.raises(Stopped):
+        reenrich_events(Options(), run)
+    with time_machine.travel(datetime(2027, 1, 1, tzinfo=UTC), tick=False):
+        mmdb.write_city(city, {"127.0.0.0/8": mmdb.LONDON})
+    geo._file.check()
+    again = new_run()
+    reenrich_events(Options(), again)
+    assert again.counts["changed"] == 3
+    assert set(Event.objects.values_list("geo_city", flat=True)) == {"London"}
+
+
+def test_reenrich_reads_no_more_of_a_user_agent_than_the_endpoint_does(source, city, new_run):
+    agents = [CURL + "x" * 3000 + end for end in ("a", "b")]
+    store(*(factories.arrival(source, user_agent=agent) for agent in agents))
+    before = list(Event.objects.values_list("ua_browser", "ua_is_bot"))
+    forget_browsers()
+    run = new_run()
+    reenrich_events(Options(geo=False), run)
+    assert run.counts["changed"] == 2
+    assert list(Event.objects.values_list("ua_browser", "ua_is_bot")) == before
+
+
 def test_reenrich_without_a_geo_database_empties_nothing(source, tmp_path, monkeypatch, new_run):
     monkeypatch.setattr(geo, "_file", geo.CityFile(str(tmp_path / "none.mmdb")))
     store(factories.arrival(source))
@@ -123,6 +201,9 @@ def test_derive_leaves_a_tag_that_another_event_has(source, new_run):
     store(*(factories.arrival(source, **page, event_id=id) for id in ("a", "b", "c")))
     Event.objects.update(tag_id="site:old")
     store(factories.arrival(source, **page, event_id="b"))
+    dry = new_run(dry_run=True)
+    assert derive_tags(Selection(), dry) == 1
+    assert dry.counts["changed"] == 2
     run = new_run()
     assert derive_tags(Selection(), run) == 1
     assert run.counts["changed"] == 2
