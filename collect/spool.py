@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from collect import rows
 from collect.native import off_the_hub
@@ -160,11 +160,11 @@ def _find(matches: Callable[[Row], bool]) -> list[tuple[str, int, Row]]:
 def _erase(matches: Callable[[Row], bool]) -> int:
     found = _find(matches)
     with connections[ALIAS].cursor() as cursor:
-        cursor.execute("PRAGMA secure_delete = ON")
         for table, place, _ in found:
             cursor.execute(f"DELETE FROM {table} WHERE id = %s", [place])  # noqa: S608
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        cursor.fetchall()
+        if cursor.fetchone()[0]:
+            raise OperationalError("the spool is being read, and its log still has what was deleted: try again")
     return len(found)
 
 

@@ -149,8 +149,9 @@ DATABASES = {
         "OPTIONS": {
             **SQLITE_OPTIONS,
             "init_command": (
-                f"{SQLITE_OPTIONS['init_command']} PRAGMA max_page_count={SPOOL_MAX_BYTES // SPOOL_PAGE_BYTES}; "
-                f"{SPOOL_TABLES}"
+                # What has left the spool leaves nothing of it in the file.
+                f"{SQLITE_OPTIONS['init_command']} PRAGMA secure_delete=ON; "
+                f"PRAGMA max_page_count={SPOOL_MAX_BYTES // SPOOL_PAGE_BYTES}; {SPOOL_TABLES}"
             ),
         },
     },

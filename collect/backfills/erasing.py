@@ -6,6 +6,7 @@ bring it back; and nothing is deleted before every INSERT that began without tha
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -25,6 +26,7 @@ from keys.models import Partner
 FIELDS = ("client_id", "session_id", "event_id")
 EVENTS, REJECTIONS, SPOOLED = "events erased", "rejections erased", "spooled events erased"
 _STEP = 1_000
+_LOOKS = 5
 # To get at the spool, ten a second.
 _TRIES = 300
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -46,8 +48,9 @@ def erase_events(options: Options, run: Run) -> dict[str, Any]:
     Raises `BackfillError` where a server has been draining the spool, or a transaction open, for half a minute.
     """
     if run.dry_run:
-        run.counts[EVENTS] = _events(options).count()
-        run.counts[REJECTIONS] = len(_rejections(options, []))
+        ids = [event.pk for events in _steps(options) for event in events]
+        run.counts[EVENTS] = len(ids)
+        run.counts[REJECTIONS] = len(_rejections(options, ids))
         run.counts[SPOOLED] = len(_spooled(options))
         return {}
     erasure, _ = Erasure.objects.get_or_create(
@@ -56,9 +59,14 @@ def erase_events(options: Options, run: Run) -> dict[str, Any]:
         subject=hashlib.sha256(f"{options.partner.pk}:{options.field}:{options.value}".encode()).hexdigest(),
         defaults={"requested_at": datetime.now(UTC)},
     )
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA secure_delete = ON")
     _erase_spooled(options, erasure, run)
-    # Until a look finds nothing: what came in during one look is found by the next.
-    while _remember_stored(options, erasure):
+    # What came in during one look is found by the next; whoever sends on and on is not waited for.
+    for _ in range(_LOOKS):
+        if not _remember_stored(options, erasure):
+            break
         _wait_for_writers()
         _delete(options, run)
     _erase_rejections(options, erasure, run)
@@ -68,7 +76,8 @@ def erase_events(options: Options, run: Run) -> dict[str, Any]:
 
 
 def _events(options: Options) -> "models.QuerySet[Event]":
-    return Event.objects.filter(partner=options.partner, **{options.field: options.value}).order_by("id")
+    meant = Event.objects.filter(partner=options.partner, **{options.field: options.value})
+    return meant.only("id", "partner", "tag_id", "event_id").order_by("id")
 
 
 def _remember_stored(options: Options, erasure: Erasure) -> int:
@@ -141,10 +150,14 @@ def _is_meant(row: Row, options: Options) -> bool:
 def _erase_spooled(options: Options, erasure: Erasure, run: Run) -> None:
     if not spool.is_enabled():
         return
+    spool.prepare()
     # Nothing moves to the database meanwhile.
     with _turn():
-        _remember(erasure, _spooled(options))
-        erased = spool.erase(lambda row: _is_meant(row, options))
+        rows = _spooled(options)
+        _remember(erasure, rows)
+        # These and no others: what is spooled meanwhile was not remembered, and the next run finds it.
+        ids = {row.id for row in rows}
+        erased = spool.erase(lambda row: row.id in ids) if ids else 0
     run.counts[SPOOLED] += erased
     _count(erasure, "spooled", erased)
 
@@ -180,20 +193,34 @@ def _rejections(options: Options, erased: Sequence[UUID]) -> list[int]:
 
 
 def _names(body: bytes, options: Options) -> bool:
-    """Whether the body, which need not be JSON nor whole, has the value in the field."""
+    """Whether the body, which was refused and so may be anything, has the value in a field of that name."""
     try:
-        found = json.loads(body)
+        found = json.loads(body, object_pairs_hook=_Pairs, parse_int=str, parse_float=str)
     except (ValueError, RecursionError):
-        # What cannot be read goes where the value stands in it at all.
-        return json.dumps(options.value).encode()[1:-1] in body or options.value.encode() in body
+        # What cannot be read goes where the value stands in it as a word.
+        spellings = {options.value, json.dumps(options.value)[1:-1]}
+        words = "|".join(re.escape(text) for text in spellings)
+        text = body.decode("utf-8", "replace")
+        return re.search(rf"(?<!\w)(?:{words})(?!\w)", text) is not None
     return _holds(found, options)
 
 
+class _Pairs(list[tuple[str, Any]]):
+    """An object with all that it has, a doubled key twice."""
+
+
 def _holds(found: Any, options: Options) -> bool:
-    """A refused batch was kept whole: its events are looked at too."""
-    if isinstance(found, dict):
-        return found.get(options.field) == options.value or _holds(found.get("events"), options)
-    return isinstance(found, list) and any(isinstance(one, dict) and _holds(one, options) for one in found)
+    """At any depth, for a batch was kept whole; under any spelling of the name, which may be why it was refused."""
+    if isinstance(found, _Pairs):
+        return any(
+            (_plain(name) == _plain(options.field) and value == options.value) or _holds(value, options)
+            for name, value in found
+        )
+    return isinstance(found, list) and any(_holds(one, options) for one in found)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def _erase_rejections(options: Options, erasure: Erasure, run: Run) -> None:

@@ -41,7 +41,9 @@ def _old(kind: str, before: datetime, partner: Partner | None) -> Iterator["mode
         yield Event.objects.filter(is_test=True, received_at__lt=before, **of_partner).order_by("received_at")
     elif kind == KEY_HISTORY:
         of_partner = {} if partner is None else {"key__partner": partner}
-        yield KeyChange.objects.filter(at__lt=before, **of_partner).order_by("id")
+        # That a key has expired is written down again where it is missing (`history.note_expired`): it stays.
+        lines = KeyChange.objects.exclude(what=KeyChange.What.EXPIRED)
+        yield lines.filter(at__lt=before, **of_partner).order_by("id")
     elif kind == REJECTIONS:
         for one in partners:
             yield Rejection.objects.filter(partner=one, received_at__lt=before).order_by("received_at")

@@ -5,13 +5,14 @@ import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 from django.db import DataError, connection, connections, transaction
 from django.utils import timezone
 
 from collect import ingest, ledger, spool, store
-from collect.backfills import erasing
+from collect.backfills import erasing, replaying
 from collect.backfills.erasing import erase_events
 from collect.backfills.pruning import EVENTS, KEY_HISTORY, REJECTIONS, TEST_EVENTS, prune_events
 from collect.backfills.pruning import Options as PruneOptions
@@ -98,10 +99,12 @@ def test_prune_deletes_old_rejections_and_their_hours(api_key, new_run):
 
 def test_prune_deletes_old_history_and_nothing_else_can(api_key, new_run):
     old = KeyChange.objects.create(key=api_key, what="changed", by_name="x", at=timezone.now() - OLD)
+    expired = KeyChange.objects.create(key=api_key, what="expired", by_name="server", at=timezone.now() - OLD)
     assert prune(new_run(dry_run=True), KEY_HISTORY) == {"key history deleted": 1}
     assert prune(new_run(), KEY_HISTORY) == {"key history deleted": 1}
     assert not KeyChange.objects.filter(pk=old.pk).exists()
-    assert KeyChange.objects.filter(key=api_key).count() == 1
+    assert KeyChange.objects.filter(pk=expired.pk).exists(), "it would be written down again"
+    assert KeyChange.objects.filter(key=api_key).count() == 2
     with pytest.raises(TypeError):
         KeyChange.objects.filter(key=api_key).delete()
 
@@ -163,8 +166,12 @@ def test_erase_finds_rejections_whatever_their_body(api_key, new_run):
         refuse(api_key, b'{"events": 5, "client_id": "ann \\u00fc", cut'),
         refuse(api_key, b'{"events": [{"client_id": "ann \\u00fc"}]}'),
         refuse(api_key, b'[{"client_id": "ann \\u00fc"}]'),
+        refuse(api_key, b'{"clientId": "ann \\u00fc"}'),
+        refuse(api_key, b'{"data": [{"event": {"Client-ID": "ann \\u00fc"}}]}'),
+        refuse(api_key, b'{"client_id": "ann \\u00fc", "client_id": "ben"}'),
     ]
     others = [refuse(api_key, b'{"client_id": "ben"}'), refuse(api_key, b"\xff"), refuse(api_key, b"[5]")]
+    others.append(refuse(api_key, '{"client_id": "joann üx", cut'.encode()))
     others.append(refuse(factories.key()[0], b'{"client_id": "ann \\u00fc"}'))
     events(api_key, "e", client_id="ann ü")
     events(api_key, "f", client_id="ben")
@@ -172,10 +179,49 @@ def test_erase_finds_rejections_whatever_their_body(api_key, new_run):
     Rejection.objects.filter(pk=conflict.pk).update(event=Event.objects.get(event_id="e").pk)
     dry = new_run(dry_run=True)
     assert erase(api_key, dry, value="ann ü") == {}
-    assert dry.counts["rejections erased"] == len(meant)
+    assert dry.counts["rejections erased"] == len(meant) + 1
     assert Event.objects.count() == 2
     assert erase(api_key, new_run(), value="ann ü")["rejections"] == len(meant) + 1
     assert sorted(Rejection.objects.values_list("pk", flat=True)) == sorted(one.pk for one in others)
+
+
+def test_erase_finds_a_value_that_was_refused_for_being_a_number(api_key, new_run):
+    meant = refuse(api_key, b'{"event_name": "x", "client_id": 12345}')
+    other = refuse(api_key, b'{"event_name": "", "params": {"quantity": 12345}}')
+    erase(api_key, new_run(), value="12345")
+    assert [one.pk for one in Rejection.objects.all()] == [other.pk] != [meant.pk]
+
+
+def test_erase_does_not_wait_for_whoever_sends_on(api_key, new_run, monkeypatch):
+    events(api_key, "first", client_id="ann")
+    delete, number = erasing._delete, count()
+
+    def send_another(options, run):
+        delete(options, run)
+        events(api_key, f"more {next(number)}", client_id="ann")
+
+    monkeypatch.setattr(erasing, "_delete", send_another)
+    assert erase(api_key, new_run())["events"] == erasing._LOOKS
+    assert Event.objects.count() == 1
+
+
+def test_erase_leaves_what_is_spooled_meanwhile_to_the_next_run(api_key, new_run, monkeypatch):
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    source = factories.source(api_key)
+    first, second = (factories.arrival(source, client_id="ann") for _ in range(2))
+    spool.append([first])
+    remember = erasing._remember
+
+    def remember_late(erasure, rows):
+        remember(erasure, rows)
+        if rows and not spool.find(lambda row: row.id == second.row.id):
+            spool.append([second])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasing, "_remember", remember_late)
+        assert erase(api_key, new_run())["spooled"] == 1
+    assert erase(api_key, new_run())["spooled"] == 2
+    assert spool.take(9) == []
 
 
 def test_erase_reaches_into_the_spool(api_key, new_run, monkeypatch):
@@ -267,6 +313,13 @@ def test_replay_never_twice(api_key, new_run):
     assert Event.objects.count() == 1
 
 
+def test_replay_passes_over_what_is_erased_meanwhile(api_key, new_run, monkeypatch):
+    refuse(api_key, b"{}")
+    monkeypatch.setattr(store, "_document", lambda arrivals: pytest.fail("it was written"))
+    monkeypatch.setattr(replaying, "_arrival", lambda *_arguments: Rejection.objects.all().delete())
+    assert replay(new_run(), set={"event_name": "custom"}) == {"pruned or erased meanwhile": 1}
+
+
 def test_replay_selects_and_reads_mended_bodies(api_key, new_run, tmp_path):
     first, second, third = (refuse(api_key, body) for body in (b"not json", b"{}", b"[1"))
     Rejection.objects.filter(pk=second.pk).update(code="too_large")
@@ -293,7 +346,8 @@ def test_replay_keeps_to_the_rules(api_key, new_run):
     assert counts == {"still refused: tag_not_allowed": 1, "left: the body was kept in part only": 1}
     api_key.tags = []
     api_key.save()
-    assert replay(new_run())["still refused: conflict"] == 1
+    for run in (new_run(dry_run=True), new_run()):
+        assert replay(run)["still refused: conflict"] == 1
     assert replay(new_run(), set={"event_id": "f"})["replayed"] == 1
     big.refresh_from_db()
     assert big.replayed_as is None
