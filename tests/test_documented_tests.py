@@ -7,7 +7,7 @@ import pytest
 
 from tests.server import ROOT
 
-PAGES = [page for page in ("security.md", "operations.md") if (ROOT / "docs" / page).exists()]
+PAGES = [page.name for page in sorted((ROOT / "docs").glob("*.md"))]
 NAMED = re.compile(r"(tests/[\w/]+\.py)::(\w+)")
 
 
