@@ -188,7 +188,7 @@ class KeyChangeQuerySet(models.QuerySet["KeyChange"]):
 
 
 class KeyChange(models.Model):
-    """One thing that happened to a key. Append-only: nothing in the program changes or deletes a row."""
+    """One thing that happened to a key. Append-only: nothing changes a row, and retention alone deletes it."""
 
     class What(models.TextChoices):
         """What can happen to a key."""

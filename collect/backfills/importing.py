@@ -205,9 +205,9 @@ def _open_rejects(path: str, offset: int | None, stack: ExitStack) -> BinaryIO:
 def _not_stored(judged: Judged, written: Sequence[Written]) -> Iterator[Rejected]:
     for arrival, place, one in zip(judged.arrivals, judged.places, written, strict=True):
         if one.outcome is Outcome.CONFLICT:
-            # Of what a dry run would have stored it is not known in which.
-            fields = ", ".join(one.differing) or "some field"
-            detail = f"Differs from the stored event {one.id} in {fields}"
+            detail = f"Differs from the stored event {one.id} in {', '.join(one.differing)}"
+            if not one.differing:  # of what a dry run would have stored
+                detail = "Differs from an event before it"
             yield rejected(place, Outcome.CONFLICT, detail, {name: ["differs"] for name in one.differing}, arrival.body)
         elif one.outcome is Outcome.REJECTED:
             refusal = contract.poisoned()

@@ -27,6 +27,8 @@ VARYING = {
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b": "<uuid>",
     r"\b[0-9a-f]{64}\b": "<sha256>",
     r"\b20\d\d-\d\d-\d\dT[\d:.]+(Z|\+00:00)": "<moment>",
+    # PostgreSQL's own form of JSON.
+    r'": ': '":',
 }
 END = "--- end of an example ---"
 
@@ -60,7 +62,7 @@ def refuse_events_of_a_sender():
     api_key, _ = factories.key(Partner.objects.get(name="acme"))
     source = factories.source(api_key)
     refusal = Refusal(Code.INVALID_EVENT, "event_name: required", errors={"event_name": ["required"]})
-    bodies = [b'{"event": "order_created", "event_id": "order-2001", "tag_id": "shop"}',
+    bodies = [b'{"event": "order_created", "event_id": "order-2001", "tag_id": "shop", "client_id": "ann"}',
               b'{"event": "order_created", "event_id": "order-2002", "tag_id": "shop"}', b"[]"]  # fmt: skip
     ledger.keep([ledger.refused(refusal, source, body, f"request-{number}") for number, body in enumerate(bodies, 1)])
 
