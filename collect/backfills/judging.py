@@ -23,7 +23,7 @@ from keys.models import ApiKey, Partner
 from thrad_events.errors import Refusal
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a record stands: it tells two equal records apart, and the person where to look."""
 
     file: str
@@ -177,8 +177,8 @@ def _unwrapped(place: Place, body: bytes) -> tuple[Place, bytes]:
 
 def _id(partner_id: int, place: Place, body: bytes, moment: datetime | None) -> str:
     """A UUIDv7 of `moment` (1970 where there is none) whose other bits follow from the record and its place."""
-    where = f"{partner_id}\0{place.file}\0{place.line}\0".encode("utf-8", "surrogateescape")
-    digest = hashlib.sha256(where + body).digest()
+    file = place.file.encode("utf-8", "surrogateescape")
+    digest = hashlib.sha256(b"%d\0%b\0%d\0%b" % (partner_id, file, place.line, body)).digest()
     return rows.uuid7(moment or datetime.fromtimestamp(0, UTC), int.from_bytes(digest[:10]) >> 6)
 
 

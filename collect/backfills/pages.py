@@ -100,8 +100,10 @@ def _streamed(page: "models.QuerySet[Event]") -> Iterator[bytes]:
     with transaction.atomic(), connection.cursor() as cursor:
         # To compile the expression takes longer than it saves; and the rows are wanted in the order of an index,
         # where the planner, which does not know what the expression costs, would format them first and sort them then.
-        for setting in ("jit = off", "enable_seqscan = off", "max_parallel_workers_per_gather = 0"):
-            cursor.execute(f"SET LOCAL {setting}")
+        cursor.execute(
+            "SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true), "
+            "set_config('max_parallel_workers_per_gather', '0', true)"
+        )
         rows = cursor.cursor.stream(_select().format(text), [*names, *names, *parameters], binary=True, size=ROWS)
         with closing(rows):
             yield from (line for (line,) in rows)

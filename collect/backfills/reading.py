@@ -11,8 +11,9 @@ import re
 import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, cast
 
+import msgspec
 import zstandard
 
 from collect import contract
@@ -33,7 +34,7 @@ class Unreadable(Exception):  # noqa: N818  # said to people as it is
     """The rest of a file cannot be read."""
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record as JSON, and the line it begins in; or why there is none (`body` is then what can be shown)."""
 
     line: int
