@@ -4,6 +4,7 @@ Exit status, for a scheduler: 0 done; 1 it failed; 2 wrong options; 3 done, but 
 130 and 143 stopped by Ctrl-C and SIGTERM, to be run again.
 """
 
+import ctypes
 import fcntl
 import gc
 import hashlib
@@ -48,6 +49,18 @@ def _alone(work: str) -> Iterator[None]:
         yield
 
 
+def _keep_memory() -> None:
+    """What a step has used the next one uses again: glibc would give it back and take it anew (mallopt(3))."""
+    with suppress(AttributeError, OSError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 64 * 1024 * 1024
+
+
 class BackfillCommand(BaseCommand):
     """Runs `backfill` as above. What a command says of its progress goes to standard error."""
 
@@ -63,6 +76,7 @@ class BackfillCommand(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         """As Django does it, at a low priority, and with few looks for garbage, of which rows leave none."""
         gc.set_threshold(100_000, 20, 100)
+        _keep_memory()
         os.nice(max(0, NICENESS - os.nice(0)))
         super().run_from_argv(argv)
 
