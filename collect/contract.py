@@ -5,13 +5,12 @@ good path only ever accepts what `_explain` would accept.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw
 
-from collect import client_ip
 from collect.json_rules import MAX_DEPTH, clean, invalid
 from thrad_events.errors import Code, Refusal
 
@@ -63,87 +62,38 @@ class SentEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=Tr
     @property
     def sent_at(self) -> datetime | None:
         """`timestamp` as a moment; None when it was not sent. Raises ValueError outside 1970..9999."""
-        return None if self.timestamp is None else _moment(self.timestamp)
+        return None if self.timestamp is None else moment(self.timestamp)
 
 
-class PastEvent(SentEvent, forbid_unknown_fields=True, gc=False, kw_only=True):
-    """An event out of somebody's history, which may know when and from where it came.
-
-    `received_at` is Unix seconds, as `timestamp` is, or a moment of RFC 3339, and a datetime once it is checked;
-    `ip_address` is then as it is stored.
-    """
-
-    received_at: Any = None
-    ip_address: str | None = None
+NO_YEAR = "must lie in the years 1970 to 9999"
 
 
-def _past_moment(sent: Any) -> datetime:
-    try:
-        if isinstance(sent, str):
-            return past(msgspec.convert(sent, _AwareDatetime))
-        if isinstance(sent, int | float) and not isinstance(sent, bool):
-            return past(_moment(sent))
-    except (msgspec.ValidationError, OverflowError, OSError):
-        pass
-    raise ValueError(_NO_MOMENT)
-
-
-def past(moment: datetime) -> datetime:
-    """A moment at which something was received, in UTC. Raises ValueError before 1970 and more than a day ahead."""
-    moment = utc(moment)
-    if moment > datetime.now(UTC) + _AHEAD:
-        raise ValueError("must not lie in the future")
-    return moment
-
-
-def utc(moment: datetime) -> datetime:
-    """A moment with any zone, in UTC. Raises ValueError outside 1970..9999."""
-    try:
-        moment = moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError(_NO_YEAR) from None
-    if moment < _EPOCH:
-        raise ValueError(_NO_YEAR)
-    return moment
-
-
-_NO_YEAR = "must lie in the years 1970 to 9999"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Clocks differ; what is further ahead would come first in every list and never grow old.
-_AHEAD = timedelta(days=1)
-
-
-def _address(text: str) -> str | None:
-    address = client_ip.normalise(text)
-    if address is None and text.strip():
-        raise ValueError("must be an IP address")
-    return address
-
-
-_NO_MOMENT = "must be Unix seconds or a moment such as 2026-05-26T16:00:00Z"
-_AwareDatetime = Annotated[datetime, Meta(tz=True)]
-
-
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
     if seconds >= MILLISECONDS_FROM:
         seconds = seconds / 1000
     if seconds < 0:
-        raise ValueError(_NO_YEAR)
+        raise ValueError(NO_YEAR)
     return datetime.fromtimestamp(seconds, UTC)
 
 
 _object_decoder = msgspec.json.Decoder(dict[str, Raw])
-_value_decoder = msgspec.json.Decoder()
+read_value: Callable[[Raw | bytes], Any] = msgspec.json.Decoder().decode
 
 Sent = TypeVar("Sent", bound=SentEvent)
 
 
 class Form(Generic[Sent]):
-    """What an event may look like: the type that it becomes, and a rule for each field."""
+    """What an event may look like: the type that it becomes, a rule for each field, and who may say that it keeps them.
 
-    def __init__(self, kind: type[Sent], rules: Mapping[str, Callable[[Raw], Any]]) -> None:
+    `settle` makes of the decoded event what is stored; False where it cannot tell, and the rules have to.
+    """
+
+    def __init__(
+        self, kind: type[Sent], rules: Mapping[str, Callable[[Raw], Any]], settle: Callable[[Sent], bool]
+    ) -> None:
         self.kind = kind
         self.rules = rules
+        self.settle = settle
         self.fast: Callable[[bytes], Sent] = msgspec.json.Decoder(kind).decode
 
 
@@ -153,15 +103,10 @@ def decode(body: bytes) -> SentEvent:
     Raises `Refusal` with `invalid_json` for what is not acceptable JSON, and with `invalid_event` and all
     faults, by field, for an event that breaks the contract.
     """
-    return _decode(body, _SENT)
+    return decode_as(body, _SENT)
 
 
-def decode_past(body: bytes) -> PastEvent:
-    """The same of an event that comes by a backfill."""
-    return _decode(body, _PAST)
-
-
-def _decode(body: bytes, form: Form[Sent]) -> Sent:
+def decode_as(body: bytes, form: Form[Sent]) -> Sent:
     text = clean(body)
     try:
         event = form.fast(text)
@@ -169,12 +114,12 @@ def _decode(body: bytes, form: Form[Sent]) -> Sent:
         return _explain(text, form)
     except (msgspec.DecodeError, RecursionError) as error:
         raise invalid(_syntax(error)) from None
-    if not _is_settled(event):
+    if not form.settle(event):
         return _explain(text, form)
     return event
 
 
-def _is_settled(event: SentEvent) -> bool:
+def settle(event: SentEvent) -> bool:
     """Whether the good path may answer; it trims and blanks as it goes. What it cannot settle is explained."""
     event.event_name = event.event_name.strip()
     if not event.event_name or _first(event.extra):
@@ -184,25 +129,12 @@ def _is_settled(event: SentEvent) -> bool:
     event.event_id = _unless_blank(event.event_id)
     if event.timestamp is not None and not 0 <= event.timestamp < LAST_MILLISECOND:
         return False
-    if type(event) is PastEvent and not _is_past_settled(event):
-        return False
     consent, params = _first(event.consent), _first(event.params)
     if consent == b"n":
         event.consent = _ABSENT
     if params == b"n":
         event.params = _ABSENT
     return params in OBJECT_OR_NONE and consent in OBJECT_OR_NONE
-
-
-def _is_past_settled(event: PastEvent) -> bool:
-    try:
-        if event.received_at is not None:
-            event.received_at = _past_moment(event.received_at)
-        if event.ip_address is not None:
-            event.ip_address = _address(event.ip_address)
-    except ValueError:
-        return False
-    return True
 
 
 OBJECT_OR_NONE = (b"{", b"", b"n")
@@ -267,17 +199,17 @@ def _syntax(error: Exception) -> str:
 def _no_object(text: bytes) -> Refusal:
     """The refusal of what does not begin as an object: other JSON, or none, such as an array that is cut."""
     try:
-        _value_decoder.decode(text)
+        read_value(text)
     except (msgspec.DecodeError, RecursionError) as error:
         return invalid(_syntax(error))
     return Refusal(Code.INVALID_EVENT, "The body must be a JSON object")
 
 
-def _string(limit: int | None = None) -> Callable[[Raw], str]:
+def string(limit: int | None = None) -> Callable[[Raw], str]:
     def rule(raw: Raw) -> str:
         if _first(raw) != b'"':
             raise ValueError("must be a string")
-        text: str = _value_decoder.decode(raw)
+        text: str = read_value(raw)
         if limit is not None and len(text) > limit:
             raise ValueError(f"at most {limit} characters")
         return text
@@ -286,7 +218,7 @@ def _string(limit: int | None = None) -> Callable[[Raw], str]:
 
 
 def _event_name(raw: Raw) -> str:
-    name = _string()(raw).strip()
+    name = string()(raw).strip()
     if not name:
         raise ValueError("must not be blank")
     if len(name) > 255:
@@ -295,17 +227,17 @@ def _event_name(raw: Raw) -> str:
 
 
 def _optional_id(raw: Raw) -> str | None:
-    return _unless_blank(_string(255)(raw))
+    return _unless_blank(string(255)(raw))
 
 
 def _timestamp(raw: Raw) -> float:
     if _first(raw) not in b"-0123456789":
         raise ValueError("must be a number of Unix seconds")
     try:
-        seconds: float = _value_decoder.decode(raw)
-        _moment(seconds)
+        seconds: float = read_value(raw)
+        moment(seconds)
     except (msgspec.ValidationError, ValueError, OverflowError):
-        raise ValueError(_NO_YEAR) from None
+        raise ValueError(NO_YEAR) from None
     return seconds
 
 
@@ -315,26 +247,17 @@ def _object(raw: Raw) -> Raw:
     return raw
 
 
-def _received_at(raw: Raw) -> datetime:
-    return _past_moment(_value_decoder.decode(raw))
-
-
-def _ip_address(raw: Raw) -> str | None:
-    return _address(_string()(raw))
-
-
-_RULES: dict[str, Callable[[Raw], Any]] = {
+RULES: dict[str, Callable[[Raw], Any]] = {
     "event_name": _event_name,
     "tag_id": _optional_id,
     "event_id": _optional_id,
     "timestamp": _timestamp,
-    "page_url": _string(),
-    "referrer": _string(),
-    "user_agent": _string(),
-    **{name: _string(255) for name in ("session_id", "client_id", "click_id", "impression_id", "bid_id")},
-    "attribution_type": _string(64),
+    "page_url": string(),
+    "referrer": string(),
+    "user_agent": string(),
+    **{name: string(255) for name in ("session_id", "client_id", "click_id", "impression_id", "bid_id")},
+    "attribution_type": string(64),
     "consent": _object,
     "params": _object,
 }
-_SENT = Form(SentEvent, _RULES)
-_PAST = Form(PastEvent, _RULES | {"received_at": _received_at, "ip_address": _ip_address})
+_SENT = Form(SentEvent, RULES, settle)

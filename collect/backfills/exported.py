@@ -10,7 +10,7 @@ import msgspec
 from django.db import models
 from msgspec import Meta
 
-from collect import client_ip, contract
+from collect import client_ip, contract, past
 from collect.json_rules import clean, invalid
 from collect.models import Event
 from collect.rows import Row
@@ -97,7 +97,7 @@ def _settle(event: Any) -> dict[str, list[str]]:
         for name in JSON
         if (raw := getattr(event, name)) is not None and bytes(memoryview(raw)[:1]) != b"{"
     }
-    for name, rule in (("received_at", contract.past), ("timestamp", contract.utc)):
+    for name, rule in (("received_at", past.past), ("timestamp", past.utc)):
         try:
             setattr(event, name, rule(getattr(event, name)))
         except ValueError as error:

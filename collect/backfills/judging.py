@@ -14,7 +14,7 @@ import msgspec
 from django.core.exceptions import ValidationError
 from msgspec import Raw
 
-from collect import contract, geo, rows
+from collect import contract, geo, past, rows
 from collect.backfills import exported
 from collect.backfills.reading import Record, too_large
 from collect.rows import Arrival, Row
@@ -98,13 +98,13 @@ class Judge:
         if len(body) > contract.MAX_BODY_BYTES:
             raise fault or too_large(contract.MAX_BODY_BYTES)
         try:
-            sent = contract.decode_past(body)
+            sent = past.decode(body)
         except Refusal as refusal:
             # A text as timestamp is what an export has: then what is wrong with it as an export says more.
             raise fault if fault is not None and "timestamp" in (refusal.errors or {}) else refusal from None
         return self._past(place, body, sent)
 
-    def _past(self, place: Place, body: bytes, sent: contract.PastEvent) -> Row:
+    def _past(self, place: Place, body: bytes, sent: past.PastEvent) -> Row:
         if self._partner_id is None:
             if self._dry_run and self._name is not None:
                 partner_id = 0
