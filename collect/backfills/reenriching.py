@@ -180,7 +180,9 @@ def _update(
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} SET {', '.join(f'{name} = new.{name}' for name in columns)} "  # noqa: S608
-            f"FROM (SELECT {', '.join(cells)} FROM {found}) AS new WHERE {chosen} AND {same} AND ({changed})",
+            # Without LIMIT the planner reads the document's values anew for each event.
+            f"FROM (SELECT {', '.join(cells)} FROM {found} LIMIT {len(new)}) AS new "
+            f"WHERE {chosen} AND {same} AND ({changed})",
             [document, *parameters],
         )
 
