@@ -96,3 +96,15 @@ def test_counts_by_hour_are_shown(admin_client, source):
 def test_nobody_looks_without_the_right(client, django_user_model):
     client.force_login(django_user_model.objects.create_user("staff", is_staff=True))
     assert client.get("/admin/collect/event/").status_code == 403
+
+
+def test_rejection_links_the_event_that_it_became(admin_client, source):
+    event = stored(source)
+    refusal = Refusal(Code.INVALID_EVENT, "event_name: required")
+    ledger.keep([ledger.refused(refusal, source, b"{}", "request-1")])
+    rejection = Rejection.objects.get()
+    link = f'href="/admin/collect/event/{event}/change/"'
+    address = f"/admin/collect/rejection/{rejection.pk}/change/"
+    assert link not in admin_client.get(address).content.decode()
+    Rejection.objects.update(replayed_as=event)
+    assert link in admin_client.get(address).content.decode()
