@@ -49,6 +49,24 @@ def _alone(work: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _signals(run: Run, caught: list[int]) -> Iterator[None]:
+    """Ask the run to stop at Ctrl-C or SIGTERM, and put into `caught` which it was."""
+
+    def stop(number: int, _frame: object) -> None:
+        if caught:
+            raise KeyboardInterrupt  # asked twice: at once, which loses no more than a kill does
+        caught.append(number)
+        run.stop_asked = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _keep_memory() -> None:
     """What a step has used the next one uses again: glibc would give it back and take it anew (mallopt(3))."""
     with suppress(AttributeError, OSError):
@@ -93,20 +111,10 @@ class BackfillCommand(BaseCommand):
             restart=options["restart"],
             is_terminal=self.stderr.isatty(),
         )
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        caught: list[int] = []
-
-        def stop(number: int, _frame: object) -> None:
-            if caught:
-                raise KeyboardInterrupt  # asked twice: at once, which loses no more than a kill does
-            caught.append(number)
-            run.stop_asked = True
-
         self._log_in_words()
+        caught: list[int] = []
         try:
-            for number in before:
-                signal.signal(number, stop)
-            with _alone(f"{self._name()} {sorted(options.items(), key=str)}"):
+            with _signals(run, caught), _alone(f"{self._name()} {sorted(options.items(), key=str)}"):
                 left = self.backfill(run, options)
         except Stopped:
             run.summary(self.unit)
@@ -118,9 +126,6 @@ class BackfillCommand(BaseCommand):
                 raise CommandError(reason) from error
             run.summary(self.unit)
             raise CommandError(f"{reason}. What was done is kept; run again to go on.") from error
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
         run.summary(self.unit)
         if left:
             sys.exit(LEFT)
