@@ -17,13 +17,15 @@ import zstandard
 
 from collect.backfills import exported, tables
 from collect.backfills.files import private
-from collect.backfills.pages import PAGE_BYTES, pages
+from collect.backfills.pages import pages
 from collect.backfills.run import BackfillError, Run
 from collect.backfills.selection import Selection
 from collect.models import Event
 
 STDOUT = "-"
 FORMATS = ("ndjson", "csv", "parquet")
+# Of a row group of Parquet, which is in memory several times while it is written.
+GROUP_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def _parquet(file: BinaryIO, start: int) -> Writer:
         for line in lines:
             group.append(exported.decode_own(line))
             size += len(line)
-            if size > PAGE_BYTES:
+            if size > GROUP_BYTES:
                 write_group(group)
                 group, size = [], 0
         if group:

@@ -26,7 +26,7 @@ STDIN = "-"
 # Rows of one statement: enough that its commit costs little, few enough that live events hardly wait for it.
 STEP = 2_000
 # Where records are large: some steps are in memory at a time, each twice, as it was read and as it is written.
-STEP_BYTES = 4 * 1024 * 1024
+STEP_BYTES = 2 * 1024 * 1024
 # Steps that may wait to be written.
 AHEAD = 2
 # How many rejects are told when there is no file for them.

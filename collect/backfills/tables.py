@@ -17,7 +17,8 @@ _INNER = tuple(f"{name}." for name in NESTED)
 LITERALS = {"timestamp", "received_at", "is_test", "tag_derived", "geo_lat", "geo_lon", "ua_is_bot", *exported.JSON}
 # What a spreadsheet would take for a formula (OWASP, CSV injection), and our own mark in front of it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
-_PARQUET_ROWS = 200
+# Rows that are read at a time, and of how many bytes they are still taken together.
+_PARQUET_ROWS, _PARQUET_BYTES = 8, 1024 * 1024
 
 _encode = msgspec.json.encode
 
@@ -92,14 +93,25 @@ def from_parquet(file: IO[bytes]) -> Iterator[bytes | Exception]:
     import pyarrow  # noqa: PLC0415  # 50 MiB that only a Parquet file needs
     import pyarrow.parquet  # noqa: PLC0415
 
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own keeps what it once had
     try:
-        for batch in pyarrow.parquet.ParquetFile(file, coerce_int96_timestamp_unit="us").iter_batches(_PARQUET_ROWS):
-            try:
-                yield from [_from_arrow(row) for row in batch.to_pylist()]
-            except (TypeError, ValueError):
-                yield from (_alone(batch.slice(number, 1)) for number in range(batch.num_rows))
+        table = pyarrow.parquet.ParquetFile(
+            file, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=64 * 1024
+        )
+        for batch in table.iter_batches(_PARQUET_ROWS, use_threads=False):
+            yield from _together(batch) or (_alone(batch.slice(number, 1)) for number in range(batch.num_rows))
     except pyarrow.ArrowException as error:
         raise OSError(str(error)) from None
+
+
+def _together(batch: Any) -> list[bytes]:
+    """The rows of it; none where they are too large, or one of them is broken, to be looked at one by one."""
+    if batch.nbytes > _PARQUET_BYTES:
+        return []
+    try:
+        return [_from_arrow(row) for row in batch.to_pylist()]
+    except (TypeError, ValueError):
+        return []
 
 
 def _from_arrow(row: dict[str, Any]) -> bytes:
@@ -124,6 +136,7 @@ def parquet_writer(file: IO[bytes]) -> "tuple[Callable[[list[Any]], None], Calla
     import pyarrow  # noqa: PLC0415
     import pyarrow.parquet  # noqa: PLC0415
 
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
     schema = pyarrow.schema([(name, _arrow_type(name)) for name in exported.FIELDS])
     writer = pyarrow.parquet.ParquetWriter(file, schema, compression="zstd")
 

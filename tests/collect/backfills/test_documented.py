@@ -16,7 +16,8 @@ from tests import databases, factories, mmdb
 from tests.server import ROOT
 from thrad_events.errors import Code, Refusal
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Rejections are shown by their ids.
+pytestmark = pytest.mark.django_db(transaction=True, reset_sequences=True)
 
 TEXT = (ROOT / "docs" / "backfills.md").read_text()
 FILES = dict(re.findall(r"^`(\S+)`:\n\n```json\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL))
