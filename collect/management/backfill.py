@@ -83,13 +83,16 @@ class BackfillCommand(BaseCommand):
     """Runs `backfill` as above. What a command says of its progress goes to standard error."""
 
     unit = "events"
+    # Whether a run remembers where it is; else it finds what is left to do by looking.
+    has_checkpoint = True
     # The server's checks are the server's; a pipeline wants to see what it asked for, a second earlier.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """`--dry-run`; a command adds its own."""
+        """`--dry-run` and `--restart`; a command adds its own."""
         parser.add_argument("--dry-run", action="store_true", help="write nothing, say what would be done")
-        parser.add_argument("--restart", action="store_true", help="begin anew, not where the last run was cut off")
+        if self.has_checkpoint:
+            parser.add_argument("--restart", action="store_true", help="begin anew, not where the last run was cut off")
 
     def run_from_argv(self, argv: list[str]) -> None:
         """As Django does it, at a low priority, and with few looks for garbage, of which rows leave none."""
@@ -108,7 +111,7 @@ class BackfillCommand(BaseCommand):
             self._name(),
             self._tell,
             dry_run=options["dry_run"],
-            restart=options["restart"],
+            restart=options.get("restart", False),
             is_terminal=self.stderr.isatty(),
         )
         self._log_in_words()

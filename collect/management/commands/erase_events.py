@@ -17,6 +17,7 @@ class Command(BackfillCommand):
     """Erases for good; with --dry-run it says what."""
 
     unit = "rows"
+    has_checkpoint = False
     help = (
         "Erase all events of a client, of a session, or one event, with the rejections of it and what waits in the "
         "spool of this machine. Standard output gets the proof, without personal data. A retry does not bring it back."

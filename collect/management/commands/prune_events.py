@@ -20,6 +20,7 @@ class Command(BackfillCommand):
     """Deletes for good; it says what before, with --dry-run."""
 
     unit = "rows"
+    has_checkpoint = False
     help = (
         "Delete events that were received longer ago than --older-than; or, with the options, rejections, events of "
         "test keys, or the history of keys. An event that is deleted is new when it is sent again."

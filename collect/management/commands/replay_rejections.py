@@ -29,6 +29,7 @@ class Command(BackfillCommand):
     """Exit status 3 where something is still refused."""
 
     unit = "rejections"
+    has_checkpoint = False
     help = (
         "Send kept rejections through the contract again, mended by --set and --rename or by a file. The new event has "
         "the key, address and time of the rejection, which is linked to it; it is never replayed twice."

@@ -235,6 +235,18 @@ def test_stopped_between_two_ranges_it_goes_on_there(source, city, monkeypatch, 
     assert not Checkpoint.objects.exists()
 
 
+def test_restart_begins_anew(source, city, monkeypatch, new_run):
+    monkeypatch.setattr(walk, "SQLITE_RANGE" if databases.is_sqlite() else "RANGE", 2)
+    store(*(factories.arrival(source) for _ in range(5)))
+    stopped = new_run()
+    stopped.stop_asked = True
+    with pytest.raises(Stopped):
+        reenrich_events(Options(), stopped)
+    anew = new_run(restart=True)
+    reenrich_events(Options(), anew)
+    assert +anew.counts == {"unchanged": 2, "changed": 3}
+
+
 MANY = 12_000
 
 
