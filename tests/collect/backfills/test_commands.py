@@ -18,7 +18,7 @@ from keys.models import ApiKey
 from tests import factories, mmdb
 from thrad_events.errors import Code, Refusal
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 
 
 class Terminal(io.StringIO):
@@ -112,7 +112,8 @@ def test_replay_by_options(source, tmp_path):
         call("replay_rejections", "--file", tmp_path / "nowhere")
 
 
-def test_prune_and_erase(source):
+def test_prune_and_erase(source, tmp_path, settings):
+    settings.SPOOL_PATH = str(tmp_path / "spool.sqlite3")
     old = factories.source(ApiKey.objects.get(), received_at=datetime.now(UTC) - timedelta(days=500))
     ingest.write([factories.arrival(old), factories.arrival(source, client_id="ann"), factories.arrival(source)])
     assert "1 events deleted" in call("prune_events", "--older-than", "400d", "--partner", "acme")[1]
