@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Literal
 from uuid import UUID
 
 from django.db import connection, models, transaction
@@ -34,7 +35,7 @@ def walk(
         rest = ordered.filter(id__lte=end) if last is None else ordered.filter(id__lte=end, id__gt=last)
         upto = rest.values_list("id", flat=True)[size - 1 : size].first() or end
         with transaction.atomic():
-            _commit_without_waiting()
+            commit_without_waiting("LOCAL")
             done += change(rest.filter(id__lte=upto))
             last = upto
             run.save({"last": str(last), "end": str(end)}, now=True)
@@ -43,8 +44,11 @@ def walk(
     run.finish()
 
 
-def _commit_without_waiting() -> None:
-    """A range and its checkpoint are lost together or not at all; the end of the run waits for the disk."""
+def commit_without_waiting(scope: Literal["LOCAL", "SESSION"]) -> None:
+    """Let the commits of this transaction, or connection, not wait for the disk; a later one that does covers them.
+
+    Only for what a checkpoint tells to do again when it was lost.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit = off")
+            cursor.execute(f"SET {scope} synchronous_commit = off")

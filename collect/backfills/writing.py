@@ -10,7 +10,7 @@ from typing import Self
 from django.db import connection, connections
 
 from collect import ingest, repetition, store
-from collect.backfills.walk import SQLITE_PAUSE_SECONDS
+from collect.backfills.walk import SQLITE_PAUSE_SECONDS, commit_without_waiting
 from collect.rows import Arrival, Row
 from collect.store import Outcome, Written
 
@@ -71,9 +71,9 @@ class Writers:
         number = 2 if connection.vendor == "postgresql" else 1
         self._threads = [ThreadPoolExecutor(1, "import") for _ in range(number)]
         self._writes = [_Foresight() if dry_run else _Writer() for _ in range(number)]
-        if is_resumable and connection.vendor == "postgresql":
+        if is_resumable:
             for thread in self._threads:
-                thread.submit(_commit_without_waiting).result()
+                thread.submit(commit_without_waiting, "SESSION").result()
 
     def __enter__(self) -> Self:
         return self
@@ -94,8 +94,3 @@ class Writers:
             for part, thread, write in zip(parts, self._threads, self._writes, strict=True)
             if part
         ]
-
-
-def _commit_without_waiting() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = off")

@@ -42,6 +42,13 @@ def forget_browsers():
     Event.objects.update(ua_browser=None, ua_browser_version=None, ua_is_bot=None)
 
 
+def stop_after_one_range(size, run, monkeypatch):
+    monkeypatch.setattr(walk, "SQLITE_RANGE" if databases.is_sqlite() else "RANGE", size)
+    run.stop_asked = True
+    with pytest.raises(Stopped):
+        reenrich_events(Options(), run)
+
+
 def test_reenrich_changes_what_is_different_and_says_how(source, city, new_run, told):
     london = factories.source(factories.key()[0], ip_address="81.2.69.160")
     store(*(factories.arrival(london, user_agent=CURL) for _ in range(3)), factories.arrival(source, event_id="here"))
@@ -133,12 +140,8 @@ def test_reenrich_stops_where_the_geo_database_breaks_meanwhile(source, city, ne
 
 
 def test_reenrich_begins_anew_with_another_geo_database(source, city, new_run, monkeypatch):
-    monkeypatch.setattr(walk, "SQLITE_RANGE" if databases.is_sqlite() else "RANGE", 1)
     store(*(factories.arrival(source) for _ in range(3)))
-    run = new_run()
-    run.stop_asked = True
-    with pytest.raises(Stopped):
-        reenrich_events(Options(), run)
+    stop_after_one_range(1, new_run(), monkeypatch)
     with time_machine.travel(datetime(2027, 1, 1, tzinfo=UTC), tick=False):
         mmdb.write_city(city, {"127.0.0.0/8": mmdb.LONDON})
     geo._file.check()
@@ -236,12 +239,8 @@ def test_stopped_between_two_ranges_it_goes_on_there(source, city, monkeypatch, 
 
 
 def test_restart_begins_anew(source, city, monkeypatch, new_run):
-    monkeypatch.setattr(walk, "SQLITE_RANGE" if databases.is_sqlite() else "RANGE", 2)
     store(*(factories.arrival(source) for _ in range(5)))
-    stopped = new_run()
-    stopped.stop_asked = True
-    with pytest.raises(Stopped):
-        reenrich_events(Options(), stopped)
+    stop_after_one_range(2, new_run(), monkeypatch)
     anew = new_run(restart=True)
     reenrich_events(Options(), anew)
     assert +anew.counts == {"unchanged": 2, "changed": 3}
