@@ -15,18 +15,19 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from collect import rows, shown
+from collect import rows
 from collect.contract import STANDARD_EVENTS
 from collect.models import Event, Rejection, RejectionTally
 from collect.store import Outcome
-from thrad_events.errors import Code
+from runtime.display import on_page
+from runtime.refusals import Code
 
 # A search reads this much of the newest events, which are together in the primary key; an id is found at any age.
 SEARCHED = timedelta(days=7)
 
 
 def _preformatted(text: str) -> SafeString:
-    return format_html('<pre class="verbatim">{}</pre>', shown.on_page(text))
+    return format_html('<pre class="verbatim">{}</pre>', on_page(text))
 
 
 def _json(value: Any) -> SafeString | str:

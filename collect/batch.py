@@ -12,7 +12,7 @@ from collect import contract, rows
 from collect.json_rules import MAX_DEPTH, invalid
 from collect.rows import Arrival, Source
 from collect.store import Outcome, Written
-from thrad_events.errors import Code, Refusal
+from runtime.refusals import Code, Refusal
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_EVENTS = 2_000

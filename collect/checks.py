@@ -9,8 +9,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
 
-from collect import client_ip, geo
+from collect import geo
 from collect.durability import problems
+from runtime import addresses
 
 OLD = timedelta(days=60)
 
@@ -24,7 +25,7 @@ def networks(**_: Any) -> Sequence[CheckMessage]:
 
 def _network_error(name: str, entry: str) -> Error | None:
     try:
-        client_ip.networks([entry])
+        addresses.networks([entry])
     except ValueError:
         return Error(
             f"{name}: {entry!r} is not a network",

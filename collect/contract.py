@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from collect.json_rules import MAX_DEPTH, clean, invalid
-from thrad_events.errors import Code, Refusal
+from runtime.refusals import Code, Refusal
 
 MAX_BODY_BYTES = 1024 * 1024
 MILLISECONDS_FROM = 1e11

@@ -18,7 +18,7 @@ from django.db import Error, connection
 
 from collect import ingest, spool, store
 from collect.spool import Spooled
-from thrad_events import metrics
+from runtime import metrics
 
 logger = logging.getLogger(__name__)
 

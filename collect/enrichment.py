@@ -6,10 +6,11 @@ from typing import Any
 
 from django.conf import settings
 
-from collect import client_ip, geo
+from collect import geo
 from collect.geo import Geo
+from runtime import addresses
 
-_trusted = client_ip.networks(settings.TRUSTED_PROXIES)
+_trusted = addresses.networks(settings.TRUSTED_PROXIES)
 
 
 class Enrichment:
@@ -22,7 +23,7 @@ class Enrichment:
     def ip_address(self) -> str | None:
         """The sender's address, None where it is unknown."""
         forwarded = self._meta.get("HTTP_X_FORWARDED_FOR")
-        return client_ip.resolve(self._meta.get("REMOTE_ADDR", ""), forwarded, _trusted)
+        return addresses.resolve(self._meta.get("REMOTE_ADDR", ""), forwarded, _trusted)
 
     @cached_property
     def geo(self) -> Geo:

@@ -13,15 +13,15 @@ from typing import cast
 from django.db import Error, connection
 
 from collect import contract, ledger, rows, spool, store
-from collect.group import Group
 from collect.ledger import Refused
-from collect.native import off_the_hub
 from collect.rows import Arrival, Source
 from collect.store import Outcome, Written
 from keys import directory
-from thrad_events import metrics
-from thrad_events.circuit import Circuit
-from thrad_events.errors import Code, Unavailable
+from runtime import metrics
+from runtime.circuit import Circuit
+from runtime.group_commit import Group
+from runtime.hub import off_the_hub
+from runtime.refusals import Code, Unavailable
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ stays as it was sent (contract, sections 2 and 3).
 
 import re
 
-from thrad_events.errors import Code, Refusal
+from runtime.refusals import Code, Refusal
 
 MAX_DEPTH = 64
 # PostgreSQL's numeric keeps 16,383 digits after the point; Python's int() is told the same bound in the settings.

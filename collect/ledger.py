@@ -11,7 +11,7 @@ from django.db.models import F
 
 from collect.models import Rejection, RejectionTally
 from collect.rows import Source
-from thrad_events.errors import Refusal
+from runtime.refusals import Refusal
 
 MAX_KEPT_BODY = 64 * 1024
 KEPT_PER_KEY_AND_HOUR = 1_000

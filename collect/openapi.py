@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from collect.batch import MAX_EVENTS
 from collect.contract import STANDARD_EVENTS
 from collect.store import Outcome
-from thrad_events.errors import STATUS, Code
+from runtime.refusals import STATUS, Code
 
 Schema = dict[str, Any]
 

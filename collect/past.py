@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Raw
 
-from collect import client_ip, contract
+from collect import contract
 from collect.contract import NO_YEAR, SentEvent
+from runtime import addresses
 
 
 class PastEvent(SentEvent, forbid_unknown_fields=True, gc=False, kw_only=True):
@@ -57,7 +58,7 @@ _AHEAD = timedelta(days=1)
 
 
 def _address(text: str) -> str | None:
-    address = client_ip.normalise(text)
+    address = addresses.normalise(text)
     if address is None and text.strip():
         raise ValueError("must be an IP address")
     return address

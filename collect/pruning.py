@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import Error, connection
 
 from collect.models import Event
-from collect.native import off_the_hub
+from runtime.hub import off_the_hub
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from collect.contract import SentEvent
 from collect.geo import Geo
 from collect.user_agent import parse as parse_user_agent
 from keys import restrictions
-from thrad_events.errors import Code, Refusal
+from runtime.refusals import Code, Refusal
 
 CHANNEL = "server"
 _EMPTY = Raw(b"{}")

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
 
 from collect import rows
-from collect.native import off_the_hub
 from collect.rows import Arrival, Row
+from runtime.hub import off_the_hub
 
 ALIAS = "spool"
 

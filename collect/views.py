@@ -15,8 +15,8 @@ from collect.store import Outcome
 from collect.wire import Received
 from keys import limits, refusals
 from keys.models import ApiKey
-from thrad_events import errors
-from thrad_events.errors import Refusal
+from runtime import answers
+from runtime.refusals import Refusal
 
 
 class SenderView(APIView):
@@ -37,7 +37,7 @@ class SenderView(APIView):
                 _, request.auth = authenticator.authenticate(request)  # type: ignore[arg-type,attr-defined,misc]
             return self.post(request)
         except Exception as error:  # the boundary: no fault of ours may become a 500
-            return errors.exception_handler(error, {"request": request, "view": self})
+            return answers.exception_handler(error, {"request": request, "view": self})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Answer an authenticated POST; whatever is raised becomes an error."""

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest
 from gunicorn.http.errors import ParseException
 
-from thrad_events.errors import Code, Refusal
+from runtime.gunicorn.bodies import leave_unread
+from runtime.refusals import Code, Refusal
 
 # Of a body over the cap this much is read, for the operator to see what it was.
 _GLIMPSE = 64 * 1024
@@ -65,8 +66,8 @@ def _read(meta: dict[str, Any], limit: int) -> Received:
         # The framing broke in the middle; where the next request would start is unknown.
         return Received(b"", _incomplete())
     if max(declared or 0, len(body)) > limit:
-        # Gunicorn is told that the rest stays unread, or it would read all of it before the next request.
-        stream.failed = True
+        # Else the worker would read on before the next request.
+        leave_unread(stream)
         return Received(body, _too_large(limit))
     return Received(body, None if declared in (None, len(body)) else _incomplete())
 

@@ -11,19 +11,15 @@ from rest_framework.request import Request
 
 from keys import crypto, directory, refusals, restrictions
 from keys.models import ApiKey
-from thrad_events.errors import Code, Refusal
+from runtime.refusals import SCHEME, InvalidKey, MissingToken, Refusal
 
-SCHEME = "Bearer"
 # A bearer credential anywhere in the header, also behind the comma by which WSGI joins two headers.
 BEARER = re.compile(r"(?:^|,)[ \t]*bearer[ \t]+[^ \t,]", re.IGNORECASE)
 
 
 def _refusal(header: str) -> Refusal:
     """The answer to a header that opens nothing (contract, section 2)."""
-    headers = {"WWW-Authenticate": SCHEME}
-    if BEARER.search(header):
-        return Refusal(Code.INVALID_KEY, "Invalid API key", headers=headers)
-    return Refusal(Code.MISSING_TOKEN, "Missing bearer token", headers=headers)
+    return InvalidKey() if BEARER.search(header) else MissingToken()
 
 
 def _find(raw_key: str, request: Request) -> ApiKey | None:

@@ -23,8 +23,8 @@ from django.db import connection
 from django.db.models import F
 
 from keys.models import ApiKey
-from thrad_events import metrics
-from thrad_events.errors import Unavailable
+from runtime import metrics
+from runtime.refusals import Unavailable
 
 logger = logging.getLogger(__name__)
 

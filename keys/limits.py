@@ -14,8 +14,8 @@ import redis
 from django.conf import settings
 
 from keys.models import ApiKey
-from thrad_events.circuit import Circuit
-from thrad_events.errors import Code, Refusal
+from runtime.circuit import Circuit
+from runtime.refusals import Code, Refusal
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from collect import client_ip, durability, geo, spool
-from thrad_events.metrics import exposition
+from collect import durability, geo, spool
+from runtime import addresses
+from runtime.metrics import exposition
 
 # The share of the spool's bound from which another event may not fit.
 FULL = 0.97
@@ -54,8 +55,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """
     address: str | None = request.enrichment.ip_address  # type: ignore[attr-defined]  # EnrichmentMiddleware's
     is_hidden = "HTTP_X_FORWARDED_FOR" in request.META and not settings.TRUSTED_PROXIES
-    allowed = client_ip.networks(settings.METRICS_ALLOW)
-    if address is None or is_hidden or not client_ip.is_within(address, allowed):
+    allowed = addresses.networks(settings.METRICS_ALLOW)
+    if address is None or is_hidden or not addresses.is_within(address, allowed):
         raise PermissionDenied
     return HttpResponse(exposition(_Now()), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 

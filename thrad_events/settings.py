@@ -10,6 +10,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
+from keys import crypto
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # The contract takes integers of 5,000 digits (`collect/contract.py` has the limit); Python's own is 4,300.
@@ -49,7 +51,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "thrad_events.middleware.RequestIdMiddleware",
+    "runtime.request_id.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -71,7 +73,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 # The one rule for addresses, through TRUSTED_PROXIES.
 AXES_CLIENT_IP_CALLABLE = "collect.middleware.client_address"
-AXES_LOCKOUT_CALLABLE = "thrad_events.errors.locked_out"
+AXES_LOCKOUT_CALLABLE = "thrad_events.error_pages.locked_out"
 AXES_RESET_ON_SUCCESS = True
 # Who logs in successfully is in Django's own table; a second record of people is none of ours.
 AXES_DISABLE_ACCESS_LOG = True
@@ -126,7 +128,7 @@ def database(url: str) -> dict[str, Any]:
     options = SQLITE_OPTIONS if config["ENGINE"].endswith("sqlite3") else POSTGRES_OPTIONS
     config["OPTIONS"] = {**options, **config.get("OPTIONS", {})}
     if config["ENGINE"] == "django.db.backends.postgresql":
-        config["ENGINE"] = "thrad_events.postgresql"
+        config["ENGINE"] = "runtime.postgresql"
     return config
 
 
@@ -182,7 +184,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "thrad_events.errors.exception_handler",
+    "EXCEPTION_HANDLER": "runtime.answers.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
 
@@ -246,7 +248,7 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "thrad_events.logs.JsonFormatter"}},
+    "formatters": {"json": {"()": "runtime.logs.JsonFormatter", "secret": crypto.SECRET}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # Django would log every 4xx as a warning besides our own line.

@@ -22,8 +22,9 @@ _django: WSGIHandler = get_wsgi_application()
 
 from collect.middleware import EnrichmentMiddleware  # noqa: E402
 from collect.views import SenderView  # noqa: E402
-from thrad_events.errors import Code, Refusal, respond  # noqa: E402
-from thrad_events.middleware import RequestIdMiddleware  # noqa: E402
+from runtime.answers import respond  # noqa: E402
+from runtime.refusals import Code, Refusal  # noqa: E402
+from runtime.request_id import RequestIdMiddleware  # noqa: E402
 
 View = Callable[[HttpRequest], HttpResponse]
 

@@ -10,11 +10,12 @@ import msgspec
 from django.db import models
 from msgspec import Meta
 
-from collect import client_ip, contract, past
+from collect import contract, past
 from collect.json_rules import clean, invalid
 from collect.models import Event
 from collect.rows import Row
 from keys import crypto
+from runtime import addresses
 
 # The columns that are named otherwise in the file: whose the event is, and the prefix of its key.
 NAMES = {"partner_id": "partner", "api_key_id": "api_key"}
@@ -104,7 +105,7 @@ def _settle(event: Any) -> dict[str, list[str]]:
             errors[name] = [str(error)]
     # PostgreSQL writes some addresses otherwise than they are stored: `::5` as `::0.0.0.5`.
     if event.ip_address is not None:
-        event.ip_address = client_ip.normalise(event.ip_address)
+        event.ip_address = addresses.normalise(event.ip_address)
         if event.ip_address is None:
             errors["ip_address"] = ["must be an IP address"]
     if event.api_key is not None and event.api_key.startswith(crypto.TEST) != event.is_test:

@@ -20,7 +20,7 @@ from collect.backfills.reading import Record, too_large
 from collect.rows import Arrival, Row
 from keys import history, lifecycle
 from keys.models import ApiKey, Partner
-from thrad_events.errors import Refusal
+from runtime.refusals import Refusal
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):

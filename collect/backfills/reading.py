@@ -18,7 +18,7 @@ import zstandard
 
 from collect import contract
 from collect.backfills import tables
-from thrad_events.errors import Code, Refusal
+from runtime.refusals import Code, Refusal
 
 FORMATS = ("ndjson", "json", "csv", "parquet")
 _SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".parquet": "parquet"}

@@ -20,7 +20,7 @@ from collect.models import Rejection
 from collect.rows import Arrival
 from collect.store import Outcome
 from keys.models import ApiKey
-from thrad_events.errors import Refusal
+from runtime.refusals import Refusal
 
 REPLAYED, EARLIER, CUT = "replayed", "replayed before", "left: the body was kept in part only"
 GONE = "pruned or erased meanwhile"

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from collect import shown
 from collect.models import Checkpoint
+from runtime import display
 
 SAVED_EVERY_SECONDS = 1.0
 # Between two lines on what is no terminal; on a terminal the one line is written anew.
@@ -55,7 +55,7 @@ class Run:
 
     def tell(self, line: str) -> None:
         """Say something beside the progress, on one line whatever somebody sent stands in it."""
-        line = shown.on_terminal(line)
+        line = display.on_terminal(line)
         self._tell(f"\r\x1b[K{line}\n" if self._is_terminal else f"{line}\n")
 
     # --- where to go on ---------------------------------------------------------------------------

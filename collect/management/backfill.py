@@ -22,9 +22,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from collect import shown
 from collect.backfills.files import private
 from collect.backfills.run import BackfillError, Run, Stopped
+from runtime import display
 
 LEFT = 3
 # Live traffic comes first: a backfill takes what processors it leaves.
@@ -124,7 +124,7 @@ class BackfillCommand(BaseCommand):
             run.tell("Stopped. Run the same command again to go on from here.")
             sys.exit(128 + caught[0] if caught else 1)
         except (BackfillError, Error, OSError) as error:
-            reason = shown.on_terminal(str(error).strip().rstrip("."))
+            reason = display.on_terminal(str(error).strip().rstrip("."))
             if not run.counts:
                 raise CommandError(reason) from error
             run.summary(self.unit)

@@ -7,8 +7,8 @@ import pytest
 from collect import ingest, ledger, store
 from collect.models import Event, Rejection
 from keys.models import ApiKey
+from runtime.refusals import Code, Refusal
 from tests import factories
-from thrad_events.errors import Code, Refusal
 
 pytestmark = pytest.mark.django_db
 

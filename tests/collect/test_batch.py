@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from collect import batch
 from collect.models import Event, Rejection
+from runtime.refusals import Code, Refusal
 from tests import factories
-from thrad_events.errors import Code, Refusal
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collect import contract
-from thrad_events.errors import Code, Refusal
+from runtime.refusals import Code, Refusal
 
 IDS = ("session_id", "client_id", "click_id", "impression_id", "bid_id")
 TEXTS = ("page_url", "referrer", "user_agent")

@@ -21,6 +21,6 @@ def test_enrichment_looks_up_when_asked_and_once(monkeypatch, rf):
 
 
 def test_enrichment_believes_trusted_proxies(monkeypatch, rf):
-    monkeypatch.setattr(enrichment, "_trusted", enrichment.client_ip.networks(["203.0.113.0/24"]))
+    monkeypatch.setattr(enrichment, "_trusted", enrichment.addresses.networks(["203.0.113.0/24"]))
     request = rf.get("/", REMOTE_ADDR="203.0.113.7", HTTP_X_FORWARDED_FOR="192.0.2.9, 198.51.100.1")
     assert enrichment.Enrichment(request.META).ip_address == "198.51.100.1"

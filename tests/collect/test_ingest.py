@@ -6,8 +6,8 @@ from django.db import OperationalError
 from collect import contract, ingest, ledger, rows, spool, store
 from collect.models import Event, Rejection
 from collect.store import Outcome, Written
+from runtime.refusals import Unavailable
 from tests import factories
-from thrad_events.errors import Unavailable
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 

@@ -7,7 +7,7 @@ from time import process_time
 import pytest
 
 from collect import json_rules
-from thrad_events.errors import Code, Refusal
+from runtime.refusals import Code, Refusal
 
 
 @pytest.mark.parametrize(

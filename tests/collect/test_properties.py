@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from collect import contract, rows, store
 from collect.models import Event
+from runtime.refusals import Code, Refusal
 from tests import factories
-from thrad_events.errors import Code, Refusal
 
 LIMITS = {
     **dict.fromkeys(("event_name", "tag_id", "event_id"), 255),

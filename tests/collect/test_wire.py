@@ -6,7 +6,7 @@ import io
 import pytest
 
 from collect import wire
-from thrad_events.errors import Code
+from runtime.refusals import Code
 
 LIMIT = 1_000
 

@@ -57,4 +57,4 @@ def test_server_logs_json_alone(migrated):
         server.request("GET", "/nowhere")
         lines = [json.loads(line) for line in server.log.splitlines()]
     assert {"level", "logger", "message", "time"} <= set.intersection(*(set(line) for line in lines))
-    assert {line["logger"] for line in lines} >= {"gunicorn.error", "thrad_events.errors"}
+    assert {line["logger"] for line in lines} >= {"gunicorn.error", "runtime.answers"}

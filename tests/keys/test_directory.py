@@ -11,9 +11,9 @@ from django.utils import timezone
 from keys import directory as module
 from keys.directory import Directory
 from keys.models import ApiKey, KeyChange, Partner
+from runtime.refusals import Unavailable
 from tests.keys import factories
 from tests.keys.conftest import failing
-from thrad_events.errors import Unavailable
 
 pytestmark = pytest.mark.django_db
 

@@ -15,8 +15,8 @@ from collect.backfills.run import Run
 from collect.management import backfill
 from collect.models import Event, Rejection
 from keys.models import ApiKey
+from runtime.refusals import Code, Refusal
 from tests import factories, mmdb
-from thrad_events.errors import Code, Refusal
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 

@@ -12,9 +12,9 @@ import pytest
 from collect import ingest, ledger
 from collect.models import Event
 from keys.models import Partner
+from runtime.refusals import Code, Refusal
 from tests import databases, factories, mmdb
 from tests.server import ROOT
-from thrad_events.errors import Code, Refusal
 
 # Rejections are shown by their ids.
 pytestmark = pytest.mark.django_db(transaction=True, reset_sequences=True)

@@ -21,9 +21,9 @@ from collect.backfills.replaying import read_bodies, replay_rejections
 from collect.backfills.run import BackfillError
 from collect.models import ErasedEvent, Erasure, Event, Rejection, RejectionTally
 from keys.models import KeyChange
+from runtime.refusals import Code, Refusal
 from tests import factories
 from tests.collect.backfills.conftest import send_beside
-from thrad_events.errors import Code, Refusal
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 

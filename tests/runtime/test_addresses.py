@@ -2,9 +2,9 @@
 
 import pytest
 
-from collect import client_ip
+from runtime import addresses
 
-TRUSTED = client_ip.networks(["10.0.0.0/8", "fd00::/8", "127.0.0.1"])
+TRUSTED = addresses.networks(["10.0.0.0/8", "fd00::/8", "127.0.0.1"])
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ TRUSTED = client_ip.networks(["10.0.0.0/8", "fd00::/8", "127.0.0.1"])
     ],
 )
 def test_address_is_normalised_or_unknown(sent, kept):
-    assert client_ip.normalise(sent) == kept
+    assert addresses.normalise(sent) == kept
 
 
 @pytest.mark.parametrize(
@@ -53,13 +53,13 @@ def test_address_is_normalised_or_unknown(sent, kept):
     ],
 )
 def test_right_most_untrusted_hop_is_the_sender(peer, forwarded, address):
-    assert client_ip.resolve(peer, forwarded, TRUSTED) == address
+    assert addresses.resolve(peer, forwarded, TRUSTED) == address
 
 
 def test_nothing_is_trusted_by_default():
-    assert client_ip.resolve("127.0.0.1", "198.51.100.1", ()) == "127.0.0.1"
+    assert addresses.resolve("127.0.0.1", "198.51.100.1", ()) == "127.0.0.1"
 
 
 def test_network_that_is_none_is_named():
     with pytest.raises(ValueError, match=r"10\.0\.0\.0/99"):
-        client_ip.networks(["10.0.0.0/8", "10.0.0.0/99"])
+        addresses.networks(["10.0.0.0/8", "10.0.0.0/99"])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from thrad_events import logs
+from runtime import logs
 
 # What a caller may send as its own id: anything else could break a log line or a header.
 SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")

@@ -7,13 +7,8 @@ from django.core.exceptions import SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404
 
-from thrad_events import errors
-from thrad_events.errors import STATUS, Code, Refusal, Unavailable
-
-
-def test_every_code_has_a_status_below_500_or_is_a_503():
-    assert set(STATUS) == set(Code)
-    assert all(400 <= status < 500 or status == 503 for status in STATUS.values())
+from runtime import answers
+from runtime.refusals import Code, Refusal
 
 
 @pytest.mark.parametrize(
@@ -27,7 +22,7 @@ def test_every_code_has_a_status_below_500_or_is_a_503():
     ],
 )
 def test_whatever_was_raised_is_a_refusal_that_tells_nothing_of_ours(raised, code):
-    refusal = errors.as_refusal(raised)
+    refusal = answers.as_refusal(raised)
     assert refusal.code is code
     for secret in ("secret", "details", "internal", "surprise"):
         assert secret not in refusal.detail
@@ -36,7 +31,7 @@ def test_whatever_was_raised_is_a_refusal_that_tells_nothing_of_ours(raised, cod
 def test_answer_has_the_shape_and_the_headers(rf):
     request = rf.get("/")
     request.request_id = "r1"
-    answer = errors.respond(request, Refusal(Code.INVALID_EVENT, "a: b", errors={"a": ["b"]}, headers={"X": "y"}))
+    answer = answers.respond(request, Refusal(Code.INVALID_EVENT, "a: b", errors={"a": ["b"]}, headers={"X": "y"}))
     assert (answer.status_code, answer["X"]) == (400, "y")
     assert json.loads(answer.content) == {
         "detail": "a: b",
@@ -44,12 +39,6 @@ def test_answer_has_the_shape_and_the_headers(rf):
         "errors": {"a": ["b"]},
         "request_id": "r1",
     }
-
-
-def test_our_failure_is_a_503_that_may_be_tried_again(rf):
-    answer = errors.server_error(rf.get("/api/collect"))
-    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
-    assert Unavailable().headers == {"Retry-After": "2"}
 
 
 @pytest.mark.django_db
@@ -67,17 +56,3 @@ def test_surprise_in_a_view_is_a_503_and_logged_whole(client, monkeypatch, caplo
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert "a surprise" in caplog.text
     assert raw_key not in caplog.text
-
-
-@pytest.mark.django_db
-def test_person_in_the_console_gets_a_page(client, admin_client):
-    answer = admin_client.get("/admin/nothing/")
-    assert answer.status_code == 404
-    assert answer["Content-Type"].startswith("text/html")
-    assert b"Not found" in answer.content
-    assert client.get("/nothing").json()["code"] == "not_found"
-
-
-def test_forbidden_and_bad_requests_have_the_shape(rf):
-    assert errors.permission_denied(rf.get("/x"), errors.PermissionDenied()).status_code == 403
-    assert errors.bad_request(rf.get("/x"), SuspiciousOperation("x")).status_code == 400

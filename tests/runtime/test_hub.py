@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from collect import native
+from runtime import hub
 
 UNDER_GEVENT = """
 from gevent import monkey
@@ -11,27 +11,27 @@ monkey.patch_all()
 import threading, time
 import gevent
 from gevent.threadpool import ThreadPool
-from collect import native
+from runtime import hub
 
 sleep = monkey.get_original("time", "sleep")
 ident = monkey.get_original("threading", "get_ident")
-assert native.is_gevent()
+assert hub.is_gevent()
 ticks = []
 gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(20)])
-wait = native.off_the_hub(lambda seconds: (sleep(seconds), ident())[1])
+wait = hub.off_the_hub(lambda seconds: (sleep(seconds), ident())[1])
 threads = {wait(0.1), wait(0.1)}
 assert len(threads) == 1 and ident() not in threads, threads
 assert len(ticks) > 3, "the hub stood still"
 try:
-    native.off_the_hub(lambda: 1 / 0)()
+    hub.off_the_hub(lambda: 1 / 0)()
 except ZeroDivisionError:
     print("fine")
 """
 
 
 def test_without_gevent_the_function_is_left_as_it_is():
-    assert not native.is_gevent()
-    assert native.off_the_hub(len) is len
+    assert not hub.is_gevent()
+    assert hub.off_the_hub(len) is len
 
 
 def test_under_gevent_it_runs_in_one_real_thread_and_the_hub_goes_on():

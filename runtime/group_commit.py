@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from thrad_events.errors import Unavailable
+from runtime.refusals import Unavailable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -2,16 +2,19 @@
 
 import json
 import logging
+import re
 
 import pytest
 
-from thrad_events import logs
+from runtime import logs
+
+SECRET = re.compile("(public)_[a-z]+")
 
 
 def formatted(**extra):
     record = logging.LogRecord("app", logging.INFO, "path", 1, "hello %s", ("you",), None)
     record.__dict__.update(extra)
-    return json.loads(logs.JsonFormatter().format(record))
+    return json.loads(logs.JsonFormatter(SECRET).format(record))
 
 
 def test_line_is_one_json_object():
@@ -30,6 +33,10 @@ def test_line_has_the_id_of_the_request_and_not_the_request():
         logs.request_id.reset(token)
 
 
+def test_line_has_no_more_of_a_secret_than_its_first_group():
+    assert formatted(path="/x/public_hidden?")["path"] == "/x/public_[removed]?"
+
+
 @pytest.mark.django_db
 def test_refusal_is_logged_with_its_fields_and_without_body_or_key(client, caplog):
     from tests import factories  # noqa: PLC0415  # needs the database's models
@@ -42,7 +49,7 @@ def test_refusal_is_logged_with_its_fields_and_without_body_or_key(client, caplo
             content_type="application/json",
             headers={"Authorization": f"Bearer {raw_key}", "X-Request-Id": "r9"},
         )
-    (record,) = [record for record in caplog.records if record.name == "thrad_events.errors"]
+    (record,) = [record for record in caplog.records if record.name == "runtime.answers"]
     assert (record.status, record.code, record.fields) == (400, "invalid_event", ["event_id", "event_name"])
     everything = str([record.__dict__ for record in caplog.records])
     assert "secret" not in everything

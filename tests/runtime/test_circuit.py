@@ -2,7 +2,7 @@
 
 import pytest
 
-from thrad_events.circuit import Circuit
+from runtime.circuit import Circuit
 
 
 class Clock:

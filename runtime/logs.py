@@ -6,16 +6,17 @@ from contextvars import ContextVar
 
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
-# A key that a sender put where it does not belong, such as a path; its public prefix stays, to find it by.
-_RAW_KEY = re.compile(r"(thrad_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]+")
-
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 class JsonFormatter(BaseJsonFormatter):
-    """Timestamp, level, logger, message, request id, and whatever the call gave as `extra`."""
+    """Timestamp, level, logger, message, request id, and whatever the call gave as `extra`.
 
-    def __init__(self) -> None:
+    `secret` finds what no line may show, wherever a sender put it; its first group is what stays of it.
+    """
+
+    def __init__(self, secret: re.Pattern[str]) -> None:
+        self._secret = secret
         super().__init__(
             "{levelname}{name}{message}",
             style="{",
@@ -24,8 +25,8 @@ class JsonFormatter(BaseJsonFormatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without the secret of any key, wherever in it one stands."""
-        return _RAW_KEY.sub(r"\1_[removed]", super().format(record))
+        """Return the line without any secret."""
+        return self._secret.sub(r"\1_[removed]", super().format(record))
 
     def process_log_record(self, log_data: dict[str, object]) -> dict[str, object]:
         """Add the request's id where a request is being served."""

@@ -5,8 +5,8 @@ from queue import Queue
 
 import pytest
 
-from collect.group import Group
-from thrad_events.errors import Unavailable
+from runtime.group_commit import Group
+from runtime.refusals import Unavailable
 
 SECONDS = 10
 

@@ -1,0 +1,1 @@
+"""The parts of gunicorn that this server replaces (docs/decisions/0008)."""

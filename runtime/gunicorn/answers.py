@@ -1,0 +1,48 @@
+"""Answers in the API's shape of errors to bytes that never become a request, as whole HTTP messages."""
+
+import json
+from http import HTTPStatus
+
+from gunicorn.http import errors
+
+from runtime.refusals import Code, InvalidKey, Refusal, Unavailable
+
+# The answer to each kind of unreadable request. A kind that is not listed here is our own failure.
+STATUS_OF: dict[type[BaseException], int] = {
+    errors.LimitRequestLine: 414,
+    errors.LimitRequestHeaders: 431,
+    errors.UnsupportedTransferCoding: 501,
+    errors.ExpectationFailed: 417,
+    errors.ParseException: 400,
+}
+
+
+def status_of(error: BaseException) -> int:
+    """Return the status that tells a client of `error`, which gunicorn raised while it read a request."""
+    if isinstance(error, errors.InvalidHeader) and error.hdr == "AUTHORIZATION":
+        # A key with a character in it that no header can have is no key (contract, section 2).
+        return HTTPStatus.UNAUTHORIZED
+    return next((status for kind, status in STATUS_OF.items() if isinstance(error, kind)), 503)
+
+
+def message(status: int, request_id: str) -> bytes:
+    """Return the whole HTTP answer with this status; the connection ends behind it."""
+    refusal = _refusal(status)
+    body = json.dumps(refusal.as_json(request_id))
+    head = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "Connection: close",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        f"X-Request-Id: {request_id}",
+        *(f"{name}: {value}" for name, value in refusal.headers.items()),
+    ]
+    return "\r\n".join([*head, "", body]).encode()
+
+
+def _refusal(status: int) -> Refusal:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return InvalidKey()
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return Unavailable()
+    return Refusal(Code.BAD_REQUEST, HTTPStatus(status).phrase)

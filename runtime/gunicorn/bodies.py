@@ -1,0 +1,75 @@
+"""Reads a client's bytes within bounds of time and size, also those that the application leaves unread."""
+
+import socket
+import time
+from contextlib import suppress
+from typing import Any, Protocol
+
+import gevent
+from gunicorn.http import errors
+
+# A whole body has to arrive in this time, so that a client which sends one byte a second cannot hold a connection
+# for ever. 8 MiB, the largest batch, need 2.2 Mbit/s.
+BODY_SECONDS = 30.0
+# After an answer that ends the connection, the client is read from for this long and up to this many bytes.
+LINGER_SECONDS = 2.0
+LINGER_STEP = 64 * 1024
+LINGER_BYTES = 16 * 1024 * 1024
+# Up to this many unread bytes of a body are discarded; behind a longer rest the connection ends.
+LEFT_BYTES = 64 * 1024
+
+
+class Body(Protocol):
+    """A request's body as gunicorn hands it to the application; `failed` ends the connection behind the answer."""
+
+    failed: bool
+
+    def read(self, size: int | None = None) -> bytes:
+        """Read up to `size` bytes. Raises OSError or ParseException where the framing breaks."""
+
+
+class BoundedSocket:
+    """A client's socket whose reads must all be over by a given moment."""
+
+    def __init__(self, sock: Any, seconds: float) -> None:
+        self._sock = sock
+        self._until = time.monotonic() + seconds
+
+    def recv(self, size: int) -> bytes:
+        """Return what has arrived. Raises TimeoutError when the time is up."""
+        self._sock.settimeout(max(self._until - time.monotonic(), 0.001))
+        try:
+            # Without this a client that always has more to send would keep the other clients from their turn.
+            gevent.sleep(0)
+            data: bytes = self._sock.recv(size)
+            return data
+        finally:
+            self._sock.settimeout(None)
+
+
+def leave_unread(body: Body) -> None:
+    """Tell the worker not to read the rest of `body`; the connection then ends behind the answer."""
+    body.failed = True
+
+
+def discard_rest(body: Body) -> None:
+    """Discard up to `LEFT_BYTES` of an unread body and mark a longer one as failed, which closes the connection.
+
+    Gunicorn itself would read all of it, in small steps, however much a client sends.
+    """
+    if body.failed:
+        return
+    try:
+        body.failed = len(body.read(LEFT_BYTES + 1)) > LEFT_BYTES
+    except (OSError, errors.ParseException):
+        body.failed = True
+
+
+def linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:
+    """Read on for a moment before closing: a client that is still sending would lose the answer to a reset."""
+    with suppress(OSError), gevent.Timeout(seconds, False):
+        sock.shutdown(socket.SHUT_WR)
+        for _ in range(LINGER_BYTES // LINGER_STEP):
+            if not sock.recv(LINGER_STEP):
+                return
+            gevent.sleep(0)

@@ -1,0 +1,150 @@
+"""Gunicorn's gevent worker with bounds: on the time of a body, on connections, and on a stop.
+
+A slow or idle client must cost a greenlet and nothing else. Three things of gunicorn are replaced here, each with its
+price in docs/decisions/0008: how it asks for its settings, how it waits for a request, and how it writes the date.
+"""
+
+import logging
+import socket
+import time
+import uuid
+from contextlib import suppress
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Any
+
+import gevent
+from gunicorn import util
+from gunicorn.workers.ggevent import GeventWorker
+
+from runtime.gunicorn import answers
+from runtime.gunicorn.bodies import BODY_SECONDS, LINGER_SECONDS, BoundedSocket, discard_rest, linger
+
+# A connection that has been idle for longer is closed when the worker is told to stop.
+FAREWELL_SECONDS = 1.0
+# Connections that a worker serves; more are told 503 at the door. This is below `worker_connections`: what exceeds
+# that number, gunicorn leaves waiting outside.
+MAX_CLIENTS = 800
+# How long a client that is shed is read from after its answer. There are many of those at a time.
+SHED_LINGER_SECONDS = 0.2
+
+
+class Waiting:
+    """The wait for a request's head on a connection, which counts as idle meanwhile."""
+
+    def __init__(self, client: Any, idle_since: dict[Any, float]) -> None:
+        self._client = client
+        self._idle_since = idle_since
+
+    def __enter__(self) -> None:
+        self._idle_since[self._client] = time.monotonic()
+
+    def __exit__(self, *_raised: object) -> None:
+        self._idle_since.pop(self._client, None)
+
+
+class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Limits the time of a body, sheds what is too much, and stops without waiting for idle connections."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clients: dict[gevent.Greenlet, Waiting] = {}
+        self._idle_since: dict[Any, float] = {}
+        self._is_quitting = False
+        # Gunicorn reads some forty settings a request, each through two Python calls. As attributes they cost nothing.
+        self.cfg.__dict__.update((name, setting.get()) for name, setting in self.cfg.settings.items())
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serve a connection in a greenlet of its own; shed it where there are too many that are not idle."""
+        if len(self._clients) >= MAX_CLIENTS and not self._close_the_most_idle():
+            self._shed(client)
+            return
+        self._clients[gevent.getcurrent()] = Waiting(client, self._idle_since)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            del self._clients[gevent.getcurrent()]
+
+    def timeout_ctx(self) -> Waiting:
+        """Return the context in which gunicorn waits for the head of a request, the first or the next.
+
+        `notify` ends that wait in time, for all connections at once. Gunicorn's own sets a timer for every request.
+        """
+        return self._clients[gevent.getcurrent()]
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Serve a request, whose body is read through `req.unreader`."""
+        req.unreader.sock = BoundedSocket(sock, BODY_SECONDS)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            req.unreader.sock = BoundedSocket(sock, LINGER_SECONDS)
+            discard_rest(req.body)
+            req.unreader.sock = sock
+            if req.body.failed:
+                linger(sock)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer bytes that never became a request, or one that broke before the application."""
+        status = answers.status_of(exc)
+        request_id = uuid.uuid4().hex
+        self.log.log(
+            logging.ERROR if status == 503 else logging.INFO,
+            "unreadable request",
+            extra={"status": status, "reason": type(exc).__name__, "request_id": request_id},
+            exc_info=exc if status == 503 else None,
+        )
+        with suppress(OSError):
+            client.sendall(answers.message(status, request_id))
+            linger(client)
+
+    def notify(self) -> None:
+        """Close idle connections; called once a second, also while a stopping worker waits for its connections."""
+        super().notify()
+        self._close_idle(self.cfg.keepalive if self.alive else FAREWELL_SECONDS)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """Stop at the first of two signals: Ctrl-C sends one, and the master another."""
+        if not self._is_quitting:
+            self._is_quitting = True
+            super().handle_quit(sig, frame)
+
+    def _close_the_most_idle(self) -> bool:
+        """Make room by ending the connection that has waited longest; return False where none has waited for long."""
+        client, since = next(iter(self._idle_since.items()), (None, 0.0))
+        if client is None or time.monotonic() - since < FAREWELL_SECONDS:
+            return False
+        del self._idle_since[client]
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RD)
+        return True
+
+    def _shed(self, client: Any) -> None:
+        """Answer 503 at once: whoever waited in a queue before the door would learn it too late to try elsewhere."""
+        request_id = uuid.uuid4().hex
+        self.log.warning("too many connections", extra={"status": 503, "request_id": request_id})
+        with suppress(OSError):
+            client.sendall(answers.message(503, request_id))
+            linger(client, SHED_LINGER_SECONDS)
+        with suppress(OSError):
+            client.close()
+
+    def _close_idle(self, seconds: float) -> None:
+        """Stop reading from clients silent for so long. A request that has reached this machine is still served."""
+        latest = time.monotonic() - seconds
+        for client in [client for client, since in self._idle_since.items() if since < latest]:
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RD)
+
+
+@lru_cache(maxsize=1)
+def _date_of(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def _http_date(timestamp: float | None = None) -> str:
+    return _date_of(int(time.time() if timestamp is None else timestamp))
+
+
+# Gunicorn puts the date together anew for every answer; it changes once a second.
+util.http_date = _http_date
