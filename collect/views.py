@@ -6,10 +6,11 @@ from typing import cast
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from rest_framework.exceptions import MethodNotAllowed
+from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from collect import batch, contract, ingest, ledger, openapi, rows, wire
-from collect.enrichment import Enrichment
+from collect.middleware import EnrichedRequest
 from collect.rows import Arrival, Row, Source
 from collect.store import Outcome
 from collect.wire import Received
@@ -19,10 +20,18 @@ from runtime import answers
 from runtime.refusals import Refusal
 
 
+class SenderRequest(EnrichedRequest):
+    """A request that a key has opened the door to. A type to cast to; nobody makes one."""
+
+    # Set by `SenderView.dispatch`, as DRF does.
+    auth: ApiKey
+
+
 class SenderView(APIView):
     """A view for senders' backends: POST with a key, and DRF's cycle without what such a view has no use for.
 
-    No content to negotiate, no parsers, versions or throttles: they would cost more than the event itself.
+    No content to negotiate, no parsers, versions or throttles: they would cost more than the event itself
+    (docs/decisions/0009).
     """
 
     http_method_names = ["post"]
@@ -32,22 +41,22 @@ class SenderView(APIView):
         try:
             if request.method != "POST":
                 raise MethodNotAllowed(str(request.method))
+            sent = cast(SenderRequest, request)
             for authenticator in self.get_authenticators():
-                # Our authenticators read `META` alone, which Django's own request has too.
-                _, request.auth = authenticator.authenticate(request)  # type: ignore[arg-type,attr-defined,misc]
-            return self.post(request)
+                # Ours reads what Django's own request has too.
+                if (found := authenticator.authenticate(cast(Request, request))) is not None:
+                    sent.auth = found[1]
+            return self.post(sent)
         except Exception as error:  # the boundary: no fault of ours may become a 500
             return answers.exception_handler(error, {"request": request, "view": self})
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: SenderRequest) -> HttpResponse:
         """Answer an authenticated POST; whatever is raised becomes an error."""
         raise NotImplementedError
 
-    def source(self) -> Source:
-        """Who sends, from where, and when: the one reading of the clock."""
-        key = cast(ApiKey, self.request.auth)
-        seen: Enrichment = self.request.enrichment  # type: ignore[attr-defined]  # EnrichmentMiddleware's
-        meta = self.request.META
+    def source(self, request: SenderRequest) -> Source:
+        """Say who sends, from where, and when: the one reading of the clock."""
+        key, seen, meta = request.auth, request.enrichment, request.META
         return Source(
             partner_id=key.partner_id,
             api_key_id=key.pk,
@@ -60,12 +69,11 @@ class SenderView(APIView):
             tags=key.tags,
         )
 
-    def spend(self, source: Source, events: int) -> Mapping[str, str]:
-        """Take `events` of what the key may send; the headers that say what is left, none where there is no limit.
+    def spend(self, key: ApiKey, source: Source, events: int) -> Mapping[str, str]:
+        """Take `events` of what the key may send; return the headers that say what is left, none without a limit.
 
         Raises Refusal (429) where they do not fit.
         """
-        key = cast(ApiKey, self.request.auth)
         if not key.is_limited:
             return {}
         try:
@@ -80,17 +88,16 @@ class CollectView(SenderView):
     """`POST /api/collect`: one event, answered 204 only when it is durable."""
 
     @openapi.collect
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: SenderRequest) -> HttpResponse:
         """Store the event of the body (contract, section 1); keep a refused one for the operator."""
-        source, received = self.source(), wire.receive(request, contract.MAX_BODY_BYTES)
-        left = self.spend(source, 1)
-        request_id: str = request.request_id  # type: ignore[attr-defined]  # RequestIdMiddleware's
+        source, received = self.source(request), wire.receive(request, contract.MAX_BODY_BYTES)
+        left = self.spend(request.auth, source, 1)
         try:
             row = _judge(received, source)
         except Refusal as refusal:
-            ingest.reject([ledger.refused(refusal, source, received.body, request_id)])
+            ingest.reject([ledger.refused(refusal, source, received.body, request.request_id)])
             raise
-        arrival = Arrival(row, rows.encode(row), received.body, request_id)
+        arrival = Arrival(row, rows.encode(row), received.body, request.request_id)
         (written,) = ingest.submit([arrival])
         if written.outcome is Outcome.REJECTED:
             raise contract.poisoned()
@@ -105,11 +112,10 @@ class BatchView(SenderView):
     """`POST /api/collect/batch`: many events, each judged alone."""
 
     @openapi.batch
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: SenderRequest) -> HttpResponse:
         """Store the events of the body; say of each refused one where it stands and why (contract, section 5)."""
-        source = self.source()
+        source, request_id = self.source(request), request.request_id
         received = wire.receive(request, batch.MAX_BODY_BYTES, more_types=(batch.NDJSON,))
-        request_id: str = request.request_id  # type: ignore[attr-defined]  # RequestIdMiddleware's
         try:
             if received.fault is not None:
                 raise received.fault
@@ -117,7 +123,7 @@ class BatchView(SenderView):
         except Refusal as refusal:
             ingest.reject([ledger.refused(refusal, source, received.body, request_id)])
             raise
-        left = self.spend(source, len(events))
+        left = self.spend(request.auth, source, len(events))
         judged = batch.judge(events, source, request_id)
         results = ingest.submit(judged.arrivals)
         ingest.reject([ledger.refused(refusal, source, body, request_id) for _, body, refusal in judged.refusals])
@@ -128,11 +134,10 @@ class ValidateView(SenderView):
     """`POST /api/collect/validate`: what collect would store, or the refusal that it would give."""
 
     @openapi.validate
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: SenderRequest) -> HttpResponse:
         """Show the event as it would be stored; store nothing, count nothing (contract, section 6)."""
-        row = _judge(wire.receive(request, contract.MAX_BODY_BYTES), self.source())
-        key: ApiKey = request.auth  # type: ignore[attr-defined]  # put there by `dispatch`
-        event = rows.shown(row, partner=key.partner.name, api_key=key.prefix)
+        row = _judge(wire.receive(request, contract.MAX_BODY_BYTES), self.source(request))
+        event = rows.shown(row, partner=request.auth.partner.name, api_key=request.auth.prefix)
         return HttpResponse(b'{"valid":true,"event":' + event + b"}", content_type="application/json")
 
 

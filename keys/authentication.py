@@ -5,12 +5,14 @@ It must never log or keep the raw key, and never tell one cause of a refusal fro
 
 import re
 
+from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from keys import crypto, directory, refusals, restrictions
 from keys.models import ApiKey
+from runtime.addresses import of_request
 from runtime.refusals import SCHEME, InvalidKey, MissingToken, Refusal
 
 # A bearer credential anywhere in the header, also behind the comma by which WSGI joins two headers.
@@ -18,29 +20,26 @@ BEARER = re.compile(r"(?:^|,)[ \t]*bearer[ \t]+[^ \t,]", re.IGNORECASE)
 
 
 def _refusal(header: str) -> Refusal:
-    """The answer to a header that opens nothing (contract, section 2)."""
+    """Return the answer to a header that opens nothing (contract, section 2)."""
     return InvalidKey() if BEARER.search(header) else MissingToken()
 
 
-def _find(raw_key: str, request: Request) -> ApiKey | None:
-    """The key that is open to this raw key and request. Raises Unavailable where only the database could tell."""
+def _find(raw_key: str, address: str | None) -> ApiKey | None:
+    """Return the key that opens to this raw key from this address, or None.
+
+    Raises Unavailable where only the database could tell.
+    """
     prefix = crypto.parse(raw_key)
     key = None if prefix is None else directory.find(prefix)
     if key is None or not crypto.matches(raw_key, key.digest):
         return None
     if not key.is_active():
-        refusals.mark(key, key.state, _address(request))
+        refusals.mark(key, key.state, address)
         return None
-    if key.networks and not restrictions.allows_address(key.networks, _address(request)):
-        refusals.mark(key, "network not allowed", _address(request))
+    if key.networks and not restrictions.allows_address(key.networks, address):
+        refusals.mark(key, "network not allowed", address)
         return None
     return key
-
-
-def _address(request: Request) -> str | None:
-    """The sender's, as the middleware resolves it through trusted proxies."""
-    address: str | None = request.enrichment.ip_address  # type: ignore[attr-defined]  # EnrichmentMiddleware's
-    return address
 
 
 class BearerKeyAuthentication(BaseAuthentication):
@@ -49,11 +48,14 @@ class BearerKeyAuthentication(BaseAuthentication):
     The row is shared between requests and seconds old; read from it, never save it.
     """
 
-    def authenticate(self, request: Request) -> tuple[None, ApiKey]:
-        """Raises Refusal (401), or Unavailable (503) for a key that only the database could tell."""
+    def authenticate(self, request: HttpRequest | Request) -> tuple[None, ApiKey]:
+        """Return the key of the request, a request of Django's or DRF's.
+
+        Raises Refusal (401), or Unavailable (503) for a key that only the database could tell.
+        """
         header: str = request.META.get("HTTP_AUTHORIZATION", "")
         scheme, _, credential = header.partition(" ")
-        key = _find(credential.strip(" "), request) if scheme.lower() == "bearer" else None
+        key = _find(credential.strip(" "), of_request(request)) if scheme.lower() == "bearer" else None
         if key is None:
             raise _refusal(header)
         directory.mark_used(key)

@@ -3,10 +3,12 @@
 import os
 import re
 from collections.abc import Callable
+from typing import cast
 
 from django.http import HttpRequest, HttpResponse
 
 from runtime import logs
+from runtime.requests import ServedRequest
 
 # What a caller may send as its own id: anything else could break a log line or a header.
 SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -22,7 +24,7 @@ class RequestIdMiddleware:
         """Serve the request with its id in place."""
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = sent if SANE.fullmatch(sent) else os.urandom(16).hex()
-        request.request_id = request_id  # type: ignore[attr-defined]  # Django's requests carry what middleware adds
+        cast(ServedRequest, request).request_id = request_id
         token = logs.request_id.set(request_id)
         try:
             response = self.get_response(request)

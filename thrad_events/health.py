@@ -53,7 +53,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
     Behind a proxy that is not in TRUSTED_PROXIES everybody would have the proxy's address, so nobody is let in.
     """
-    address: str | None = request.enrichment.ip_address  # type: ignore[attr-defined]  # EnrichmentMiddleware's
+    address = addresses.of_request(request)
     is_hidden = "HTTP_X_FORWARDED_FOR" in request.META and not settings.TRUSTED_PROXIES
     allowed = addresses.networks(settings.METRICS_ALLOW)
     if address is None or is_hidden or not addresses.is_within(address, allowed):

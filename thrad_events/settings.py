@@ -52,6 +52,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "runtime.request_id.RequestIdMiddleware",
+    "runtime.addresses.ClientAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -72,7 +73,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 # Of one name from one address: a stranger who knows a name locks nobody else out, nor does one behind the same NAT.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 # The one rule for addresses, through TRUSTED_PROXIES.
-AXES_CLIENT_IP_CALLABLE = "collect.middleware.client_address"
+AXES_CLIENT_IP_CALLABLE = "runtime.addresses.of_request"
 AXES_LOCKOUT_CALLABLE = "thrad_events.error_pages.locked_out"
 AXES_RESET_ON_SUCCESS = True
 # Who logs in successfully is in Django's own table; a second record of people is none of ours.

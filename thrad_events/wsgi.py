@@ -1,7 +1,7 @@
 """The WSGI application that gunicorn serves, with a short road for the endpoints that senders call.
 
 Those have no use for sessions, CSRF, messages or static files, and Django's signals around a request look for
-database connections that they do not have: together more work than the event itself. They run with the two
+database connections that they do not have: together more work than the event itself. They run with the three
 middlewares that they need, and in every other way as Django would serve them (docs/decisions/0004).
 """
 
@@ -22,6 +22,7 @@ _django: WSGIHandler = get_wsgi_application()
 
 from collect.middleware import EnrichmentMiddleware  # noqa: E402
 from collect.views import SenderView  # noqa: E402
+from runtime.addresses import ClientAddressMiddleware  # noqa: E402
 from runtime.answers import respond  # noqa: E402
 from runtime.refusals import Code, Refusal  # noqa: E402
 from runtime.request_id import RequestIdMiddleware  # noqa: E402
@@ -49,7 +50,7 @@ def _dispatch(request: HttpRequest) -> HttpResponse:
     return _views[request.path_info](request)
 
 
-_serve: View = RequestIdMiddleware(EnrichmentMiddleware(_dispatch))
+_serve: View = RequestIdMiddleware(ClientAddressMiddleware(EnrichmentMiddleware(_dispatch)))
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

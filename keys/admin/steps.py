@@ -19,6 +19,7 @@ from unfold.enums import ActionVariant
 from keys import history, lifecycle
 from keys.admin.forms import RotateForm
 from keys.models import ApiKey, State
+from runtime import addresses
 
 EXTENSION = timedelta(hours=24)
 
@@ -26,8 +27,7 @@ EXTENSION = timedelta(hours=24)
 def actor(request: HttpRequest) -> history.Actor:
     """The user of the console, at their address."""
     user = cast(User, request.user)
-    address: str | None = request.enrichment.ip_address  # type: ignore[attr-defined]  # EnrichmentMiddleware's
-    return history.Actor(user.get_username(), user, address)
+    return history.Actor(user.get_username(), user, addresses.of_request(request))
 
 
 class Steps(ModelAdmin):

@@ -61,6 +61,7 @@ def test_known_key_asks_no_database(django_assert_num_queries):
 def test_auth_carries_the_partner_without_another_query(django_assert_num_queries, rf):
     key, raw_key = factories.issue(is_test=True)
     request = rf.get("/", headers={"Authorization": f"Bearer {raw_key}"})
+    request.client_address = "192.0.2.7"
     with django_assert_num_queries(1):
         user, auth = authentication.BearerKeyAuthentication().authenticate(request)
         assert (auth.partner.name, auth.partner_id, auth.id, auth.is_test) == (

@@ -63,3 +63,13 @@ def test_nothing_is_trusted_by_default():
 def test_network_that_is_none_is_named():
     with pytest.raises(ValueError, match=r"10\.0\.0\.0/99"):
         addresses.networks(["10.0.0.0/8", "10.0.0.0/99"])
+
+
+@pytest.mark.parametrize(
+    ("trusted", "expected"),
+    [([], "203.0.113.7"), (["203.0.113.0/24"], "198.51.100.1"), (["203.0.113.0/24", "198.51.100.1"], "192.0.2.9")],
+)
+def test_request_has_the_address_that_trusted_proxies_report(rf, settings, trusted, expected):
+    settings.TRUSTED_PROXIES = trusted
+    request = rf.get("/", REMOTE_ADDR="203.0.113.7", HTTP_X_FORWARDED_FOR="192.0.2.9, 198.51.100.1")
+    assert addresses.ClientAddressMiddleware(addresses.of_request)(request) == expected
