@@ -18,7 +18,7 @@ from unfold.paginator import InfinitePaginator
 from collect import rows
 from collect.contract import STANDARD_EVENTS
 from collect.models import Event, Rejection, RejectionTally
-from collect.store import Outcome
+from collect.outcomes import Outcome
 from runtime.display import on_page
 from runtime.refusals import Code
 

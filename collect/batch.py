@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from collect import contract, rows
+from collect import assembly, contract
 from collect.json_rules import MAX_DEPTH, invalid
-from collect.rows import Arrival, Source
-from collect.store import Outcome, Written
+from collect.outcomes import Outcome, Written
+from collect.rows import Arrival
+from collect.source import Source
 from runtime.refusals import Code, Refusal
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -70,11 +71,11 @@ def judge(events: Sequence[bytes], source: Source, request_id: str) -> Judged:
         try:
             if len(body) > contract.MAX_BODY_BYTES:
                 raise Refusal(Code.TOO_LARGE, f"An event may have {contract.MAX_BODY_BYTES} bytes at most")
-            row = rows.build(contract.decode(body), source)
+            row = assembly.build(contract.decode(body), source)
         except Refusal as refusal:
             judged.refusals.append((index, body, refusal))
         else:
-            judged.arrivals.append(Arrival(row, rows.encode(row), body, request_id))
+            judged.arrivals.append(Arrival.of(row, body, request_id))
             judged.indexes.append(index)
     return judged
 

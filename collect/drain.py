@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.db import Error, connection
 
-from collect import ingest, spool, store
+from collect import ingest, rejections, spool, store
+from collect.outcomes import Outcome
 from collect.spool import Spooled
 from runtime import metrics
 
@@ -25,8 +26,6 @@ logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
 # Events in one statement: large enough to be fast, small enough to pass within the statement's bound.
 STEP = 500
-# Beside the outcomes of `store`: what the database refuses, and what cannot be kept as a rejection either.
-SET_ASIDE = "set_aside"
 
 
 class Busy(Exception):  # noqa: N818  # not an error: somebody else is at it
@@ -72,10 +71,10 @@ def _move(spooled: Sequence[Spooled]) -> int:
             return _move(spooled[:middle]) + _move(spooled[middle:])
         spool.set_aside(spooled[0], str(error))
         logger.exception("a spooled event was set aside")
-        metrics.DRAINED.labels(SET_ASIDE).inc()
+        metrics.DRAINED.labels(Outcome.SET_ASIDE).inc()
         return 0
     spool.discard(spooled)
-    ingest.count_refused(results)
+    rejections.count_written(results)
     for outcome, number in Counter(result.outcome for result in results).items():
         metrics.DRAINED.labels(outcome).inc(number)
     return len(spooled)

@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 
 from collect.batch import MAX_EVENTS
 from collect.contract import STANDARD_EVENTS
-from collect.store import Outcome
+from collect.outcomes import DURABLE
 from runtime.refusals import STATUS, Code
 
 Schema = dict[str, Any]
@@ -184,7 +184,7 @@ collect = extend_schema(
             "X-Event-Outcome",
             [204],
             "What became of it.",
-            enum=[str(outcome) for outcome in Outcome if outcome is not Outcome.REJECTED],
+            enum=[str(outcome) for outcome in DURABLE],
         ),
     ],
     responses={204: OpenApiResponse(description="The event is durable."), **_RESPONSES},

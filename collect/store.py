@@ -6,42 +6,19 @@ An event counts as written only after its COMMIT; which rows were new is the dat
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from functools import cache
-from typing import NamedTuple
 
 from django.db import DataError, Error, IntegrityError, OperationalError, connection, models, transaction
 from django.db.models.functions import Cast
 
 from collect import repetition
 from collect.models import ErasedEvent, Event
+from collect.outcomes import Outcome, Written
 from collect.rows import Arrival, Row
 
 _ROUNDS = 3
 # Tags that one query asks for; SQLite has a limit of a thousand for what stands between ORs.
 _TAGS = 200
-
-
-class Outcome(StrEnum):
-    """What became of an event: exactly one of these."""
-
-    STORED = "stored"
-    DUPLICATE = "duplicate"
-    CONFLICT = "conflict"
-    SPOOLED = "spooled"
-    REJECTED = "rejected"
-
-
-class Written(NamedTuple):
-    """What became of one arrival: `id` is the stored row's, the first one's for a repetition.
-
-    `again` tells of a stored one that this very row had been stored before, by an earlier try.
-    """
-
-    outcome: Outcome
-    id: str
-    differing: tuple[str, ...] = ()
-    again: bool = False
 
 
 def write(arrivals: Sequence[Arrival]) -> list[Written]:

@@ -9,10 +9,12 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from collect import batch, contract, ingest, ledger, openapi, rows, wire
+from collect import assembly, batch, contract, ingest, openapi, wire
 from collect.middleware import EnrichedRequest
-from collect.rows import Arrival, Row, Source
-from collect.store import Outcome
+from collect.outcomes import Outcome
+from collect.rejections import Record
+from collect.rows import Arrival, Row
+from collect.source import Source
 from collect.wire import Received
 from keys import limits, refusals
 from keys.models import ApiKey
@@ -95,9 +97,9 @@ class CollectView(SenderView):
         try:
             row = _judge(received, source)
         except Refusal as refusal:
-            ingest.reject([ledger.refused(refusal, source, received.body, request.request_id)])
+            ingest.reject([Record.of_refusal(refusal, source, received.body, request.request_id)])
             raise
-        arrival = Arrival(row, rows.encode(row), received.body, request.request_id)
+        arrival = Arrival.of(row, received.body, request.request_id)
         (written,) = ingest.submit([arrival])
         if written.outcome is Outcome.REJECTED:
             raise contract.poisoned()
@@ -121,12 +123,12 @@ class BatchView(SenderView):
                 raise received.fault
             events = batch.split(received.body, request.content_type or "")
         except Refusal as refusal:
-            ingest.reject([ledger.refused(refusal, source, received.body, request_id)])
+            ingest.reject([Record.of_refusal(refusal, source, received.body, request_id)])
             raise
         left = self.spend(request.auth, source, len(events))
         judged = batch.judge(events, source, request_id)
         results = ingest.submit(judged.arrivals)
-        ingest.reject([ledger.refused(refusal, source, body, request_id) for _, body, refusal in judged.refusals])
+        ingest.reject([Record.of_refusal(refusal, source, body, request_id) for _, body, refusal in judged.refusals])
         return JsonResponse(batch.answer(judged, results), headers=left)
 
 
@@ -137,11 +139,11 @@ class ValidateView(SenderView):
     def post(self, request: SenderRequest) -> HttpResponse:
         """Show the event as it would be stored; store nothing, count nothing (contract, section 6)."""
         row = _judge(wire.receive(request, contract.MAX_BODY_BYTES), self.source(request))
-        event = rows.shown(row, partner=request.auth.partner.name, api_key=request.auth.prefix)
+        event = assembly.shown(row, partner=request.auth.partner.name, api_key=request.auth.prefix)
         return HttpResponse(b'{"valid":true,"event":' + event + b"}", content_type="application/json")
 
 
 def _judge(received: Received, source: Source) -> Row:
     if received.fault is not None:
         raise received.fault
-    return rows.build(contract.decode(received.body), source)
+    return assembly.build(contract.decode(received.body), source)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from collect import contract, rows
+from collect import assembly, contract
 from collect.geo import Geo
-from collect.rows import Arrival, Source
+from collect.rows import Arrival
+from collect.source import Source
 from keys import lifecycle
 from keys.history import Actor
 from keys.models import ApiKey, Partner
@@ -49,5 +50,5 @@ def source(api_key: ApiKey, **fields: Any) -> Source:
 
 def arrival(from_source: Source, **fields: Any) -> Arrival:
     body = json.dumps({"event_name": "custom", **fields}).encode()
-    row = rows.build(contract.decode(body), from_source)
-    return Arrival(row, rows.encode(row), body, "request-1")
+    row = assembly.build(contract.decode(body), from_source)
+    return Arrival.of(row, body, "request-1")

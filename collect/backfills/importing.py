@@ -14,13 +14,14 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import msgspec
 
-from collect import contract, rows
+from collect import contract
 from collect.backfills.files import private
 from collect.backfills.judging import Judge, Judged, Rejected, rejected
 from collect.backfills.reading import Record, Source, Unreadable
 from collect.backfills.run import BackfillError, Run, Stopped
 from collect.backfills.writing import Writers
-from collect.store import Outcome, Written
+from collect.outcomes import Outcome, Written
+from collect.source import CHANNEL
 
 STDIN = "-"
 # Rows of one statement: enough that its commit costs little, few enough that live events hardly wait for it.
@@ -39,7 +40,7 @@ class Options:
 
     files: Sequence[str]
     partner: str | None = None
-    channel: str = rows.CHANNEL
+    channel: str = CHANNEL
     format: str | None = None
     rejects: str | None = None
 
@@ -205,10 +206,8 @@ def _open_rejects(path: str, offset: int | None, stack: ExitStack) -> BinaryIO:
 def _not_stored(judged: Judged, written: Sequence[Written]) -> Iterator[Rejected]:
     for arrival, place, one in zip(judged.arrivals, judged.places, written, strict=True):
         if one.outcome is Outcome.CONFLICT:
-            detail = f"Differs from the stored event {one.id} in {', '.join(one.differing)}"
-            if not one.differing:  # of what a dry run would have stored
-                detail = "Differs from an event before it"
-            yield rejected(place, Outcome.CONFLICT, detail, {name: ["differs"] for name in one.differing}, arrival.body)
+            detail = f"{one.difference}: {one.id}" if one.differing else one.difference
+            yield rejected(place, Outcome.CONFLICT, detail, one.errors, arrival.body)
         elif one.outcome is Outcome.REJECTED:
             refusal = contract.poisoned()
             yield rejected(place, refusal.code, refusal.detail, {}, arrival.body)

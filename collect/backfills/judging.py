@@ -14,10 +14,11 @@ import msgspec
 from django.core.exceptions import ValidationError
 from msgspec import Raw
 
-from collect import contract, geo, past, rows
+from collect import assembly, contract, geo, past
 from collect.backfills import exported
 from collect.backfills.reading import Record, too_large
-from collect.rows import Arrival, Row
+from collect.rows import Arrival, Row, uuid7_of
+from collect.source import Source
 from keys import history, lifecycle
 from keys.models import ApiKey, Partner
 from runtime.refusals import Refusal
@@ -84,7 +85,7 @@ class Judge:
                 errors = {name: list(told) for name, told in (refusal.errors or {}).items()}
                 judged.rejects.append(rejected(place, refusal.code, refusal.detail, errors, body))
             else:
-                judged.arrivals.append(Arrival(row, rows.encode(row), body, ""))
+                judged.arrivals.append(Arrival.of(row, body, ""))
                 judged.places.append(place)
         return judged
 
@@ -113,7 +114,7 @@ class Judge:
         else:
             partner_id = self._partner_id
         arrived_at, address = sent.received_at, sent.ip_address
-        source = rows.Source(
+        source = Source(
             partner_id=partner_id,
             api_key_id=None,
             is_test=False,
@@ -122,7 +123,7 @@ class Judge:
             geo=geo.lookup(address),
             channel=self._channel,
         )
-        return rows.build(sent, source, _id(partner_id, place, body, arrived_at or sent.sent_at))
+        return assembly.build(sent, source, _id(partner_id, place, body, arrived_at or sent.sent_at))
 
     def _exported(self, event: Any) -> Row:
         if self._name is not None and event.partner != self._name:
@@ -179,7 +180,7 @@ def _id(partner_id: int, place: Place, body: bytes, moment: datetime | None) -> 
     """A UUIDv7 of `moment` (1970 where there is none) whose other bits follow from the record and its place."""
     file = place.file.encode("utf-8", "surrogateescape")
     digest = hashlib.sha256(b"%d\0%b\0%d\0%b" % (partner_id, file, place.line, body)).digest()
-    return rows.uuid7(moment or datetime.fromtimestamp(0, UTC), int.from_bytes(digest[:10]) >> 6)
+    return uuid7_of(digest, moment or datetime.fromtimestamp(0, UTC))
 
 
 def rejected(place: Place, code: str, detail: str, errors: dict[str, list[str]], body: bytes) -> Rejected:

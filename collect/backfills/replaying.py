@@ -12,13 +12,14 @@ import msgspec
 from django.db import Error, transaction
 from msgspec import Raw
 
-from collect import contract, geo, rows, store
+from collect import assembly, contract, geo, store
 from collect.backfills.run import BackfillError, Run
 from collect.backfills.selection import Selection
-from collect.ledger import MAX_KEPT_BODY
 from collect.models import Rejection
-from collect.rows import Arrival
-from collect.store import Outcome
+from collect.outcomes import Outcome, Written
+from collect.rejections import MAX_KEPT_BODY
+from collect.rows import Arrival, uuid7_of
+from collect.source import Source
 from keys.models import ApiKey
 from runtime.refusals import Refusal
 
@@ -108,9 +109,9 @@ def _replay(rejection: Rejection, options: Options, *, dry_run: bool) -> tuple[s
     return _store(rejection, arrival)
 
 
-def _judged(written: store.Written) -> tuple[str, str]:
+def _judged(written: Written) -> tuple[str, str]:
     if written.outcome is Outcome.CONFLICT:
-        return "still refused: conflict", f"differs from the event {written.id} in {', '.join(written.differing)}"
+        return "still refused: conflict", f"{written.difference}: {written.id}"
     return REPLAYED, ""
 
 
@@ -151,7 +152,7 @@ def _mended(body: bytes, options: Options) -> bytes:
 
 def _arrival(rejection: Rejection, body: bytes) -> Arrival:
     key: ApiKey = rejection.api_key
-    source = rows.Source(
+    source = Source(
         partner_id=rejection.partner_id,
         api_key_id=key.pk,
         is_test=key.is_test,
@@ -160,6 +161,6 @@ def _arrival(rejection: Rejection, body: bytes) -> Arrival:
         geo=geo.lookup(rejection.ip_address),
         tags=key.tags,
     )
-    bits = int.from_bytes(hashlib.sha256(f"rejection {rejection.pk}".encode()).digest()[:10]) >> 6
-    row = rows.build(contract.decode(body), source, rows.uuid7(rejection.received_at, bits))
-    return Arrival(row, rows.encode(row), body, rejection.request_id)
+    digest = hashlib.sha256(f"rejection {rejection.pk}".encode()).digest()
+    row = assembly.build(contract.decode(body), source, uuid7_of(digest, rejection.received_at))
+    return Arrival.of(row, body, rejection.request_id)

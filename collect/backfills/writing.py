@@ -11,8 +11,8 @@ from django.db import connection, connections
 
 from collect import ingest, repetition, store
 from collect.backfills.walk import SQLITE_PAUSE_SECONDS, commit_without_waiting
+from collect.outcomes import Outcome, Written
 from collect.rows import Arrival, Row
-from collect.store import Outcome, Written
 
 
 class _Writer:

@@ -136,7 +136,7 @@ def test_number_of_statements_is_constant(send):
 
 @pytest.mark.django_db(transaction=True)
 def test_poison_that_the_contract_missed_is_rejected_at_its_index(send, monkeypatch):
-    build = batch.rows.build
+    build = batch.assembly.build
 
     def spoil(sent, source):
         row = build(sent, source)
@@ -144,7 +144,7 @@ def test_poison_that_the_contract_missed_is_rejected_at_its_index(send, monkeypa
             row.event_name = None
         return row
 
-    monkeypatch.setattr(batch.rows, "build", spoil)
+    monkeypatch.setattr(batch.assembly, "build", spoil)
     sent = events(5)
     sent[3]["event_name"] = "poison"
     answer = send(sent).json()

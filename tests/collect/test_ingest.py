@@ -1,11 +1,13 @@
-"""The last step: neighbours of a poison row, conflicts on the ledger, and a database that fails."""
+"""The last step: neighbours of a poison row, conflicts among the rejections, and a database that fails."""
 
 import pytest
 from django.db import OperationalError
 
-from collect import contract, ingest, ledger, rows, spool, store
+from collect import contract, ingest, rejections, spool, store
 from collect.models import Event, Rejection
-from collect.store import Outcome, Written
+from collect.outcomes import Outcome, Written
+from collect.rejections import Record
+from collect.rows import Arrival
 from runtime.refusals import Unavailable
 from tests import factories
 
@@ -22,7 +24,7 @@ def poison(source):
     """A row that passed the contract, as a hole in it would let one pass, and that no database takes."""
     arrival = factories.arrival(source, event_id="poison")
     arrival.row.event_name = None
-    return rows.Arrival(arrival.row, rows.encode(arrival.row), arrival.body, "poisoned")
+    return Arrival.of(arrival.row, arrival.body, "poisoned")
 
 
 @pytest.mark.parametrize("place", [0, 3, 6])
@@ -95,9 +97,9 @@ def test_spool_that_cannot_take_an_event_is_unavailable(source, failing, monkeyp
 
 def test_rejections_are_kept_in_steps_of_what_may_wait(source, monkeypatch):
     kept = []
-    monkeypatch.setattr(ledger, "keep", lambda refused: kept.append(len(refused)))
+    monkeypatch.setattr(rejections, "keep", lambda refused: kept.append(len(refused)))
     refusal = contract.poisoned()
-    ingest.reject([ledger.refused(refusal, source, b"{}", "id") for _ in range(1_100)])
+    ingest.reject([Record.of_refusal(refusal, source, b"{}", "id") for _ in range(1_100)])
     assert kept == [500, 500, 100]
 
 
@@ -105,6 +107,6 @@ def test_rejection_that_cannot_be_kept_changes_no_answer(source, monkeypatch, ca
     def fail(refused):
         raise OperationalError("away")
 
-    monkeypatch.setattr(ledger, "keep", fail)
-    ingest.reject([ledger.refused(contract.poisoned(), source, b"{}", "id")])
+    monkeypatch.setattr(rejections, "keep", fail)
+    ingest.reject([Record.of_refusal(contract.poisoned(), source, b"{}", "id")])
     assert "could not be kept" in caplog.text

@@ -17,8 +17,10 @@ from django.db.transaction import atomic
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from collect import contract, rows, store
+from collect import assembly, contract, store
 from collect.models import Event
+from collect.outcomes import Outcome
+from collect.rows import Arrival
 from runtime.refusals import Code, Refusal
 from tests import factories
 
@@ -239,13 +241,13 @@ def test_any_value_in_any_field_is_refused_by_name_or_is_an_event(body):
 def test_what_is_stored_equals_what_was_sent(source, body):
     sent = judged(body.encode())
     assume(not isinstance(sent, Refusal))
-    row = rows.build(sent, source)
+    row = assembly.build(sent, source)
     Event.objects.all().delete()
     with atomic():
-        (result,) = store.write([rows.Arrival(row, rows.encode(row), body.encode(), "r")])
+        (result,) = store.write([Arrival.of(row, body.encode(), "r")])
     expected = sent_as(body)
     event = Event.objects.annotate(**{f"{name}_text": Cast(name, TextField()) for name in documents(expected)}).get()
-    assert result == (store.Outcome.STORED, str(event.pk), (), False)
+    assert result == (Outcome.STORED, str(event.pk), (), False)
     stored = {name: getattr(event, name) for name in LIMITS}
     if texts(expected)["tag_id"] is None:
         assert stored["tag_id"].startswith("site:")

@@ -7,9 +7,11 @@ from django.db import DataError, IntegrityError, OperationalError, connection
 from django.db.transaction import atomic
 from django.test.utils import CaptureQueriesContext
 
-from collect import contract, ledger, rows, store
+from collect import assembly, contract, rejections, store
 from collect.models import ErasedEvent, Erasure, Event, Rejection, RejectionTally
-from collect.store import Outcome
+from collect.outcomes import Outcome
+from collect.rejections import Record
+from collect.rows import Arrival
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -91,8 +93,8 @@ def test_write_compares_what_the_sender_decides(source, first, second, differing
 
 def test_write_tells_numbers_apart_that_a_float_cannot(source):
     bodies = [b'{"event_name":"x","event_id":"a","params":{"n":0.%s}}' % digits for digits in (b"1" * 30, b"1" * 31)]
-    built = [rows.build(contract.decode(body), source) for body in bodies]
-    arrivals = [rows.Arrival(row, rows.encode(row), body, "r") for row, body in zip(built, bodies, strict=True)]
+    built = [assembly.build(contract.decode(body), source) for body in bodies]
+    arrivals = [Arrival.of(row, body, "r") for row, body in zip(built, bodies, strict=True)]
     assert outcomes(arrivals) == ["stored", "conflict"]
 
 
@@ -120,17 +122,17 @@ def test_number_of_statements_does_not_grow_with_the_rows(source, repeated):
 def test_row_that_no_database_takes_is_poison(source):
     arrival = factories.arrival(source)
     arrival.row.event_name = None
-    broken = rows.Arrival(arrival.row, rows.encode(arrival.row), b"{}", "r")
+    broken = Arrival.of(arrival.row, b"{}", "r")
     with pytest.raises((DataError, IntegrityError)) as caught, atomic():
         store.write([broken])
     assert store.is_poison(caught.value)
 
 
 def test_ledger_keeps_so_many_of_a_key_and_hour_and_counts_the_rest(source, monkeypatch):
-    monkeypatch.setattr(ledger, "KEPT_PER_KEY_AND_HOUR", 5)
+    monkeypatch.setattr(rejections, "KEPT_PER_KEY_AND_HOUR", 5)
     refusal = contract.poisoned()
     for _ in range(4):
-        ledger.keep([ledger.refused(refusal, source, b"x" * 100_000, "r")] * 2)
+        rejections.keep([Record.of_refusal(refusal, source, b"x" * 100_000, "r")] * 2)
     assert Rejection.objects.count() == 5
     tally = RejectionTally.objects.get()
     assert (tally.seen, tally.kept) == (8, 5)

@@ -10,7 +10,7 @@ from collect.backfills.importing import STDIN, Options, import_events
 from collect.backfills.reading import FORMATS
 from collect.backfills.run import Run
 from collect.management.backfill import BackfillCommand
-from collect.rows import CHANNEL
+from collect.source import CHANNEL
 
 
 class Command(BackfillCommand):

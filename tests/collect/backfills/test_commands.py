@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from collect import geo, ingest, ledger
+from collect import geo, ingest, rejections
 from collect.backfills.run import Run
 from collect.management import backfill
 from collect.models import Event, Rejection
+from collect.rejections import Record
 from keys.models import ApiKey
 from runtime.refusals import Code, Refusal
 from tests import factories, mmdb
@@ -95,7 +96,7 @@ def test_reenrich_and_derive_by_selection(source, city):
 
 def test_replay_by_options(source, tmp_path):
     refusal = Refusal(Code.INVALID_EVENT, "event_name: required")
-    ledger.keep([ledger.refused(refusal, source, b'{"n": %d}' % number, "r") for number in range(3)])
+    rejections.keep([Record.of_refusal(refusal, source, b'{"n": %d}' % number, "r") for number in range(3)])
     first, second, third = Rejection.objects.order_by("pk").values_list("pk", flat=True)
     mended = tmp_path / "mended"
     mended.write_text(json.dumps({"rejection": second, "event": {"event_name": "mended"}}))

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collect import ingest, ledger
+from collect import ingest, rejections
 from collect.models import Event
+from collect.rejections import Record
 from keys.models import Partner
 from runtime.refusals import Code, Refusal
 from tests import databases, factories, mmdb
@@ -65,7 +66,9 @@ def refuse_events_of_a_sender():
     refusal = Refusal(Code.INVALID_EVENT, "event_name: required", errors={"event_name": ["required"]})
     bodies = [b'{"event": "order_created", "event_id": "order-2001", "tag_id": "shop", "client_id": "ann"}',
               b'{"event": "order_created", "event_id": "order-2002", "tag_id": "shop"}', b"[]"]  # fmt: skip
-    ledger.keep([ledger.refused(refusal, source, body, f"request-{number}") for number, body in enumerate(bodies, 1)])
+    rejections.keep(
+        [Record.of_refusal(refusal, source, body, f"request-{number}") for number, body in enumerate(bodies, 1)]
+    )
 
 
 def store_old_events():

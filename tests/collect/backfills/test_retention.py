@@ -11,7 +11,7 @@ import pytest
 from django.db import DataError, connection, connections, transaction
 from django.utils import timezone
 
-from collect import ingest, ledger, spool, store
+from collect import ingest, rejections, spool, store
 from collect.backfills import erasing, replaying
 from collect.backfills.erasing import erase_events
 from collect.backfills.pruning import EVENTS, KEY_HISTORY, REJECTIONS, TEST_EVENTS, prune_events
@@ -20,6 +20,7 @@ from collect.backfills.replaying import Options as ReplayOptions
 from collect.backfills.replaying import read_bodies, replay_rejections
 from collect.backfills.run import BackfillError
 from collect.models import ErasedEvent, Erasure, Event, Rejection, RejectionTally
+from collect.rejections import Record
 from keys.models import KeyChange
 from runtime.refusals import Code, Refusal
 from tests import factories
@@ -55,7 +56,7 @@ def refuse(api_key, body, age=timedelta(0), **fields):
     """A rejection of these bytes, as the endpoint keeps it."""
     source = factories.source(api_key, received_at=datetime.now(UTC) - age, **fields)
     refusal = Refusal(Code.INVALID_EVENT, "event_name: required", errors={"event_name": ["required"]})
-    ledger.keep([ledger.refused(refusal, source, body, "request-1")])
+    rejections.keep([Record.of_refusal(refusal, source, body, "request-1")])
     return Rejection.objects.latest("pk")
 
 
