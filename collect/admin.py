@@ -15,10 +15,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from collect import rows
-from collect.contract import STANDARD_EVENTS
+from collect.intake.contract import STANDARD_EVENTS
 from collect.models import Event, Rejection, RejectionTally
-from collect.outcomes import Outcome
+from collect.storage import rows
+from collect.storage.outcomes import Outcome
 from runtime.display import on_page
 from runtime.refusals import Code
 

@@ -3,11 +3,11 @@
 import msgspec
 from msgspec import Raw
 
-from collect import site
-from collect.contract import SentEvent
-from collect.rows import Row, uuid7
-from collect.source import Source
-from collect.user_agent import parse as parse_user_agent
+from collect.enrichment import site
+from collect.enrichment.user_agent import parse as parse_user_agent
+from collect.intake.contract import SentEvent
+from collect.intake.source import Source
+from collect.storage.rows import Row, uuid7
 from keys import restrictions
 from runtime.refusals import Code, Refusal
 

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from collect import assembly, contract
-from collect.json_rules import MAX_DEPTH, invalid
-from collect.outcomes import Outcome, Written
-from collect.rows import Arrival
-from collect.source import Source
+from collect import assembly
+from collect.intake import contract
+from collect.intake.json_rules import MAX_DEPTH, invalid
+from collect.intake.source import Source
+from collect.storage.outcomes import Outcome, Written
+from collect.storage.rows import Arrival
 from runtime.refusals import Code, Refusal
 
 MAX_BODY_BYTES = 8 * 1024 * 1024

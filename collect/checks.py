@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
 
-from collect import geo
-from collect.durability import problems
+from collect.enrichment import geo
+from collect.storage.durability import problems
 from runtime import addresses
 
 OLD = timedelta(days=60)

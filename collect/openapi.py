@@ -6,8 +6,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from collect.batch import MAX_EVENTS
-from collect.contract import STANDARD_EVENTS
-from collect.outcomes import DURABLE
+from collect.intake.contract import STANDARD_EVENTS
+from collect.storage.outcomes import DURABLE
 from runtime.refusals import STATUS, Code
 
 Schema = dict[str, Any]

@@ -9,13 +9,15 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from collect import assembly, batch, contract, ingest, openapi, wire
-from collect.middleware import EnrichedRequest
-from collect.outcomes import Outcome
-from collect.rejections import Record
-from collect.rows import Arrival, Row
-from collect.source import Source
-from collect.wire import Received
+from collect import assembly, batch, openapi
+from collect.enrichment.middleware import EnrichedRequest
+from collect.intake import contract, wire
+from collect.intake.source import Source
+from collect.intake.wire import Received
+from collect.storage import ingest
+from collect.storage.outcomes import Outcome
+from collect.storage.rejections import Record
+from collect.storage.rows import Arrival, Row
 from keys import limits, refusals
 from keys.models import ApiKey
 from runtime import answers

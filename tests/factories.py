@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from collect import assembly, contract
-from collect.geo import Geo
-from collect.rows import Arrival
-from collect.source import Source
+from collect import assembly
+from collect.enrichment.geo import Geo
+from collect.intake import contract
+from collect.intake.source import Source
+from collect.storage.rows import Arrival
 from keys import lifecycle
 from keys.history import Actor
 from keys.models import ApiKey, Partner

@@ -15,7 +15,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from collect import durability, geo, spool
+from collect.enrichment import geo
+from collect.storage import durability, spool
 from runtime import addresses
 from runtime.metrics import exposition
 

@@ -14,7 +14,7 @@ from keys import crypto
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# The contract takes integers of 5,000 digits (`collect/contract.py` has the limit); Python's own is 4,300.
+# The contract takes integers of 5,000 digits (`collect/intake/json_rules.py` has the limit); Python's own is 4,300.
 sys.set_int_max_str_digits(16_000)
 
 env = environ.Env()
@@ -61,7 +61,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "collect.middleware.EnrichmentMiddleware",
+    "collect.enrichment.middleware.EnrichmentMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

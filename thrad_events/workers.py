@@ -2,7 +2,8 @@
 
 import gc
 
-from collect import drain, ingest, pruning, spool
+from collect import pruning
+from collect.storage import drain, ingest, spool
 from keys import housekeeping
 
 # Python looks for cycles after 700 new objects, which a single request makes; they are rare here.

@@ -20,7 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "thrad_events.settings")
 # Sets Django up, which has to come before anything of the apps is imported.
 _django: WSGIHandler = get_wsgi_application()
 
-from collect.middleware import EnrichmentMiddleware  # noqa: E402
+from collect.enrichment.middleware import EnrichmentMiddleware  # noqa: E402
 from collect.views import SenderView  # noqa: E402
 from runtime.addresses import ClientAddressMiddleware  # noqa: E402
 from runtime.answers import respond  # noqa: E402

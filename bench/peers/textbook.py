@@ -15,8 +15,9 @@ from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from collect import rows, site, user_agent
+from collect.enrichment import site, user_agent
 from collect.models import Event
+from collect.storage import rows
 from keys.models import ApiKey
 
 

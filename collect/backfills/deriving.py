@@ -7,10 +7,10 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Substr
 
-from collect import site
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection
 from collect.backfills.walk import walk
+from collect.enrichment import site
 from collect.models import Event
 
 CHANGED, UNCHANGED, TAKEN = "changed", "unchanged", "left: another event has that tag and event_id"

@@ -17,10 +17,10 @@ from uuid import UUID
 
 from django.db import OperationalError, connection, models, transaction
 
-from collect import drain, spool, store
 from collect.backfills.run import BackfillError, Run
 from collect.models import ErasedEvent, Erasure, Event, Rejection
-from collect.rows import Row
+from collect.storage import drain, spool, store
+from collect.storage.rows import Row
 from keys.models import Partner
 
 FIELDS = ("client_id", "session_id", "event_id")

@@ -15,9 +15,9 @@ from uuid import UUID
 
 import zstandard
 
-from collect.backfills import exported, tables
 from collect.backfills.files import private
-from collect.backfills.pages import pages
+from collect.backfills.formats import exported, tables
+from collect.backfills.formats.pages import pages
 from collect.backfills.run import BackfillError, Run
 from collect.backfills.selection import Selection
 from collect.models import Event

@@ -14,14 +14,14 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import msgspec
 
-from collect import contract
 from collect.backfills.files import private
+from collect.backfills.formats.reading import Record, Source, Unreadable
 from collect.backfills.judging import Judge, Judged, Rejected, rejected
-from collect.backfills.reading import Record, Source, Unreadable
 from collect.backfills.run import BackfillError, Run, Stopped
 from collect.backfills.writing import Writers
-from collect.outcomes import Outcome, Written
-from collect.source import CHANNEL
+from collect.intake import contract
+from collect.intake.source import CHANNEL
+from collect.storage.outcomes import Outcome, Written
 
 STDIN = "-"
 # Rows of one statement: enough that its commit costs little, few enough that live events hardly wait for it.

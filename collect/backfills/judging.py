@@ -14,11 +14,13 @@ import msgspec
 from django.core.exceptions import ValidationError
 from msgspec import Raw
 
-from collect import assembly, contract, geo, past
-from collect.backfills import exported
-from collect.backfills.reading import Record, too_large
-from collect.rows import Arrival, Row, uuid7_of
-from collect.source import Source
+from collect import assembly
+from collect.backfills.formats import exported, past
+from collect.backfills.formats.reading import Record, too_large
+from collect.enrichment import geo
+from collect.intake import contract
+from collect.intake.source import Source
+from collect.storage.rows import Arrival, Row, uuid7_of
 from keys import history, lifecycle
 from keys.models import ApiKey, Partner
 from runtime.refusals import Refusal

@@ -10,13 +10,13 @@ import msgspec
 from django.db import connection, models
 from django.db.models.functions import Substr
 
-from collect import geo, user_agent
 from collect.backfills.run import BackfillError, Run
 from collect.backfills.selection import Selection
 from collect.backfills.walk import walk
-from collect.geo import Geo
+from collect.enrichment import geo, user_agent
+from collect.enrichment.geo import Geo
+from collect.enrichment.user_agent import PARSED_CHARACTERS, UserAgent
 from collect.models import Event
-from collect.user_agent import PARSED_CHARACTERS, UserAgent
 
 CHANGED, UNCHANGED = "changed", "unchanged"
 

@@ -12,14 +12,17 @@ import msgspec
 from django.db import Error, transaction
 from msgspec import Raw
 
-from collect import assembly, contract, geo, store
+from collect import assembly
 from collect.backfills.run import BackfillError, Run
 from collect.backfills.selection import Selection
+from collect.enrichment import geo
+from collect.intake import contract
+from collect.intake.source import Source
 from collect.models import Rejection
-from collect.outcomes import Outcome, Written
-from collect.rejections import MAX_KEPT_BODY
-from collect.rows import Arrival, uuid7_of
-from collect.source import Source
+from collect.storage import store
+from collect.storage.outcomes import Outcome, Written
+from collect.storage.rejections import MAX_KEPT_BODY
+from collect.storage.rows import Arrival, uuid7_of
 from keys.models import ApiKey
 from runtime.refusals import Refusal
 

@@ -9,10 +9,10 @@ from typing import Self
 
 from django.db import connection, connections
 
-from collect import ingest, repetition, store
 from collect.backfills.walk import SQLITE_PAUSE_SECONDS, commit_without_waiting
-from collect.outcomes import Outcome, Written
-from collect.rows import Arrival, Row
+from collect.storage import ingest, repetition, store
+from collect.storage.outcomes import Outcome, Written
+from collect.storage.rows import Arrival, Row
 
 
 class _Writer:

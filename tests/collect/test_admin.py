@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collect import ingest, rejections, store
 from collect.models import Event, Rejection
-from collect.rejections import Record
+from collect.storage import ingest, rejections, store
+from collect.storage.rejections import Record
 from keys.models import ApiKey
 from runtime.refusals import Code, Refusal
 from tests import factories

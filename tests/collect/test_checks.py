@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from django.db import OperationalError, connection
 
-from collect import checks, geo
+from collect import checks
+from collect.enrichment import geo
 from tests import mmdb
 
 

@@ -8,7 +8,8 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.utils import timezone
 
-from collect import ingest, key_warnings
+from collect import key_warnings
+from collect.storage import ingest
 from keys import lifecycle, refusals
 from keys.history import Actor
 from keys.models import ApiKey

@@ -17,10 +17,12 @@ from django.db.transaction import atomic
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from collect import assembly, contract, store
+from collect import assembly
+from collect.intake import contract
 from collect.models import Event
-from collect.outcomes import Outcome
-from collect.rows import Arrival
+from collect.storage import store
+from collect.storage.outcomes import Outcome
+from collect.storage.rows import Arrival
 from runtime.refusals import Code, Refusal
 from tests import factories
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from collect import ingest, pruning
+from collect import pruning
 from collect.models import Event
+from collect.storage import ingest
 from tests import factories
 
 pytestmark = pytest.mark.django_db

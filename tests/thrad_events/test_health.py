@@ -4,7 +4,8 @@ import pytest
 from django.db import OperationalError
 from django.db.migrations.recorder import MigrationRecorder
 
-from collect import geo, spool
+from collect.enrichment import geo
+from collect.storage import spool
 from tests import mmdb
 from thrad_events import health
 

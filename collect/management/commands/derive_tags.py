@@ -4,10 +4,10 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
 
+from collect.backfills.command import BackfillCommand
 from collect.backfills.deriving import derive_tags
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection
-from collect.management.backfill import BackfillCommand
 
 
 class Command(BackfillCommand):

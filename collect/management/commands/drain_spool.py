@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from collect import drain, spool
+from collect.storage import drain, spool
 
 
 class Command(BaseCommand):

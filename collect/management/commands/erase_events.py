@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from collect.backfills.command import BackfillCommand
 from collect.backfills.erasing import FIELDS, Options, erase_events
 from collect.backfills.run import Run
 from collect.backfills.selection import find_partner
-from collect.management.backfill import BackfillCommand
 
 
 class Command(BackfillCommand):

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from collect.backfills.command import BackfillCommand
+from collect.backfills.formats.reading import FORMATS
 from collect.backfills.importing import STDIN, Options, import_events
-from collect.backfills.reading import FORMATS
 from collect.backfills.run import Run
-from collect.management.backfill import BackfillCommand
-from collect.source import CHANNEL
+from collect.intake.source import CHANNEL
 
 
 class Command(BackfillCommand):

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from collect.backfills.command import BackfillCommand
 from collect.backfills.pruning import EVENTS, KEY_HISTORY, REJECTIONS, TEST_EVENTS, Options, prune_events
 from collect.backfills.run import Run
 from collect.backfills.selection import find_partner
-from collect.management.backfill import BackfillCommand
 from keys.management.arguments import duration
 
 _KINDS = {"rejections": REJECTIONS, "test_events": TEST_EVENTS, "key_history": KEY_HISTORY}

@@ -4,10 +4,10 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
 
+from collect.backfills.command import BackfillCommand
 from collect.backfills.reenriching import Options, reenrich_events
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection
-from collect.management.backfill import BackfillCommand
 
 
 class Command(BackfillCommand):

@@ -5,10 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from collect.backfills.command import BackfillCommand
 from collect.backfills.replaying import Options, read_bodies, replay_rejections
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection, find_partner, moment
-from collect.management.backfill import BackfillCommand
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from collect.geoip_update import MaxMindAccount, UpdateError, update
+from collect.enrichment.geoip_update import MaxMindAccount, UpdateError, update
 
 
 class Command(BaseCommand):

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from collect import geo, ingest, rejections
+from collect.backfills import command
 from collect.backfills.run import Run
-from collect.management import backfill
+from collect.enrichment import geo
 from collect.models import Event, Rejection
-from collect.rejections import Record
+from collect.storage import ingest, rejections
+from collect.storage.rejections import Record
 from keys.models import ApiKey
 from runtime.refusals import Code, Refusal
 from tests import factories, mmdb
@@ -182,9 +183,9 @@ def test_log_is_in_words_on_a_terminal(source, city):
 
 
 def test_memory_is_kept_where_the_library_can():
-    backfill._keep_memory()
+    command._keep_memory()
 
 
 def test_command_of_nothing_is_none():
     with pytest.raises(NotImplementedError):
-        backfill.BackfillCommand().backfill(Run("x"), {})
+        command.BackfillCommand().backfill(Run("x"), {})

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collect import ingest, rejections
 from collect.models import Event
-from collect.rejections import Record
+from collect.storage import ingest, rejections
+from collect.storage.rejections import Record
 from keys.models import Partner
 from runtime.refusals import Code, Refusal
 from tests import databases, factories, mmdb

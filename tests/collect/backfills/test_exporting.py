@@ -12,15 +12,15 @@ import pytest
 import zstandard
 from django.core.management.base import CommandError
 
-from collect import ingest
-from collect.backfills import pages
 from collect.backfills.exporting import Options, export_events
+from collect.backfills.formats import pages
 from collect.backfills.importing import Options as ImportOptions
 from collect.backfills.importing import import_events
 from collect.backfills.run import BackfillError, Run, Stopped
 from collect.backfills.selection import Selection
-from collect.geo import Geo
+from collect.enrichment.geo import Geo
 from collect.models import Checkpoint, Event, Rejection, RejectionTally
+from collect.storage import ingest
 from keys.models import ApiKey, KeyChange, Partner
 from tests import factories
 from tests.collect.backfills.conftest import send_beside

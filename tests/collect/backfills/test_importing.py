@@ -11,12 +11,12 @@ import pytest
 import zstandard
 from django.db import OperationalError, connection
 
-from collect import ingest, store
 from collect.backfills import importing, writing
+from collect.backfills.formats.reading import Record
 from collect.backfills.importing import Options, import_events
-from collect.backfills.reading import Record
 from collect.backfills.run import BackfillError
 from collect.models import Checkpoint, Event, Rejection
+from collect.storage import ingest, store
 from keys.models import ApiKey, Partner
 from tests import databases, factories
 from tests.collect.backfills.conftest import send_beside

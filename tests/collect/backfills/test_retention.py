@@ -11,7 +11,6 @@ import pytest
 from django.db import DataError, connection, connections, transaction
 from django.utils import timezone
 
-from collect import ingest, rejections, spool, store
 from collect.backfills import erasing, replaying
 from collect.backfills.erasing import erase_events
 from collect.backfills.pruning import EVENTS, KEY_HISTORY, REJECTIONS, TEST_EVENTS, prune_events
@@ -20,7 +19,8 @@ from collect.backfills.replaying import Options as ReplayOptions
 from collect.backfills.replaying import read_bodies, replay_rejections
 from collect.backfills.run import BackfillError
 from collect.models import ErasedEvent, Erasure, Event, Rejection, RejectionTally
-from collect.rejections import Record
+from collect.storage import ingest, rejections, spool, store
+from collect.storage.rejections import Record
 from keys.models import KeyChange
 from runtime.refusals import Code, Refusal
 from tests import factories

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
-from collect import geo, ingest
 from collect.backfills import walk
 from collect.backfills.deriving import derive_tags
 from collect.backfills.reenriching import Options, reenrich_events
 from collect.backfills.run import BackfillError, Run, Stopped
 from collect.backfills.selection import Selection
+from collect.enrichment import geo
 from collect.models import Checkpoint, Event
+from collect.storage import ingest
 from tests import databases, factories, mmdb
 from tests.collect.backfills.conftest import send_beside
 

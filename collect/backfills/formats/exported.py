@@ -1,0 +1,121 @@
+"""An event as it leaves by an export and comes back by an import: the stored row, with names where it has our ids.
+
+No sender's event has this shape, since its `timestamp` is a text; so a file may mix both.
+"""
+
+import re
+from typing import Annotated, Any
+
+import msgspec
+from django.db import models
+from msgspec import Meta
+
+from collect.backfills.formats import past
+from collect.intake import contract
+from collect.intake.json_rules import clean, invalid
+from collect.models import Event
+from collect.storage.rows import Row
+from keys import crypto
+from runtime import addresses
+
+# The columns that are named otherwise in the file: whose the event is, and the prefix of its key.
+NAMES = {"partner_id": "partner", "api_key_id": "api_key"}
+JSON = ("params", "extra", "consent")
+
+_PREFIX = rf"^({crypto.LIVE}|{crypto.TEST})_[0-9A-Za-z]{{1,12}}\Z"
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
+_TYPES: dict[str, Any] = {
+    "id": Annotated[str, Meta(pattern=_UUID)],
+    "partner": Annotated[str, Meta(min_length=1, max_length=255)],
+    "api_key": Annotated[str, Meta(pattern=_PREFIX)] | None,
+    "event_name": Annotated[str, Meta(min_length=1, max_length=255)],
+    "tag_id": Annotated[str, Meta(min_length=1, max_length=258)],
+    "channel": Annotated[str, Meta(min_length=1, max_length=32)],
+}
+
+
+def _field(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
+    name = NAMES.get(field.name, field.name)
+    limit = None if name in NAMES.values() else getattr(Event._meta.get_field(field.name), "max_length", None)
+    if name in _TYPES:
+        kind = _TYPES[name]
+    elif isinstance(Event._meta.get_field(field.name), models.DateTimeField):
+        kind = Annotated[field.type, Meta(tz=True)]
+    elif isinstance(Event._meta.get_field(field.name), models.CharField):
+        kind = Annotated[str, Meta(max_length=limit)] | None
+    else:
+        kind = field.type
+    required = field.default is msgspec.NODEFAULT and name != "api_key"
+    return (name, kind) if required else (name, kind, None)
+
+
+FIELDS = [NAMES.get(field.name, field.name) for field in msgspec.structs.fields(Row)]
+Exported = msgspec.defstruct(
+    "Exported",
+    [_field(field) for field in msgspec.structs.fields(Row)],
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    kw_only=True,
+    gc=False,
+    module=__name__,
+)
+
+_decode = msgspec.json.Decoder(Exported).decode
+encode = msgspec.json.Encoder().encode
+_AT_FIELD = re.compile(r"(.*) - at `\$\.(\w+)")
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+
+
+def decode(body: bytes) -> Any:
+    """The `Exported` in `body`. Raises `Refusal`, which names the field, for what no export has written."""
+    try:
+        event = _decode(clean(body))
+    except msgspec.ValidationError as error:
+        raise contract.invalid_event(_fault(str(error))) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise invalid(str(error)) from None
+    if errors := _settle(event):
+        raise contract.invalid_event(errors)
+    return event
+
+
+def decode_own(line: bytes) -> Any:
+    """The same of what was exported a moment ago, which needs no second look."""
+    return _decode(line)
+
+
+def _fault(text: str) -> dict[str, list[str]]:
+    if found := _MISSING.match(text):
+        return {found[1]: ["required"]}
+    if found := _AT_FIELD.match(text):
+        return {found[2]: [found[1]]}
+    return {"record": [text]}
+
+
+def _settle(event: Any) -> dict[str, list[str]]:
+    """What is wrong with it that its types do not say; its moments are in UTC then."""
+    errors = {
+        name: ["must be an object"]
+        for name in JSON
+        if (raw := getattr(event, name)) is not None and bytes(memoryview(raw)[:1]) != b"{"
+    }
+    for name, rule in (("received_at", past.past), ("timestamp", past.utc)):
+        try:
+            setattr(event, name, rule(getattr(event, name)))
+        except ValueError as error:
+            errors[name] = [str(error)]
+    # PostgreSQL writes some addresses otherwise than they are stored: `::5` as `::0.0.0.5`.
+    if event.ip_address is not None:
+        event.ip_address = addresses.normalise(event.ip_address)
+        if event.ip_address is None:
+            errors["ip_address"] = ["must be an IP address"]
+    if event.api_key is not None and event.api_key.startswith(crypto.TEST) != event.is_test:
+        errors["api_key"] = ["does not agree with is_test"]
+    return errors
+
+
+def row(event: Any, partner_id: int, api_key_id: int | None) -> Row:
+    """The row that was exported as `event`."""
+    columns = msgspec.structs.asdict(event)
+    del columns["partner"], columns["api_key"]
+    return Row(partner_id=partner_id, api_key_id=api_key_id, **columns)

@@ -1,0 +1,174 @@
+"""Stored events as NDJSON, page by page in the order of their ids, so that memory does not grow.
+
+PostgreSQL writes the JSON itself, two pages at a time, which no Python could do as fast; elsewhere the rows are
+encoded here.
+"""
+
+import itertools
+import tempfile
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from functools import cache
+from typing import Any, BinaryIO, NamedTuple, cast
+from uuid import UUID
+
+import msgspec
+from django.db import Error, connection, connections, models, transaction
+from django.db.models.functions import Cast
+from msgspec import Raw
+
+from collect.backfills.formats import exported
+from collect.models import Event
+from collect.storage.rows import Row
+from keys.models import ApiKey, Partner
+
+# Events that are read at a time, and what of them is kept in memory; the rest of a page waits on disk.
+PAGE, PAGE_BYTES = 10_000, 8 * 1024 * 1024
+# Events that a thread holds at a time, each a MiB at the most.
+ROWS = 16
+
+COLUMNS = [field.name for field in msgspec.structs.fields(Row)]
+
+
+class Page(NamedTuple):
+    """Some events: how many, their NDJSON, and the last id."""
+
+    events: int
+    lines: BinaryIO
+    last: UUID
+
+
+def pages(condition: models.Q, last: UUID | None) -> Generator[Page, None, None]:
+    """The pages in the order of ids, after `last`, of events that were there at the start; read ahead by threads.
+
+    Whoever takes a page closes its lines, and closes the generator when it wants no more.
+    """
+    pending: deque[Future[Page]] = deque()
+    # On PostgreSQL two processes of it format rows at the same time; elsewhere it is this process anyway.
+    readers = 2 if connection.vendor == "postgresql" else 1
+    with ExitStack() as stack:
+        threads = [stack.enter_context(ThreadPoolExecutor(1, "export")) for _ in range(readers)]
+        for thread in threads:
+            # Before the pool waits for its thread, which then has nothing more to do.
+            stack.callback(thread.submit, connections.close_all)
+        stack.callback(_let_go, pending)
+        for number, (page, end) in enumerate(_ranges(condition, last)):
+            pending.append(threads[number % readers].submit(_read, page, end))
+            if len(pending) > readers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _let_go(pending: "deque[Future[Page]]") -> None:
+    for page in pending:
+        if not page.cancel():
+            with suppress(Error):  # whoever stopped for another one's error has heard enough
+                page.result().lines.close()
+
+
+def _ranges(condition: models.Q, last: UUID | None) -> Iterator[tuple["models.QuerySet[Event]", UUID]]:
+    """Each page as a query, and its last id."""
+    events = Event.objects.filter(condition).order_by("id")
+    # Events that come in meanwhile are not waited for: under load there would be no end.
+    end = events.values_list("id", flat=True).last()
+    while last != end and end is not None:
+        rest = events.filter(id__lte=end) if last is None else events.filter(id__lte=end, id__gt=last)
+        upto = rest.values_list("id", flat=True)[PAGE - 1 : PAGE].first() or end
+        yield rest.filter(id__lte=upto), upto
+        last = upto
+
+
+def _read(page: "models.QuerySet[Event]", last: UUID) -> Page:
+    """The page, in memory or, where its events are large, on disk."""
+    read = _streamed if connection.vendor == "postgresql" else _encoded
+    lines = cast(BinaryIO, tempfile.SpooledTemporaryFile(PAGE_BYTES))  # noqa: SIM115  # whoever reads it closes it
+    events = 0
+    rows = read(page)
+    while some := list(itertools.islice(rows, ROWS)):
+        lines.write(b"".join(some))
+        events += len(some)
+    lines.seek(0)
+    return Page(events, lines, last)
+
+
+def _streamed(page: "models.QuerySet[Event]") -> Iterator[bytes]:
+    names = [_by_id(Partner, "name"), _by_id(ApiKey, "prefix")]
+    text, parameters = page.query.sql_with_params()
+    with transaction.atomic(), connection.cursor() as cursor:
+        # To compile the expression takes longer than it saves; and the rows are wanted in the order of an index,
+        # where the planner, which does not know what the expression costs, would format them first and sort them then.
+        cursor.execute(
+            "SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true), "
+            "set_config('max_parallel_workers_per_gather', '0', true)"
+        )
+        rows = cursor.cursor.stream(_select().format(text), [*names, *names, *parameters], binary=True, size=ROWS)
+        with closing(rows):
+            yield from (line for (line,) in rows)
+
+
+def _by_id(model: type[models.Model], name: str) -> str:
+    """A JSON object with the name of each of our ids: cheaper for the database than to join every event to it."""
+    return exported.encode(dict(model._default_manager.values_list("pk", name))).decode()
+
+
+@cache
+def _select() -> str:
+    """The statement that has PostgreSQL write a page as lines of JSON; `{}` is the page.
+
+    Most texts have nothing to escape, and to learn that of all of a row at once is cheaper than to escape each.
+    """
+    texts = ", ".join(f'page."{name}"' for name in COLUMNS if _is_text(name))
+    return (
+        "SELECT convert_to(CASE WHEN octet_length(to_json(texts)::text) = octet_length(texts) + 2 "  # noqa: S608
+        f"THEN {_expression(_PLAIN_TEXT)} ELSE {_expression(_ESCAPED_TEXT)} END, 'UTF8') "
+        # OFFSET keeps the planner from putting the texts together twice.
+        f"FROM (SELECT page.*, concat({texts}) AS texts FROM ({{}}) AS page OFFSET 0) AS event"
+    )
+
+
+def _expression(text: str) -> str:
+    """An event as JSON, for PostgreSQL. `concat` leaves out what is NULL, so absent columns are absent keys."""
+    pieces: list[str] = []
+    for name in COLUMNS:
+        form = text if _is_text(name) else _FORMS[Event._meta.get_field(name).get_internal_type()]
+        key = f'{"," if pieces else "{{"}"{exported.NAMES.get(name, name)}":'
+        pieces.append(f"'{key}' || {form.format(_column(name))}")
+    return f"concat({', '.join(pieces)}, E'}}}}\\n')"
+
+
+def _is_text(name: str) -> bool:
+    return isinstance(Event._meta.get_field(name), models.CharField | models.TextField)
+
+
+def _column(name: str) -> str:
+    return f'event."{name}"'
+
+
+# How a value becomes JSON; `to_json` looks its type up for every value, and only few need that.
+_PLAIN_TEXT, _ESCAPED_TEXT = "'\"' || {} || '\"'", "to_json({})::text"
+_FORMS = {
+    "UUIDField": "'\"' || {} || '\"'",
+    "DateTimeField": "to_json({})::text",
+    "GenericIPAddressField": "'\"' || host({}) || '\"'",
+    "JSONField": "{}::text",
+    "FloatField": "{}::text",
+    "BooleanField": "{}::text",
+    "ForeignKey": "(%s::jsonb -> {}::text)::text",
+}
+
+
+def _encoded(page: "models.QuerySet[Event]") -> Iterator[bytes]:
+    annotations: dict[str, Any] = {f"{name}_text": Cast(name, models.TextField()) for name in exported.JSON}
+    annotations |= {"partner_name": models.F("partner__name"), "key_prefix": models.F("api_key__prefix")}
+    event: Any
+    for event in page.defer(*exported.JSON).annotate(**annotations).iterator(ROWS):
+        columns = {name: getattr(event, name) for name in exported.FIELDS if name not in _OTHERWISE}
+        columns |= {name: Raw(text.encode()) for name in exported.JSON if (text := getattr(event, f"{name}_text"))}
+        columns |= {"id": str(event.id), "partner": event.partner_name, "api_key": event.key_prefix}
+        yield exported.encode(exported.Exported(**columns)) + b"\n"
+
+
+_OTHERWISE = {*exported.JSON, *exported.NAMES.values(), "id"}

@@ -1,0 +1,97 @@
+"""An event out of somebody's history: the contract of a sent one, and when and from where it came."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Raw
+
+from collect.intake import contract
+from collect.intake.contract import NO_YEAR, SentEvent
+from runtime import addresses
+
+
+class PastEvent(SentEvent, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """An event out of somebody's history, which may know when and from where it came.
+
+    `received_at` is Unix seconds, as `timestamp` is, or a moment of RFC 3339, and a datetime once it is checked;
+    `ip_address` is then as it is stored.
+    """
+
+    received_at: Any = None
+    ip_address: str | None = None
+
+
+def _past_moment(sent: Any) -> datetime:
+    try:
+        if isinstance(sent, str):
+            return past(msgspec.convert(sent, _AwareDatetime))
+        if isinstance(sent, int | float) and not isinstance(sent, bool):
+            return past(contract.moment(sent))
+    except (msgspec.ValidationError, OverflowError, OSError):
+        pass
+    raise ValueError(_NO_MOMENT)
+
+
+def past(moment: datetime) -> datetime:
+    """A moment at which something was received, in UTC. Raises ValueError before 1970 and more than a day ahead."""
+    moment = utc(moment)
+    if moment > datetime.now(UTC) + _AHEAD:
+        raise ValueError("must not lie in the future")
+    return moment
+
+
+def utc(moment: datetime) -> datetime:
+    """A moment with any zone, in UTC. Raises ValueError outside 1970..9999."""
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(NO_YEAR) from None
+    if moment < _EPOCH:
+        raise ValueError(NO_YEAR)
+    return moment
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Clocks differ; what is further ahead would come first in every list and never grow old.
+_AHEAD = timedelta(days=1)
+
+
+def _address(text: str) -> str | None:
+    address = addresses.normalise(text)
+    if address is None and text.strip():
+        raise ValueError("must be an IP address")
+    return address
+
+
+_NO_MOMENT = "must be Unix seconds or a moment such as 2026-05-26T16:00:00Z"
+_AwareDatetime = Annotated[datetime, Meta(tz=True)]
+
+
+def decode(body: bytes) -> PastEvent:
+    """The event in `body`. Raises `Refusal` as `contract.decode` does."""
+    return contract.decode_as(body, _PAST)
+
+
+def _settle(event: PastEvent) -> bool:
+    if not contract.settle(event):
+        return False
+    try:
+        if event.received_at is not None:
+            event.received_at = _past_moment(event.received_at)
+        if event.ip_address is not None:
+            event.ip_address = _address(event.ip_address)
+    except ValueError:
+        return False
+    return True
+
+
+def _received_at(raw: Raw) -> datetime:
+    return _past_moment(contract.read_value(raw))
+
+
+def _ip_address(raw: Raw) -> str | None:
+    return _address(contract.string()(raw))
+
+
+_PAST = contract.Form(PastEvent, {**contract.RULES, "received_at": _received_at, "ip_address": _ip_address}, _settle)

@@ -1,0 +1,18 @@
+"""What the server adds to a request's event by itself: the place of the client's address, looked up when asked for."""
+
+from functools import cached_property
+
+from collect.enrichment import geo
+from collect.enrichment.geo import Geo
+
+
+class Enrichment:
+    """The lazy `request.enrichment`."""
+
+    def __init__(self, ip_address: str | None) -> None:
+        self.ip_address = ip_address
+
+    @cached_property
+    def geo(self) -> Geo:
+        """The place of the address."""
+        return geo.lookup(self.ip_address)

@@ -1,0 +1,263 @@
+"""The body of one event: decoded and judged in one step, or every fault in it explained (contract, section 1).
+
+Nobody else knows the wire format. The good path is msgspec's; `_explain` is the rule in words, and the
+good path only ever accepts what `_explain` would accept.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw
+
+from collect.intake.json_rules import MAX_DEPTH, clean, invalid
+from runtime.refusals import Code, Refusal
+
+MAX_BODY_BYTES = 1024 * 1024
+MILLISECONDS_FROM = 1e11
+# The last second of the year 9999; a fraction more and it might be rounded into the next.
+LAST_MILLISECOND = 253_402_300_799_000
+
+# The taxonomy of the API's page: for recognition, never enforced.
+STANDARD_EVENTS = {
+    "contents_viewed": "contents",
+    "items_added": "contents",
+    "checkout_started": "contents",
+    "order_created": "contents",
+    "lead_created": "customer_action",
+    "appointment_scheduled": "customer_action",
+    "registration_completed": "customer_action",
+    "trial_started": "plan_enrollment",
+    "subscription_created": "plan_enrollment",
+    "custom": "custom",
+}
+
+NULL = b"null"
+_ABSENT = Raw()
+_Id = Annotated[str, Meta(max_length=255)]
+
+
+class SentEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """An event as it was sent, checked; `params`, `consent` and `extra` are the sender's own bytes, empty if absent."""
+
+    event_name: _Id
+    tag_id: _Id | None = None
+    event_id: _Id | None = None
+    timestamp: int | float | None = None
+    page_url: str | None = None
+    referrer: str | None = None
+    user_agent: str | None = None
+    session_id: _Id | None = None
+    client_id: _Id | None = None
+    click_id: _Id | None = None
+    impression_id: _Id | None = None
+    bid_id: _Id | None = None
+    attribution_type: Annotated[str, Meta(max_length=64)] | None = None
+    consent: Raw = _ABSENT
+    params: Raw = _ABSENT
+    channel: Raw = _ABSENT
+    extra: Raw = _ABSENT
+
+    @property
+    def sent_at(self) -> datetime | None:
+        """`timestamp` as a moment; None when it was not sent. Raises ValueError outside 1970..9999."""
+        return None if self.timestamp is None else moment(self.timestamp)
+
+
+NO_YEAR = "must lie in the years 1970 to 9999"
+
+
+def moment(seconds: float) -> datetime:
+    if seconds >= MILLISECONDS_FROM:
+        seconds = seconds / 1000
+    if seconds < 0:
+        raise ValueError(NO_YEAR)
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+_object_decoder = msgspec.json.Decoder(dict[str, Raw])
+read_value: Callable[[Raw | bytes], Any] = msgspec.json.Decoder().decode
+
+Sent = TypeVar("Sent", bound=SentEvent)
+
+
+class Form(Generic[Sent]):
+    """What an event may look like: the type that it becomes, a rule for each field, and who may say that it keeps them.
+
+    `settle` makes of the decoded event what is stored; False where it cannot tell, and the rules have to.
+    """
+
+    def __init__(
+        self, kind: type[Sent], rules: Mapping[str, Callable[[Raw], Any]], settle: Callable[[Sent], bool]
+    ) -> None:
+        self.kind = kind
+        self.rules = rules
+        self.settle = settle
+        self.fast: Callable[[bytes], Sent] = msgspec.json.Decoder(kind).decode
+
+
+def decode(body: bytes) -> SentEvent:
+    """The event in `body`.
+
+    Raises `Refusal` with `invalid_json` for what is not acceptable JSON, and with `invalid_event` and all
+    faults, by field, for an event that breaks the contract.
+    """
+    return decode_as(body, _SENT)
+
+
+def decode_as(body: bytes, form: Form[Sent]) -> Sent:
+    text = clean(body)
+    try:
+        event = form.fast(text)
+    except msgspec.ValidationError:
+        return _explain(text, form)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise invalid(_syntax(error)) from None
+    if not form.settle(event):
+        return _explain(text, form)
+    return event
+
+
+def settle(event: SentEvent) -> bool:
+    """Whether the good path may answer; it trims and blanks as it goes. What it cannot settle is explained."""
+    event.event_name = event.event_name.strip()
+    if not event.event_name or _first(event.extra):
+        # A key called `extra` is the sender's own and belongs inside ours: the general road does that.
+        return False
+    event.tag_id = _unless_blank(event.tag_id)
+    event.event_id = _unless_blank(event.event_id)
+    if event.timestamp is not None and not 0 <= event.timestamp < LAST_MILLISECOND:
+        return False
+    consent, params = _first(event.consent), _first(event.params)
+    if consent == b"n":
+        event.consent = _ABSENT
+    if params == b"n":
+        event.params = _ABSENT
+    return params in OBJECT_OR_NONE and consent in OBJECT_OR_NONE
+
+
+OBJECT_OR_NONE = (b"{", b"", b"n")
+
+
+def _first(raw: Raw) -> bytes:
+    return b"" if raw is _ABSENT else bytes(memoryview(raw)[:1])
+
+
+def _unless_blank(text: str | None) -> str | None:
+    return text if text is not None and text.strip() else None
+
+
+def _unless_null(raw: Raw) -> Raw:
+    return _ABSENT if _first(raw) == b"n" else raw
+
+
+def _explain(text: bytes, form: Form[Sent]) -> Sent:
+    """The same judgement field by field: the event, with the keys that are not ours in `extra`, or all faults."""
+    try:
+        fields = _object_decoder.decode(text)
+    except msgspec.ValidationError:
+        raise _no_object(text) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise invalid(_syntax(error)) from None
+    values: dict[str, Any] = {}
+    errors: dict[str, list[str]] = {}
+    for name, rule in form.rules.items():
+        raw = _unless_null(fields.pop(name, _ABSENT))
+        try:
+            if _first(raw):
+                values[name] = rule(raw)
+            elif name == "event_name":
+                raise ValueError("required")
+        except ValueError as error:
+            errors[name] = [str(error)]
+    if errors:
+        raise invalid_event(errors)
+    fields.pop("channel", None)
+    if fields:
+        values["extra"] = Raw(msgspec.json.encode(fields))
+    return form.kind(**values)
+
+
+def invalid_event(errors: dict[str, list[str]]) -> Refusal:
+    """The refusal of an event that breaks the contract in the fields of `errors`."""
+    detail = "; ".join(f"{name}: {', '.join(messages)}" for name, messages in errors.items())
+    return Refusal(Code.INVALID_EVENT, detail, errors=errors)
+
+
+def poisoned() -> Refusal:
+    """The refusal of an event that keeps to the contract and that the database will not have all the same."""
+    return Refusal(Code.INVALID_EVENT, "The database cannot keep this event")
+
+
+def _syntax(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return f"Nested deeper than {MAX_DEPTH} levels"
+    return "JSON is malformed: it ends too early" if "truncated" in str(error) else str(error)
+
+
+def _no_object(text: bytes) -> Refusal:
+    """The refusal of what does not begin as an object: other JSON, or none, such as an array that is cut."""
+    try:
+        read_value(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return invalid(_syntax(error))
+    return Refusal(Code.INVALID_EVENT, "The body must be a JSON object")
+
+
+def string(limit: int | None = None) -> Callable[[Raw], str]:
+    def rule(raw: Raw) -> str:
+        if _first(raw) != b'"':
+            raise ValueError("must be a string")
+        text: str = read_value(raw)
+        if limit is not None and len(text) > limit:
+            raise ValueError(f"at most {limit} characters")
+        return text
+
+    return rule
+
+
+def _event_name(raw: Raw) -> str:
+    name = string()(raw).strip()
+    if not name:
+        raise ValueError("must not be blank")
+    if len(name) > 255:
+        raise ValueError("at most 255 characters")
+    return name
+
+
+def _optional_id(raw: Raw) -> str | None:
+    return _unless_blank(string(255)(raw))
+
+
+def _timestamp(raw: Raw) -> float:
+    if _first(raw) not in b"-0123456789":
+        raise ValueError("must be a number of Unix seconds")
+    try:
+        seconds: float = read_value(raw)
+        moment(seconds)
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        raise ValueError(NO_YEAR) from None
+    return seconds
+
+
+def _object(raw: Raw) -> Raw:
+    if _first(raw) != b"{":
+        raise ValueError("must be an object")
+    return raw
+
+
+RULES: dict[str, Callable[[Raw], Any]] = {
+    "event_name": _event_name,
+    "tag_id": _optional_id,
+    "event_id": _optional_id,
+    "timestamp": _timestamp,
+    "page_url": string(),
+    "referrer": string(),
+    "user_agent": string(),
+    **{name: string(255) for name in ("session_id", "client_id", "click_id", "impression_id", "bid_id")},
+    "attribution_type": string(64),
+    "consent": _object,
+    "params": _object,
+}
+_SENT = Form(SentEvent, RULES, settle)

@@ -1,0 +1,123 @@
+"""Moves what waits in the spool to the database, in the order in which it came, by one process at a time.
+
+A crash at any moment loses nothing and doubles nothing: an event leaves the spool after its commit in the database,
+and is stored once however often it is taken.
+"""
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import Error, connection
+
+from collect.storage import ingest, rejections, spool, store
+from collect.storage.outcomes import Outcome
+from collect.storage.spool import Spooled
+from runtime import metrics
+
+logger = logging.getLogger(__name__)
+
+PERIOD_SECONDS = 1.0
+# Events in one statement: large enough to be fast, small enough to pass within the statement's bound.
+STEP = 500
+
+
+class Busy(Exception):  # noqa: N818  # not an error: somebody else is at it
+    """Another process drains the spool right now."""
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """The right to drain, held by one process; the kernel takes it back from one that dies. Raises Busy."""
+    descriptor = os.open(f"{settings.SPOOL_PATH}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy from None
+    else:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def drain() -> int:
+    """Empty the spool; the number of events that were moved. What the database refuses for good is set aside.
+
+    Raises `Busy` while another process does it, and `django.db.Error` where the database, or the spool, fails: what
+    was moved by then has left the spool, the rest waits.
+    """
+    moved = 0
+    with turn():
+        while spooled := spool.take(STEP):
+            moved += _move(spooled)
+    return moved
+
+
+def _move(spooled: Sequence[Spooled]) -> int:
+    try:
+        results = ingest.store_now([one.arrival for one in spooled])
+    except Error as error:
+        # Neither the event nor a rejection of it has a place, as when its partner is gone from a restored database.
+        if not store.is_poison(error):
+            raise
+        if len(spooled) > 1:
+            middle = len(spooled) // 2
+            return _move(spooled[:middle]) + _move(spooled[middle:])
+        spool.set_aside(spooled[0], str(error))
+        logger.exception("a spooled event was set aside")
+        metrics.DRAINED.labels(Outcome.SET_ASIDE).inc()
+        return 0
+    spool.discard(spooled)
+    rejections.count_written(results)
+    for outcome, number in Counter(result.outcome for result in results).items():
+        metrics.DRAINED.labels(outcome).inc(number)
+    return len(spooled)
+
+
+class Drainer:
+    """The thread that drains, one a worker; whichever has the turn works, the others look on."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._head: int | None = None
+
+    def start(self) -> None:
+        """Start the thread; once a process, after it has forked."""
+        self._thread = threading.Thread(target=self._run, name="spool-drain", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(PERIOD_SECONDS)
+            try:
+                self.round()
+            except Error:
+                connection.close()  # the circuit has said why; what waits is tried again in a second
+            except Exception:
+                logger.exception("a round of draining failed")
+                connection.close()
+
+    def round(self) -> None:
+        """Drain what waits. Once it moves, by whoever's hand, the database is known to be back."""
+        head, before = spool.head(), self._head
+        self._head = head
+        if head is None:
+            ingest.database.close()
+            return
+        try:
+            moved = drain()
+        except Busy:
+            if before is not None and head > before:
+                ingest.database.close()
+            return
+        ingest.database.close()
+        logger.warning("spool drained", extra={"events": moved})
+
+
+start = Drainer().start

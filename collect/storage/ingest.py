@@ -1,0 +1,174 @@
+"""The last step of the road: arrivals become rows, durably, and what the database refuses becomes a rejection.
+
+Nothing is acknowledged here that is not committed, to the database or, while that cannot answer, to the spool; one
+bad row never fails its neighbours.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from django.db import Error, connection
+
+from collect.intake.source import Source
+from collect.storage import outcomes, rejections, spool, store
+from collect.storage.outcomes import Outcome, Sent, Written
+from collect.storage.rejections import Record
+from collect.storage.rows import Arrival
+from runtime import metrics
+from runtime.circuit import Circuit
+from runtime.group_commit import Group
+from runtime.hub import off_the_hub
+from runtime.refusals import Unavailable
+
+logger = logging.getLogger(__name__)
+
+# Events that may wait in a worker, and events in one statement. A full queue is told so at once.
+MAX_WAITING = 10_000
+MAX_GROUP = 500
+# Refused bodies, up to 64 KiB each, that may wait to be written down.
+MAX_REFUSED_WAITING = 1_000
+# How long a database that failed is left alone, unless it is seen to work before (`drain` looks every second).
+RETRY_SECONDS = 10.0
+
+database = Circuit("the database", RETRY_SECONDS)
+
+
+def submit(arrivals: Sequence[Arrival]) -> list[Written]:
+    """Make the arrivals durable and return what became of each, in their order.
+
+    Raises `Unavailable` when nothing could be made durable.
+    """
+    if not arrivals:
+        return []
+    try:
+        return _arriving.submit(arrivals)
+    except Unavailable:
+        outcomes.count((_sent(arrival), Outcome.UNAVAILABLE) for arrival in arrivals)
+        raise
+
+
+def reject(records: Sequence[Record]) -> None:
+    """Keep refused bodies for the operator. Where that fails the copies are lost, never the answer."""
+    outcomes.count((record.sent, Outcome.REJECTED) for record in records)
+    for record in records:
+        metrics.REJECTIONS.labels(record.code).inc()
+    try:
+        for start in range(0, len(records), MAX_GROUP):
+            _refusing.submit(records[start : start + MAX_GROUP])
+    except Unavailable:
+        logger.exception("rejections could not be kept", extra={"events": len(records)})
+
+
+def count_limited(source: Source, events: int) -> None:
+    """Count events that were told 429. They will come again, so no copy is kept of them."""
+    sent = Sent(source.is_test, source.partner_id, source.channel)
+    outcomes.count_many(Counter({(sent, Outcome.RATE_LIMITED): events}))
+
+
+def start() -> None:
+    """Let requests share their commits from now on; once a worker, after it has forked."""
+    _arriving.start()
+    _refusing.start()
+
+
+def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
+    """Store the arrivals in the database, and of the refused ones a rejection; return what became of each.
+
+    Raises `django.db.Error`; safe to repeat.
+    """
+    try:
+        results = write(arrivals)
+    except Error:
+        if not _is_lost():
+            raise
+        # The database was restarted since the last group, and this is the first to notice.
+        connection.close()
+        results = write(arrivals)
+    rejections.keep(
+        Record.of_written(arrival, written)
+        for arrival, written in zip(arrivals, results, strict=True)
+        if written.outcome in rejections.CODES
+    )
+    return results
+
+
+def write(arrivals: Sequence[Arrival]) -> list[Written]:
+    """Store the arrivals, the ones apart that the database refuses. Raises `django.db.Error`; safe to repeat."""
+    try:
+        return store.write(arrivals)
+    except Error as error:
+        if not store.is_poison(error):
+            raise
+        if len(arrivals) == 1:
+            logger.warning("the database refused a row", extra={"reason": str(error)})
+            return [Written(Outcome.REJECTED, arrivals[0].row.id)]
+    middle = len(arrivals) // 2
+    return write(arrivals[:middle]) + write(arrivals[middle:])
+
+
+def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
+    start = time.perf_counter()
+    results = _make_durable(arrivals)
+    metrics.COMMIT_SECONDS.observe(time.perf_counter() - start)
+    metrics.GROUP_EVENTS.observe(len(arrivals))
+    rejections.count_written(results)
+    outcomes.count((_sent(arrival), written.outcome) for arrival, written in zip(arrivals, results, strict=True))
+    return results
+
+
+def _sent(arrival: Arrival) -> Sent:
+    return Sent(arrival.row.is_test, arrival.row.partner_id, arrival.row.channel)
+
+
+def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
+    if database.is_open:
+        return _spool(arrivals)
+    try:
+        return store_now(arrivals)
+    except Error as error:
+        _drop_connection()
+        if not spool.is_enabled():
+            logger.exception("events could not be stored")
+            raise Unavailable from error
+        database.open(error)
+        return _spool(arrivals)
+
+
+def _spool(arrivals: Sequence[Arrival]) -> list[Written]:
+    try:
+        spool.append(arrivals)
+    except Error as error:
+        logger.exception("the spool cannot take events")
+        raise Unavailable from error
+    return [Written(Outcome.SPOOLED, arrival.row.id) for arrival in arrivals]
+
+
+def _keep(records: Sequence[Record]) -> list[None]:
+    if database.is_open:
+        raise Unavailable
+    try:
+        rejections.keep(records)
+    except Error as error:
+        _drop_connection()
+        raise Unavailable from error
+    return [None] * len(records)
+
+
+def _is_lost() -> bool:
+    """Whether the connection broke under the statement, and is not just one that could not be made."""
+    broken = connection.connection
+    return not connection.in_atomic_block and broken is not None and bool(getattr(broken, "closed", False))
+
+
+def _drop_connection() -> None:
+    """Meet the database anew next time: whatever failed may have left the connection unusable."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+# psycopg waits cooperatively under gevent; sqlite3 does not.
+_native = off_the_hub if connection.vendor == "sqlite" else lambda function: function
+_arriving = Group(_native(_commit), limit=MAX_WAITING, size=MAX_GROUP)
+_refusing = Group(_native(_keep), limit=MAX_REFUSED_WAITING, size=MAX_GROUP)

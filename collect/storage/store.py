@@ -1,0 +1,217 @@
+"""Writes rows to the database and says of each what became of it. Nobody else knows the SQL of events.
+
+An event counts as written only after its COMMIT; which rows were new is the database's word, never a guess.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from django.db import DataError, Error, IntegrityError, OperationalError, connection, models, transaction
+from django.db.models.functions import Cast
+
+from collect.models import ErasedEvent, Event
+from collect.storage import repetition
+from collect.storage.outcomes import Outcome, Written
+from collect.storage.rows import Arrival, Row
+
+_ROUNDS = 3
+# Tags that one query asks for; SQLite has a limit of a thousand for what stands between ORs.
+_TAGS = 200
+
+
+def write(arrivals: Sequence[Arrival]) -> list[Written]:
+    """Store the arrivals in one statement, durably, and say of each what became of it, in their order.
+
+    A second statement runs only when some were not new, to find the rows that they repeat. No transaction
+    is open between the two: what was inserted is committed, and a sender that hears nothing tries again.
+    Raises `django.db.Error`; then a part may be stored, and writing the same arrivals again is safe.
+    """
+    results: dict[str, Written] = {}
+    missing = list(arrivals)
+    for _ in range(_ROUNDS):
+        new = _insert(missing)
+        results |= {id: Written(Outcome.STORED, id) for id in new}
+        repeats = [arrival for arrival in missing if arrival.row.id not in new]
+        results |= _judge(repeats)
+        missing = [arrival for arrival in repeats if arrival.row.id not in results]
+        if not missing:
+            break
+    else:
+        # The row that each of these repeats was pruned every time before it could be read.
+        raise OperationalError("rows neither new nor found")
+    return _apart(arrivals, results)
+
+
+def _apart(arrivals: Sequence[Arrival], results: Mapping[str, Written]) -> list[Written]:
+    """The results in order; of arrivals with one id, as only an import has them, each but the first is a repetition."""
+    if len(results) == len(arrivals):
+        return [results[arrival.row.id] for arrival in arrivals]
+    seen: set[str] = set()
+    found = []
+    for arrival in arrivals:
+        id = arrival.row.id
+        found.append(_judge([arrival]).get(id, results[id]) if id in seen else results[id])
+        seen.add(id)
+    return found
+
+
+def write_new(arrivals: Sequence[Arrival]) -> list[Written] | None:
+    """Store the arrivals if all of them are new; else None, and nothing is stored, nor where a row is refused.
+
+    Cheaper than `write`, which looks at the indexes before it inserts and tells which rows were new: for history, of
+    which hardly any was seen before. Raises `django.db.Error` for what is no fault of a row.
+    """
+    statement, _ = _statement(connection.vendor)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, [_document(arrivals)])
+            if cursor.rowcount != len(arrivals):  # some were erased
+                raise IntegrityError
+    except Error as error:
+        if not is_poison(error):
+            raise
+        return None
+    return [Written(Outcome.STORED, arrival.row.id) for arrival in arrivals]
+
+
+def foresee(arrivals: Sequence[Arrival]) -> list[Written]:
+    """What `write` would say of the arrivals, with nothing written; what they repeat of each other it does not see."""
+    there = _judge(arrivals)
+    return [there.get(arrival.row.id, Written(Outcome.STORED, arrival.row.id)) for arrival in arrivals]
+
+
+def is_poison(error: Error) -> bool:
+    """Whether the database refuses the row itself, so that trying again cannot help."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
+    # Class 54 is a limit of the program, an index entry that is too long for one; psycopg files it as operational.
+    return sqlstate.startswith("54") or "malformed JSON" in str(error)
+
+
+def _insert(arrivals: Sequence[Arrival]) -> set[str]:
+    """Insert what is not there yet; the ids of the rows that are new."""
+    statement, returned = _statement(connection.vendor)
+    with connection.cursor() as cursor:
+        # `ON CONFLICT` covers uniqueness only, never a bad value.
+        cursor.execute(f"{statement} ON CONFLICT DO NOTHING RETURNING {returned}", [_document(arrivals)])
+        return {id for (id,) in cursor.fetchall()}
+
+
+def _document(arrivals: Sequence[Arrival]) -> str:
+    return (b"[" + b",".join([arrival.document for arrival in arrivals]) + b"]").decode()
+
+
+# How a value of the row's JSON becomes Django's own form on SQLite; PostgreSQL's types read JSON's as they are.
+_SQLITE_FORMS = {
+    "UUIDField": "replace({}, '-', '')",
+    "DateTimeField": "replace(replace({}, 'T', ' '), 'Z', '')",
+}
+
+
+@cache
+def _statement(vendor: str) -> tuple[str, str]:
+    """One INSERT with one parameter, a JSON array of rows; and the id as text, for what follows it."""
+    table, fields = Event._meta.db_table, Event._meta.concrete_fields
+    columns = ", ".join(str(field.column) for field in fields)
+    if vendor == "postgresql":
+        selected, source, returned = columns, f"json_populate_recordset(NULL::{table}, %s::json)", "id::text"
+        digest = f"encode(sha256(convert_to({_DIGESTED}, 'UTF8')), 'hex')"
+    else:
+        selected = ", ".join(_sqlite_value(field) for field in fields)
+        source, returned = "json_each(%s)", _dashed("id")
+        names = ("partner_id", "tag_id", "event_id", "id")
+        sent = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
+        digest = f"(SELECT SHA256({_DIGESTED}) FROM (SELECT {sent}))"  # noqa: S608  # Django's function
+    erased = f"SELECT 1 FROM {ErasedEvent._meta.db_table}"  # noqa: S608
+    return (
+        f"INSERT INTO {table} ({columns}) SELECT {selected} FROM {source} "  # noqa: S608  # names of our own model
+        # Whether anything was ever erased is asked once a statement: where nothing was, no digest has to be made.
+        f"WHERE NOT (EXISTS ({erased}) AND EXISTS ({erased} WHERE digest = {digest}))",
+        returned,
+    )
+
+
+# What tells an erased event apart, in SQL and in `digest`: its idempotency key or, without one, its id.
+_DIGESTED = "coalesce(partner_id || ':' || length(tag_id) || ':' || tag_id || event_id, partner_id || '#' || id)"
+
+
+def digest(row: Row | Event) -> str:
+    """The SHA-256 by which an erased event is known (`ErasedEvent.digest`)."""
+    if row.event_id is None:
+        text = f"{row.partner_id}#{row.id}"
+    else:
+        text = f"{row.partner_id}:{len(row.tag_id)}:{row.tag_id}{row.event_id}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sqlite_value(field: "models.Field[object, object]") -> str:
+    return _SQLITE_FORMS.get(field.get_internal_type(), "{}").format(f"json_extract(value, '$.{field.column}')")
+
+
+def _dashed(column: str) -> str:
+    parts = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+    return " || '-' || ".join(f"substr({column}, {start}, {length})" for start, length in parts)
+
+
+def _judge(repeats: Sequence[Arrival]) -> dict[str, Written]:
+    """What became of rows that were not new; one whose first row cannot be found is left out."""
+    keyed = [arrival for arrival in repeats if arrival.row.event_id is not None]
+    firsts = _firsts(keyed) if keyed else {}
+    results: dict[str, Written] = {}
+    unsettled = []
+    for arrival in repeats:
+        row = arrival.row
+        if (first := firsts.get((row.partner_id, row.tag_id, row.event_id))) is not None:
+            results[row.id] = _compare(row, first)
+        else:
+            unsettled.append(row)
+    return results | _erased_or_again(unsettled) if unsettled else results
+
+
+def _erased_or_again(repeats: Sequence[Row]) -> dict[str, Written]:
+    """Of rows that repeat no stored idempotency key: those that were erased, and those that are there by their id."""
+    digests = {row.id: digest(row) for row in repeats}
+    erased = dict(ErasedEvent.objects.filter(pk__in=digests.values()).values_list("digest", "event"))
+    there = {str(event.id): event for event in _comparable().filter(pk__in=digests)}
+    results = {}
+    for row in repeats:
+        if (event := erased.get(digests[row.id])) is not None:
+            # Nothing is left that it could be compared with.
+            results[row.id] = Written(Outcome.DUPLICATE, str(event))
+        elif (first := there.get(row.id)) is not None:
+            results[row.id] = _compare(row, first)
+    return results
+
+
+def _compare(row: Row, first: Event) -> Written:
+    first_id = str(first.id)
+    moved = tuple(name for name in ("partner_id", "tag_id", "event_id") if getattr(row, name) != getattr(first, name))
+    if differing := moved + repetition.differing(row, first):
+        return Written(Outcome.CONFLICT, first_id, differing)
+    if first_id == row.id:
+        return Written(Outcome.STORED, first_id, again=True)
+    return Written(Outcome.DUPLICATE, first_id)
+
+
+def _comparable() -> "models.QuerySet[Event]":
+    """Stored rows as `repetition` compares them: their JSON as exact text."""
+    texts = {f"{name}_text": Cast(name, models.TextField()) for name in repetition.JSON_COLUMNS}
+    return Event.objects.defer(*repetition.JSON_COLUMNS).annotate(**texts)
+
+
+def _firsts(repeats: Sequence[Arrival]) -> dict[tuple[int, str, str | None], Event]:
+    """The stored rows under the keys of `repeats`, in one query unless they are of very many tags."""
+    ids: dict[tuple[int, str], set[str | None]] = defaultdict(set)
+    for row in (arrival.row for arrival in repeats):
+        ids[row.partner_id, row.tag_id].add(row.event_id)
+    # Each tag with its own: of a hundred shops that all count their orders from one, all pairs would be many.
+    keys = [models.Q(partner=partner, tag_id=tag, event_id__in=found) for (partner, tag), found in ids.items()]
+    found = [
+        event
+        for start in range(0, len(keys), _TAGS)
+        for event in _comparable().filter(models.Q(*keys[start : start + _TAGS], _connector=models.Q.OR))
+    ]
+    return {(event.partner_id, event.tag_id, event.event_id): event for event in found}

@@ -1,0 +1,171 @@
+"""Fetching a City database from a real HTTP server on loopback."""
+
+import base64
+import gzip
+import io
+import tarfile
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from collect.enrichment import geoip_update
+from tests import mmdb
+
+SECRET = "licence-key-that-nobody-may-see"
+
+
+@pytest.fixture
+def mirror():
+    """A server of `mirror.files` (path -> status, headers, body) that notes what it was asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            server.asked.append((self.path, self.headers.get("Authorization")))
+            status, headers, body = server.files.get(self.path, (404, {}, b"no"))
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server.files, server.asked = {}, []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def target(tmp_path, settings, monkeypatch):
+    settings.GEOIP_PATH = str(tmp_path / "geo" / "city.mmdb")
+    monkeypatch.delenv("MAXMIND_ACCOUNT_ID", raising=False)
+    monkeypatch.delenv("MAXMIND_LICENSE_KEY", raising=False)
+    return tmp_path / "geo" / "city.mmdb"
+
+
+@pytest.fixture
+def city(tmp_path):
+    return mmdb.write_city(tmp_path / "made.mmdb").read_bytes()
+
+
+def month(ago=0):
+    day = datetime.now(UTC).date().replace(day=1)
+    for _ in range(ago):
+        day = (day - timedelta(days=1)).replace(day=1)
+    return f"/free/dbip-city-lite-{day:%Y-%m}.mmdb.gz"
+
+
+def archive(content, name="GeoLite2-City_20260101/GeoLite2-City.mmdb"):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for member, data in (("GeoLite2-City_20260101/README.txt", b"x"), (name, content)):
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+MAXMIND = "/geoip/databases/GeoLite2-City/download?suffix=tar.gz"
+
+
+@pytest.mark.parametrize("ago", [0, 1])
+def test_dbip_needs_no_account_and_goes_back_a_month(mirror, target, city, ago, capsys):
+    mirror.files[month(ago)] = (200, {}, gzip.compress(city))
+    call_command("update_geoip", base_url=mirror.url)
+    assert target.read_bytes() == city
+    assert "GeoLite2-City" in capsys.readouterr().out
+    assert [path for path, _ in mirror.asked] == [month(n) for n in range(ago + 1)]
+    assert [path.name for path in target.parent.iterdir()] == ["city.mmdb"]
+
+
+def test_maxmind_is_asked_with_the_licence_which_goes_no_further(mirror, target, city, caplog, capsys):
+    other = mirror.url.replace("127.0.0.1", "localhost")
+    mirror.files[MAXMIND] = (302, {"Location": f"{other}/storage"}, b"")
+    mirror.files["/storage"] = (200, {}, archive(city))
+    call_command("update_geoip", base_url=mirror.url, account_id="42", license_key=SECRET)
+    assert target.read_bytes() == city
+    basic = "Basic " + base64.b64encode(f"42:{SECRET}".encode()).decode()
+    assert mirror.asked == [(MAXMIND, basic), ("/storage", None)]
+    assert SECRET not in caplog.text + str(capsys.readouterr())
+    assert SECRET not in repr(geoip_update.MaxMindAccount("42", SECRET))
+
+
+def test_wrong_licence_is_said_without_it(mirror, target):
+    mirror.files[MAXMIND] = (401, {}, b"Invalid license key")
+    with pytest.raises(CommandError, match="401") as caught:
+        call_command("update_geoip", base_url=mirror.url, account_id="42", license_key=SECRET)
+    assert SECRET not in str(caught.value)
+
+
+def test_dry_run_fetches_and_leaves_the_file(mirror, target, city, capsys):
+    mirror.files[month()] = (200, {}, gzip.compress(city))
+    call_command("update_geoip", base_url=mirror.url, dry_run=True)
+    assert not target.exists()
+    assert "would be put at" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "download",
+    [
+        b"",
+        b"<html>rate limited</html>",
+        gzip.compress(b"not a database"),
+        gzip.compress(b"x" * 100_000)[:-20],
+    ],
+)
+def test_bad_download_never_replaces_a_good_file(mirror, target, city, download):
+    target.parent.mkdir()
+    target.write_bytes(city)
+    mirror.files[month()] = (200, {}, download)
+    with pytest.raises(CommandError):
+        call_command("update_geoip", base_url=mirror.url)
+    assert target.read_bytes() == city
+    assert [path.name for path in target.parent.iterdir()] == ["city.mmdb"]
+
+
+def test_database_of_another_type_or_without_the_probe_is_refused(mirror, target, tmp_path):
+    asn = mmdb.write_city(tmp_path / "asn", {"8.8.8.0/24": {"x": 1}}, "GeoLite2-ASN").read_bytes()
+    empty = mmdb.write_city(tmp_path / "empty", {"81.2.69.0/24": mmdb.LONDON}).read_bytes()
+    for content, reason in ((asn, "GeoLite2-ASN"), (empty, "does not know")):
+        mirror.files[month()] = (200, {}, gzip.compress(content))
+        with pytest.raises(CommandError, match=reason):
+            call_command("update_geoip", base_url=mirror.url)
+
+
+def test_archive_without_a_database_is_refused(mirror, target, city):
+    mirror.files[MAXMIND] = (200, {}, archive(city, "other.txt"))
+    with pytest.raises(CommandError, match=r"no \.mmdb"):
+        call_command("update_geoip", base_url=mirror.url, account_id="42", license_key=SECRET)
+
+
+def test_download_is_bounded(mirror, target, city, monkeypatch):
+    mirror.files[month()] = (200, {}, gzip.compress(city))
+    monkeypatch.setattr(geoip_update, "MAX_DATABASE", 100)
+    with pytest.raises(CommandError, match="larger than 100"):
+        call_command("update_geoip", base_url=mirror.url)
+
+
+def test_plain_http_beyond_loopback_is_refused(target):
+    with pytest.raises(CommandError, match="not https"):
+        call_command("update_geoip", base_url="http://mirror.example")
+
+
+def test_server_that_is_not_there_is_said(target):
+    with pytest.raises(CommandError, match="cannot be reached"):
+        call_command("update_geoip", base_url="http://127.0.0.1:1")
+
+
+def test_half_an_account_is_refused(target):
+    with pytest.raises(CommandError, match="both"):
+        call_command("update_geoip", license_key=SECRET)

@@ -1,0 +1,113 @@
+"""The last step: neighbours of a poison row, conflicts among the rejections, and a database that fails."""
+
+import pytest
+from django.db import OperationalError
+
+from collect.intake import contract
+from collect.models import Event, Rejection
+from collect.storage import ingest, rejections, spool, store
+from collect.storage.outcomes import Outcome, Written
+from collect.storage.rejections import Record
+from collect.storage.rows import Arrival
+from runtime.refusals import Unavailable
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
+
+
+@pytest.fixture
+def source():
+    api_key, _ = factories.key()
+    return factories.source(api_key)
+
+
+def poison(source):
+    """A row that passed the contract, as a hole in it would let one pass, and that no database takes."""
+    arrival = factories.arrival(source, event_id="poison")
+    arrival.row.event_name = None
+    return Arrival.of(arrival.row, arrival.body, "poisoned")
+
+
+@pytest.mark.parametrize("place", [0, 3, 6])
+def test_one_poison_row_never_fails_its_neighbours(source, place):
+    arrivals = [factories.arrival(source, event_id=str(n)) for n in range(6)]
+    arrivals.insert(place, poison(source))
+    outcomes = [result.outcome for result in ingest.submit(arrivals)]
+    assert outcomes == ["stored"] * place + ["rejected"] + ["stored"] * (6 - place)
+    assert Event.objects.count() == 6
+    rejection = Rejection.objects.get()
+    assert (rejection.request_id, rejection.code) == ("poisoned", "invalid_event")
+    assert rejection.detail == "The database cannot keep this event"
+
+
+def test_group_of_nothing_but_poison_is_rejected(source):
+    results = ingest.submit([poison(source) for _ in range(3)])
+    assert [result.outcome for result in results] == ["rejected"] * 3
+    assert Rejection.objects.count() == 3
+
+
+def test_no_arrivals_are_no_statement(source, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert ingest.submit([]) == []
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """The store fails, each time; how often it was asked."""
+    asked = []
+
+    def fail(arrivals):
+        asked.append(arrivals)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(store, "write", fail)
+    yield asked
+    ingest.database.close()
+
+
+def test_database_that_fails_without_a_spool_is_unavailable_and_never_a_result(source, failing, monkeypatch):
+    monkeypatch.setattr(spool, "is_enabled", lambda: False)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            ingest.submit([factories.arrival(source)])
+    assert len(failing) == 2
+    assert not Event.objects.exists()
+    assert spool.head() is None
+
+
+def test_database_that_fails_is_left_alone_and_events_are_spooled(source, failing, monkeypatch):
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    arrivals = [factories.arrival(source, event_id=str(n)) for n in range(3)]
+    for arrival in arrivals:
+        assert ingest.submit([arrival]) == [Written(Outcome.SPOOLED, arrival.row.id)]
+    assert len(failing) == 1
+    waiting = spool.take(10)
+    assert [one.arrival for one in waiting] == arrivals
+    spool.discard(waiting)
+
+
+def test_spool_that_cannot_take_an_event_is_unavailable(source, failing, monkeypatch):
+    def full(arrivals):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    monkeypatch.setattr(spool, "append", full)
+    with pytest.raises(Unavailable):
+        ingest.submit([factories.arrival(source)])
+
+
+def test_rejections_are_kept_in_steps_of_what_may_wait(source, monkeypatch):
+    kept = []
+    monkeypatch.setattr(rejections, "keep", lambda refused: kept.append(len(refused)))
+    refusal = contract.poisoned()
+    ingest.reject([Record.of_refusal(refusal, source, b"{}", "id") for _ in range(1_100)])
+    assert kept == [500, 500, 100]
+
+
+def test_rejection_that_cannot_be_kept_changes_no_answer(source, monkeypatch, caplog):
+    def fail(refused):
+        raise OperationalError("away")
+
+    monkeypatch.setattr(rejections, "keep", fail)
+    ingest.reject([Record.of_refusal(contract.poisoned(), source, b"{}", "id")])
+    assert "could not be kept" in caplog.text

@@ -1,0 +1,197 @@
+"""The spool and the way out of it: in order, once, whatever breaks in between."""
+
+import fcntl
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connections
+from prometheus_client import REGISTRY
+
+from collect.models import Event, Rejection
+from collect.storage import drain, ingest, spool
+from keys.models import ApiKey, Partner
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, settings, monkeypatch):
+    """An empty spool, whose lock lies beside it."""
+    settings.SPOOL_PATH = str(tmp_path / "spool.sqlite3")
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    yield
+    ingest.database.close()
+    with connections["spool"].cursor() as cursor:
+        cursor.execute("DELETE FROM spooled")
+        cursor.execute("DELETE FROM set_aside")
+
+
+@pytest.fixture
+def source():
+    api_key, _ = factories.key()
+    return factories.source(api_key)
+
+
+def arrivals(source, count, **fields):
+    return [factories.arrival(source, event_id=f"event-{n}", **fields) for n in range(count)]
+
+
+def test_every_connection_to_the_spool_is_in_wal_and_synchronous_full(source):
+    connections["spool"].close()
+    with connections["spool"].cursor() as cursor:
+        assert cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert cursor.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_what_is_taken_is_what_was_appended_in_order(source):
+    first, second = arrivals(source, 3), arrivals(source, 2, params={"a": 1.50})
+    spool.append(first)
+    spool.append(second)
+    assert [one.arrival for one in spool.take(4)] == [*first, second[0]]
+    spool.discard(spool.take(4))
+    assert [one.arrival for one in spool.take(4)] == [second[1]]
+
+
+def test_event_comes_out_of_the_spool_with_all_that_it_can_have(source):
+    appended = factories.arrival(source, **factories.SEED_EVENT, consent={"ad": True}, unknown=[1], user_agent="curl/8")
+    spool.append([appended])
+    assert spool.take(1)[0].arrival == appended
+    assert drain.drain() == 1
+    assert Event.objects.get().consent == {"ad": True}
+
+
+def test_status_says_how_many_wait_and_for_how_long(source):
+    assert spool.status()[:2] == (0, None)
+    early = factories.source(factories.key()[0], received_at=datetime.now(UTC) - timedelta(minutes=5))
+    spool.append([factories.arrival(early)])
+    spool.append(arrivals(source, 2))
+    found = spool.status()
+    assert (found.events, found.oldest) == (3, early.received_at)
+    assert 0 < found.bytes < 100_000
+
+
+def test_full_spool_refuses_the_group_whole_and_takes_again_when_there_is_room(source):
+    with connections["spool"].cursor() as cursor:
+        cursor.execute("PRAGMA max_page_count=20")
+        large = arrivals(source, 10, params={"text": "x" * 20_000})
+        with pytest.raises(OperationalError):
+            spool.append(large)
+        assert spool.head() is None
+        spool.append(arrivals(source, 1))
+        cursor.execute("PRAGMA max_page_count=100000")
+    spool.append(large)
+    assert spool.status().events == 11
+
+
+def test_drain_stores_in_order_and_empties_the_spool(source, monkeypatch):
+    monkeypatch.setattr(drain, "STEP", 2)
+    waiting = arrivals(source, 5)
+    spool.append(waiting)
+    assert drain.drain() == 5
+    assert spool.head() is None
+    stored = Event.objects.order_by("received_at", "event_id").values_list("event_id", flat=True)
+    assert list(stored) == [f"event-{n}" for n in range(5)]
+
+
+def test_drain_that_stored_and_died_before_it_discarded_stores_nothing_twice(source, monkeypatch):
+    spool.append([*arrivals(source, 2), factories.arrival(source)])
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "discard", lambda spooled: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            drain.drain()
+    assert Event.objects.count() == 3
+    assert drain.drain() == 3
+    assert Event.objects.count() == 3
+    assert not Rejection.objects.exists()
+
+
+def test_drain_keeps_a_conflict_as_a_rejection_with_the_body_as_sent(source):
+    ingest.submit(arrivals(source, 1))
+    late = factories.arrival(source, event_id="event-0", params={"other": True})
+    spool.append([late])
+    drain.drain()
+    rejection = Rejection.objects.get()
+    assert (rejection.code, rejection.errors) == ("conflict", {"params": ["differs"]})
+    assert json.loads(rejection.body) == json.loads(late.body)
+
+
+def test_event_whose_partner_is_gone_is_set_aside_and_holds_up_nothing(source, capsys):
+    """Restored from a backup older than the partner: the acknowledged event waits until the partner is back."""
+    homeless = factories.arrival(factories.source(ApiKey(pk=0, partner_id=0)), event_id="homeless")
+    spool.append([*arrivals(source, 2), homeless, factories.arrival(source, event_id="last")])
+    assert drain.drain() == 3
+    assert sorted(Event.objects.values_list("event_id", flat=True)) == ["event-0", "event-1", "last"]
+    assert (spool.head(), spool.status().events, spool.status().set_aside) == (None, 0, 1)
+    call_command("drain_spool", "--dry-run")
+    assert "1 events are set aside: " in capsys.readouterr().out
+    call_command("drain_spool", "--set-aside")
+    assert spool.status().set_aside == 1  # refused again, and again kept
+    Partner(pk=0, name="Restored").save()
+    ApiKey(pk=0, partner_id=0, prefix="thrad_live_restored", digest="0" * 64, label="restored").save()
+    call_command("drain_spool", "--set-aside")
+    assert Event.objects.get(event_id="homeless").partner_id == 0
+    assert spool.status()[:2] == (0, None)
+    assert spool.status().set_aside == 0
+
+
+def test_rejection_is_counted_once_however_often_it_is_drained(source, monkeypatch):
+    ingest.submit(arrivals(source, 1))
+    spool.append([factories.arrival(source, event_id="event-0", params={"other": True})])
+    before = REGISTRY.get_sample_value("thrad_rejections_total", {"code": "conflict"}) or 0
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "discard", lambda spooled: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            drain.drain()
+    drain.drain()
+    assert REGISTRY.get_sample_value("thrad_rejections_total", {"code": "conflict"}) == before + 1
+
+
+def test_only_one_drains_at_a_time(source):
+    spool.append(arrivals(source, 1))
+    with open(f"{settings.SPOOL_PATH}.lock", "w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(drain.Busy):
+            drain.drain()
+        with pytest.raises(CommandError, match="Another process"):
+            call_command("drain_spool")
+    assert drain.drain() == 1
+
+
+def test_round_closes_the_circuit_when_it_has_drained_or_nothing_waits(source):
+    drainer = drain.Drainer()
+    ingest.database.open(OSError("away"))
+    spool.append(arrivals(source, 1))
+    drainer.round()
+    assert not ingest.database.is_open
+    assert Event.objects.count() == 1
+    ingest.database.open(OSError("away"))
+    drainer.round()
+    assert not ingest.database.is_open
+
+
+def test_round_leaves_the_circuit_open_while_nothing_moves(source):
+    drainer = drain.Drainer()
+    spool.append(arrivals(source, 3))
+    ingest.database.open(OSError("away"))
+    with open(f"{settings.SPOOL_PATH}.lock", "w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        drainer.round()
+        drainer.round()
+        assert ingest.database.is_open
+        spool.discard(spool.take(1))  # the other one gets on
+        drainer.round()
+        assert not ingest.database.is_open
+
+
+def test_command_drains_and_dry_run_only_says(source, capsys):
+    spool.append(arrivals(source, 3))
+    call_command("drain_spool", "--dry-run")
+    assert "3 events wait" in capsys.readouterr().out
+    assert not Event.objects.exists()
+    call_command("drain_spool")
+    assert capsys.readouterr().out == "3 events moved to the database.\n"
+    assert Event.objects.count() == 3
