@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Raw
 
-from collect.enrichment import site
+from collect.enrichment import site_tag
 from collect.enrichment.user_agent import parse as parse_user_agent
 from collect.intake.contract import SentEvent
 from collect.intake.source import Source
@@ -21,7 +21,7 @@ def build(sent: SentEvent, source: Source, id: str | None = None) -> Row:
     """
     geo = source.geo
     agent = parse_user_agent(sent.user_agent)
-    tag_id = sent.tag_id or site.tag_for(sent.page_url, source.origin, source.referer)
+    tag_id = sent.tag_id or site_tag.tag_for(sent.page_url, source.origin, source.referer)
     if source.tags and not restrictions.allows_tag(source.tags, tag_id):
         raise Refusal(Code.TAG_NOT_ALLOWED, f"This key may not send for the tag {tag_id}")
     return Row(

@@ -57,7 +57,7 @@ def _items(body: bytes) -> list[bytes]:
 
 
 @dataclass(slots=True)
-class Judged:
+class JudgedBatch:
     """The events of a batch: those that go on, and the refusals of the others, each with its index."""
 
     arrivals: list[Arrival] = field(default_factory=list)
@@ -65,9 +65,9 @@ class Judged:
     refusals: list[tuple[int, bytes, Refusal]] = field(default_factory=list)
 
 
-def judge(events: Sequence[bytes], source: Source, request_id: str) -> Judged:
+def judge(events: Sequence[bytes], source: Source, request_id: str) -> JudgedBatch:
     """Each event decoded and enriched, or refused, alone."""
-    judged = Judged()
+    judged = JudgedBatch()
     for index, body in enumerate(events):
         try:
             if len(body) > contract.MAX_BODY_BYTES:
@@ -81,7 +81,7 @@ def judge(events: Sequence[bytes], source: Source, request_id: str) -> Judged:
     return judged
 
 
-def answer(judged: Judged, results: Sequence[Written]) -> dict[str, Any]:
+def answer(judged: JudgedBatch, results: Sequence[Written]) -> dict[str, Any]:
     """The body of the 200: four counts and the rejections, which add up to the number of events sent."""
     counts = Counter(result.outcome for result in results)
     rejected = [(index, refusal) for index, _, refusal in judged.refusals]

@@ -18,7 +18,7 @@ from collect.storage import ingest
 from collect.storage.outcomes import Outcome
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival, Row
-from keys import limits, refusals
+from keys import denials, limits
 from keys.models import ApiKey
 from runtime import answers
 from runtime.refusals import Refusal
@@ -84,7 +84,7 @@ class SenderView(APIView):
             return limits.take(key, events)
         except Refusal:
             ingest.count_limited(source, events)
-            refusals.mark(key, "rate limited", source.ip_address)
+            denials.mark(key, "rate limited", source.ip_address)
             raise
 
 

@@ -10,7 +10,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from keys import crypto, directory, refusals, restrictions
+from keys import crypto, denials, directory, restrictions
 from keys.models import ApiKey
 from runtime.addresses import of_request
 from runtime.refusals import SCHEME, InvalidKey, MissingToken, Refusal
@@ -34,10 +34,10 @@ def _find(raw_key: str, address: str | None) -> ApiKey | None:
     if key is None or not crypto.matches(raw_key, key.digest):
         return None
     if not key.is_active():
-        refusals.mark(key, key.state, address)
+        denials.mark(key, key.state, address)
         return None
     if key.networks and not restrictions.allows_address(key.networks, address):
-        refusals.mark(key, "network not allowed", address)
+        denials.mark(key, "network not allowed", address)
         return None
     return key
 

@@ -9,7 +9,7 @@ from itertools import count
 
 from django.db import connection
 
-from keys import directory, history, refusals
+from keys import denials, directory, history
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Housekeeper:
         """The boundary behind which nothing may end the thread: without it requests ask for themselves."""
         try:
             if directory.housekeep() and writes_history:
-                refusals.write()
+                denials.write()
                 history.note_expired()
             # Closes what a failure left unusable; else as CONN_MAX_AGE says, like at the end of a request.
             connection.close_if_unusable_or_obsolete()

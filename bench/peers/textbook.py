@@ -15,7 +15,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from collect.enrichment import site, user_agent
+from collect.enrichment import site_tag, user_agent
 from collect.models import Event
 from collect.storage import rows
 from keys.models import ApiKey
@@ -57,7 +57,7 @@ class CollectView(APIView):
         timestamp = datetime.fromtimestamp(sent.pop("timestamp"), UTC) if "timestamp" in sent else now
         place = request.enrichment.geo
         agent = user_agent.parse(sent.get("user_agent"))
-        tag_id = sent.pop("tag_id", None) or site.tag_for(sent.get("page_url"), None, None)
+        tag_id = sent.pop("tag_id", None) or site_tag.tag_for(sent.get("page_url"), None, None)
         with suppress(IntegrityError):  # a duplicate: accepted, and not stored again
             Event.objects.create(
                 **sent, id=rows.uuid7(now), tag_id=tag_id, timestamp=timestamp, received_at=now,

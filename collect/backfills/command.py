@@ -22,8 +22,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from collect.backfills.files import private
-from collect.backfills.run import BackfillError, Run, Stopped
+from collect.backfills.run import BackfillError, Run, Stopped, private
 from runtime import display
 
 LEFT = 3

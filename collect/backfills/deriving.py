@@ -10,7 +10,7 @@ from django.db.models.functions import Substr
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection
 from collect.backfills.walk import walk
-from collect.enrichment import site
+from collect.enrichment import site_tag
 from collect.models import Event
 
 CHANGED, UNCHANGED, TAKEN = "changed", "unchanged", "left: another event has that tag and event_id"
@@ -32,11 +32,11 @@ def _change(events: "models.QuerySet[Event]", run: Run) -> int:
     looked_at = 0
     moved: dict[tuple[str, str], list[UUID]] = {}
     # Of an address no more than is read of it, and what shows that it is longer: one may be a MiB.
-    start = Substr("page_url", 1, site.MAX_URL + 1)
+    start = Substr("page_url", 1, site_tag.MAX_URL + 1)
     for id, tag_id, page_url in events.values_list("id", "tag_id", start).iterator(200):
         looked_at += 1
-        tag = site.tag_for(page_url, None, None)
-        if tag in (site.UNKNOWN, tag_id):
+        tag = site_tag.tag_for(page_url, None, None)
+        if tag in (site_tag.UNKNOWN, tag_id):
             run.counts[UNCHANGED] += 1
         else:
             moved.setdefault((tag_id, tag), []).append(id)

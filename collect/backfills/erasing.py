@@ -34,7 +34,7 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class EraseOptions:
     """Whose events: those of the partner in which `field` (one of `FIELDS`) has this value."""
 
     partner: Partner
@@ -42,7 +42,7 @@ class Options:
     value: str
 
 
-def erase_events(options: Options, run: Run) -> dict[str, Any]:
+def erase_events(options: EraseOptions, run: Run) -> dict[str, Any]:
     """Erase, and give the proof: counts and digests, nothing that tells who. Cut off and run again it goes on.
 
     Raises `BackfillError` where a server has been draining the spool, or a transaction open, for half a minute.
@@ -75,12 +75,12 @@ def erase_events(options: Options, run: Run) -> dict[str, Any]:
     return _proof(erasure)
 
 
-def _events(options: Options) -> "models.QuerySet[Event]":
+def _events(options: EraseOptions) -> "models.QuerySet[Event]":
     meant = Event.objects.filter(partner=options.partner, **{options.field: options.value})
     return meant.only("id", "partner", "tag_id", "event_id").order_by("id")
 
 
-def _remember_stored(options: Options, erasure: Erasure) -> int:
+def _remember_stored(options: EraseOptions, erasure: Erasure) -> int:
     """Remember all that is there; how many there were."""
     found = 0
     for rows in _steps(options):
@@ -89,7 +89,7 @@ def _remember_stored(options: Options, erasure: Erasure) -> int:
     return found
 
 
-def _steps(options: Options) -> Iterator[list[Event]]:
+def _steps(options: EraseOptions) -> Iterator[list[Event]]:
     """The events, in the order of ids, so that no part of a large table is looked through twice."""
     last = UUID(int=0)
     while rows := list(_events(options).filter(pk__gt=last)[:_STEP]):
@@ -119,7 +119,7 @@ def _wait_for_writers() -> None:
     raise BackfillError("A transaction that may be writing events has been open for half a minute")
 
 
-def _delete(options: Options, run: Run) -> None:
+def _delete(options: EraseOptions, run: Run) -> None:
     """Delete what is remembered; what came in since is left to the next look, which remembers it first."""
     for rows in _steps(options):
         ids = {store.digest(event): event.pk for event in rows}
@@ -139,15 +139,15 @@ def _remember(erasure: Erasure, rows: Sequence[Row | Event]) -> None:
 # --- the spool -------------------------------------------------------------------------------------
 
 
-def _spooled(options: Options) -> list[Row]:
+def _spooled(options: EraseOptions) -> list[Row]:
     return spool.find(lambda row: _is_meant(row, options)) if spool.is_enabled() else []
 
 
-def _is_meant(row: Row, options: Options) -> bool:
+def _is_meant(row: Row, options: EraseOptions) -> bool:
     return row.partner_id == options.partner.pk and getattr(row, options.field) == options.value
 
 
-def _erase_spooled(options: Options, erasure: Erasure, run: Run) -> None:
+def _erase_spooled(options: EraseOptions, erasure: Erasure, run: Run) -> None:
     if not spool.is_enabled():
         return
     spool.prepare()
@@ -180,7 +180,7 @@ def _turn() -> Iterator[None]:
 # --- the ledger ------------------------------------------------------------------------------------
 
 
-def _rejections(options: Options, erased: Sequence[UUID]) -> list[int]:
+def _rejections(options: EraseOptions, erased: Sequence[UUID]) -> list[int]:
     """The rejections of this subject: by their body, or by the event that they collided with or became."""
     erased_ids = set(erased)
     return [
@@ -192,7 +192,7 @@ def _rejections(options: Options, erased: Sequence[UUID]) -> list[int]:
     ]
 
 
-def _names(body: bytes, options: Options) -> bool:
+def _names(body: bytes, options: EraseOptions) -> bool:
     """Whether the body, which was refused and so may be anything, has the value in a field of that name."""
     try:
         found = json.loads(body, object_pairs_hook=_Pairs, parse_int=str, parse_float=str)
@@ -209,7 +209,7 @@ class _Pairs(list[tuple[str, Any]]):
     """An object with all that it has, a doubled key twice."""
 
 
-def _holds(found: Any, options: Options) -> bool:
+def _holds(found: Any, options: EraseOptions) -> bool:
     """At any depth, for a batch was kept whole; under any spelling of the name, which may be why it was refused."""
     if isinstance(found, _Pairs):
         return any(
@@ -223,7 +223,7 @@ def _plain(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
 
 
-def _erase_rejections(options: Options, erasure: Erasure, run: Run) -> None:
+def _erase_rejections(options: EraseOptions, erasure: Erasure, run: Run) -> None:
     erased = list(erasure.events.values_list("event", flat=True))
     ids = _rejections(options, erased)
     for start in range(0, len(ids), _STEP):

@@ -15,10 +15,9 @@ from uuid import UUID
 
 import zstandard
 
-from collect.backfills.files import private
 from collect.backfills.formats import exported, tables
 from collect.backfills.formats.pages import pages
-from collect.backfills.run import BackfillError, Run
+from collect.backfills.run import BackfillError, Run, private
 from collect.backfills.selection import Selection
 from collect.models import Event
 
@@ -29,7 +28,7 @@ GROUP_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ExportOptions:
     """Where to, and what."""
 
     out: str
@@ -37,7 +36,7 @@ class Options:
     selection: Selection = field(default_factory=Selection)
 
 
-def export_events(options: Options, run: Run) -> int:
+def export_events(options: ExportOptions, run: Run) -> int:
     """Write the selected events to the file, which is there only once it is whole; 0, for nothing is left.
 
     A run that was cut off goes on after the last page of which it is known that it was written, where the format
@@ -61,7 +60,7 @@ def export_events(options: Options, run: Run) -> int:
 class _Export:
     """One export: a file beside the one that is asked for, which takes its place in the end."""
 
-    def __init__(self, options: Options, run: Run, stack: ExitStack) -> None:
+    def __init__(self, options: ExportOptions, run: Run, stack: ExitStack) -> None:
         self._run = run
         self._options = options
         self._stack = stack

@@ -14,10 +14,9 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import msgspec
 
-from collect.backfills.files import private
-from collect.backfills.formats.reading import Record, Source, Unreadable
-from collect.backfills.judging import Judge, Judged, Rejected, rejected
-from collect.backfills.run import BackfillError, Run, Stopped
+from collect.backfills.formats.reading import Record, RecordFile, Unreadable
+from collect.backfills.judging import Judge, JudgedStep, Reject, reject_of
+from collect.backfills.run import BackfillError, Run, Stopped, private
 from collect.backfills.writing import Writers
 from collect.intake import contract
 from collect.intake.source import CHANNEL
@@ -35,7 +34,7 @@ TOLD_REJECTS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ImportOptions:
     """What to import. Without `partner` each event names its own, as exported ones do; `format` None: by its look."""
 
     files: Sequence[str]
@@ -48,7 +47,7 @@ class Options:
 class _Step(NamedTuple):
     """A step that is being written."""
 
-    judged: Judged
+    judged: JudgedStep
     records: int
     parts: list[tuple[list[int], Future[list[Written]]]]
 
@@ -60,7 +59,7 @@ class _Step(NamedTuple):
         return [found[index] for index in range(len(found))]
 
 
-def import_events(options: Options, run: Run) -> int:
+def import_events(options: ImportOptions, run: Run) -> int:
     """Import the files one after another; how many events were refused, or differ from what is stored.
 
     Raises `BackfillError` where a file cannot be read to its end, after what comes before has been stored.
@@ -73,13 +72,13 @@ def import_events(options: Options, run: Run) -> int:
 class _Import:
     """The import of some files, from the first record of which it is not known that it was done."""
 
-    def __init__(self, options: Options, run: Run, stack: ExitStack) -> None:
+    def __init__(self, options: ImportOptions, run: Run, stack: ExitStack) -> None:
         self._run = run
         self._format = options.format
         self._judge = Judge(options.partner, options.channel, run.tell, dry_run=run.dry_run)
-        self._sources = [_open(path, stack) for path in options.files]
+        self._files = [_open(path, stack) for path in options.files]
         self._is_resumable = STDIN not in options.files and not run.dry_run
-        position = run.resume(**_identity(options, self._sources)) if self._is_resumable else {}
+        position = run.resume(**_identity(options, self._files)) if self._is_resumable else {}
         self._first, self._done = position.get("file", 0), position.get("records", 0)
         self._told = 0
         self._rejects: BinaryIO | None = None
@@ -93,17 +92,17 @@ class _Import:
 
     def read(self) -> None:
         """Import the files one after another."""
-        for index, source in enumerate(self._sources[self._first :], self._first):
+        for index, file in enumerate(self._files[self._first :], self._first):
             self._index = index
-            records = itertools.islice(source.records(self._format), self._done, None)
+            records = itertools.islice(file.records(self._format), self._done, None)
             try:
-                self._write_all(records, source)
+                self._write_all(records, file)
             except Unreadable as error:
                 raise BackfillError(str(error)) from None
             self._done = 0
         self._run.finish()
 
-    def _write_all(self, records: Iterator[Record], source: Source) -> None:
+    def _write_all(self, records: Iterator[Record], file: RecordFile) -> None:
         """Judge a step while those before are being written; whatever ends the reading, what was judged is kept."""
         pending: deque[_Step] = deque()
         is_first = True
@@ -111,13 +110,13 @@ class _Import:
             try:
                 for step in _steps(records):
                     if is_first:
-                        self._run.begin(source.read_fraction() or 0.0)
+                        self._run.begin(file.read_fraction() or 0.0)
                         is_first = False
-                    judged = self._judge(source.path, step)
+                    judged = self._judge(file.path, step)
                     pending.append(_Step(judged, len(step), writers.submit(judged.arrivals)))
                     if len(pending) > AHEAD:
                         self._settle(pending.popleft())
-                        self._run.advance(self._done, source.read_fraction())
+                        self._run.advance(self._done, file.read_fraction())
             except (Unreadable, Stopped):
                 self._settle_all(pending)
                 raise
@@ -144,7 +143,7 @@ class _Import:
         offset = self._rejects.tell() if self._rejects else None
         self._run.save({"file": self._index, "records": self._done, "rejects": offset}, now=is_last)
 
-    def _keep(self, rejects: Sequence[Rejected]) -> None:
+    def _keep(self, rejects: Sequence[Reject]) -> None:
         if self._rejects is not None:
             self._rejects.writelines(msgspec.json.encode(reject) + b"\n" for reject in rejects)
             self._rejects.flush()
@@ -156,19 +155,19 @@ class _Import:
             self._run.tell(f"{reject.file}:{reject.line}: {reject.code}: {reject.detail}")
 
 
-def _open(path: str, stack: ExitStack) -> Source:
+def _open(path: str, stack: ExitStack) -> RecordFile:
     if path == STDIN:
-        return Source(path, sys.stdin.buffer, None)
+        return RecordFile(path, sys.stdin.buffer, None)
     try:
         file = stack.enter_context(open(path, "rb"))  # noqa: SIM115  # the stack closes it
     except OSError as error:
         raise BackfillError(f"{path}: {error.strerror}") from None
-    return Source(path, file, os.fstat(file.fileno()).st_size)
+    return RecordFile(path, file, os.fstat(file.fileno()).st_size)
 
 
-def _identity(options: Options, sources: Sequence[Source]) -> dict[str, Any]:
-    files = [(str(Path(source.path).resolve()), *source.stamp()) for source in sources]
-    return {**asdict(options), "files": files}
+def _identity(options: ImportOptions, files: Sequence[RecordFile]) -> dict[str, Any]:
+    stamps = [(str(Path(file.path).resolve()), *file.stamp()) for file in files]
+    return {**asdict(options), "files": stamps}
 
 
 def _steps(records: Iterator[Record]) -> Iterator[list[Record]]:
@@ -203,11 +202,11 @@ def _open_rejects(path: str, offset: int | None, stack: ExitStack) -> BinaryIO:
     return cast(BinaryIO, file)
 
 
-def _not_stored(judged: Judged, written: Sequence[Written]) -> Iterator[Rejected]:
+def _not_stored(judged: JudgedStep, written: Sequence[Written]) -> Iterator[Reject]:
     for arrival, place, one in zip(judged.arrivals, judged.places, written, strict=True):
         if one.outcome is Outcome.CONFLICT:
             detail = f"{one.difference}: {one.id}" if one.differing else one.difference
-            yield rejected(place, Outcome.CONFLICT, detail, one.errors, arrival.body)
+            yield reject_of(place, Outcome.CONFLICT, detail, one.errors, arrival.body)
         elif one.outcome is Outcome.REJECTED:
             refusal = contract.poisoned()
-            yield rejected(place, refusal.code, refusal.detail, {}, arrival.body)
+            yield reject_of(place, refusal.code, refusal.detail, {}, arrival.body)

@@ -33,7 +33,7 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     line: int
 
 
-class Rejected(msgspec.Struct, forbid_unknown_fields=True):
+class Reject(msgspec.Struct, forbid_unknown_fields=True):
     """A line of the file of rejects. Mended in `record` it can be imported as it is."""
 
     file: str
@@ -44,17 +44,17 @@ class Rejected(msgspec.Struct, forbid_unknown_fields=True):
     record: Raw
 
 
-class Judged(NamedTuple):
+class JudgedStep(NamedTuple):
     """A step: what goes on, where each of it stands, and the rejects."""
 
     arrivals: list[Arrival]
     places: list[Place]
-    rejects: list[Rejected]
+    rejects: list[Reject]
 
 
 # As we write it, and with its keys sorted.
 _REJECTED_STARTS = (b'{"file"', b'{"code"')
-_rejected_line = msgspec.json.Decoder(Rejected).decode
+_rejected_line = msgspec.json.Decoder(Reject).decode
 
 
 class Judge:
@@ -72,9 +72,9 @@ class Judge:
         self._started_at = datetime.now(UTC)
         self._partner_id = None if partner is None else self._partner(partner)
 
-    def __call__(self, path: str, records: Iterable[Record]) -> Judged:
+    def __call__(self, path: str, records: Iterable[Record]) -> JudgedStep:
         """Each record alone."""
-        judged = Judged([], [], [])
+        judged = JudgedStep([], [], [])
         name = Path(path).name
         for record in records:
             place, body = Place(name, record.line), record.body
@@ -85,7 +85,7 @@ class Judge:
                 row = self._row(place, body)
             except Refusal as refusal:
                 errors = {name: list(told) for name, told in (refusal.errors or {}).items()}
-                judged.rejects.append(rejected(place, refusal.code, refusal.detail, errors, body))
+                judged.rejects.append(reject_of(place, refusal.code, refusal.detail, errors, body))
             else:
                 judged.arrivals.append(Arrival.of(row, body, ""))
                 judged.places.append(place)
@@ -185,7 +185,7 @@ def _id(partner_id: int, place: Place, body: bytes, moment: datetime | None) -> 
     return uuid7_of(digest, moment or datetime.fromtimestamp(0, UTC))
 
 
-def rejected(place: Place, code: str, detail: str, errors: dict[str, list[str]], body: bytes) -> Rejected:
+def reject_of(place: Place, code: str, detail: str, errors: dict[str, list[str]], body: bytes) -> Reject:
     """The line of the file of rejects for a record."""
     try:
         msgspec.json.decode(body)
@@ -194,4 +194,4 @@ def rejected(place: Place, code: str, detail: str, errors: dict[str, list[str]],
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         # No JSON: as a text, which can be mended too.
         record = Raw(msgspec.json.encode(body.decode("utf-8", "backslashreplace")))
-    return Rejected(place.file, place.line, code, detail, errors, record)
+    return Reject(place.file, place.line, code, detail, errors, record)

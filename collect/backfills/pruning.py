@@ -17,7 +17,7 @@ EVENTS, TEST_EVENTS, REJECTIONS, KEY_HISTORY = "events", "test events", "rejecti
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class PruneOptions:
     """What to delete of what came in before `before`: kinds of the above, of one partner or of all."""
 
     before: datetime
@@ -25,7 +25,7 @@ class Options:
     partner: Partner | None = None
 
 
-def prune_events(options: Options, run: Run) -> int:
+def prune_events(options: PruneOptions, run: Run) -> int:
     """Delete what is old; 0, for nothing is left. Cut off and run again it finds what is still there."""
     for kind in options.kinds:
         for rows in _old(kind, options.before, options.partner):

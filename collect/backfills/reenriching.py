@@ -25,7 +25,7 @@ UA_COLUMNS = tuple(f"ua_{part.name}" for part in fields(UserAgent))
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ReenrichOptions:
     """What to look up again; `only_missing` leaves alone what has a country, or a browser or system, already."""
 
     geo: bool = True
@@ -68,7 +68,7 @@ _START_SQL = f"substr({{}}.user_agent, 1, {PARSED_CHARACTERS})"
 _UA = _Part("user_agent", _START, _START_SQL, UA_COLUMNS, _agent, ("ua_browser", "ua_os"))
 
 
-def reenrich_events(options: Options, run: Run) -> int:
+def reenrich_events(options: ReenrichOptions, run: Run) -> int:
     """Enrich the selected events again; only rows that change are written. 0, for nothing is left.
 
     Raises `BackfillError` where the geo database is wanted and cannot be read: it would empty every column.

@@ -36,7 +36,7 @@ _object = msgspec.json.Decoder(dict[str, Raw])
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ReplayOptions:
     """Which rejections, and how they are mended: fields set, renamed, or whole bodies by the rejection's id."""
 
     codes: Sequence[str] = ()
@@ -69,7 +69,7 @@ class _Mended(msgspec.Struct, forbid_unknown_fields=True):
     event: Raw
 
 
-def replay_rejections(options: Options, run: Run) -> int:
+def replay_rejections(options: ReplayOptions, run: Run) -> int:
     """Replay the selected rejections in the order in which they came; how many are still refused or were left."""
     found = Rejection.objects.filter(options.selection.condition).select_related("api_key").order_by("id")
     if options.codes:
@@ -94,7 +94,7 @@ def replay_rejections(options: Options, run: Run) -> int:
     return sum(run.counts.values()) - run.counts[REPLAYED] - run.counts[EARLIER] - run.counts[GONE]
 
 
-def _replay(rejection: Rejection, options: Options, *, dry_run: bool) -> tuple[str, str]:
+def _replay(rejection: Rejection, options: ReplayOptions, *, dry_run: bool) -> tuple[str, str]:
     """What became of it, and why it is still refused."""
     if rejection.replayed_as is not None:
         return EARLIER, ""
@@ -139,7 +139,7 @@ def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
     return REPLAYED, ""
 
 
-def _mended(body: bytes, options: Options) -> bytes:
+def _mended(body: bytes, options: ReplayOptions) -> bytes:
     """The body with its fields renamed and set; one that is no JSON object stays as it is, to be refused again."""
     if not options.set and not options.rename:
         return body

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,14 @@ LINE_SECONDS, REDRAW_SECONDS = 10.0, 0.2
 # Kinds of change that are remembered, such as coordinates of many places; the frequent ones of them stay.
 KEPT_CHANGES = 1_000
 TOLD_CHANGES = 10
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that, where it is new, only its owner may read: it is as confidential as the events in it.
+
+    For `open(opener=…)`.
+    """
+    return os.open(path, flags, 0o600)
 
 
 class Stopped(Exception):  # noqa: N818  # somebody asked for it

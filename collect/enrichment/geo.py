@@ -39,7 +39,7 @@ UNKNOWN = Geo()
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class GeoStatus:
     """The state of the geo database: when it was built, or what is wrong with it."""
 
     path: str
@@ -56,7 +56,7 @@ class CityFile:
         self._checked_at = float("-inf")
         self._stamp: tuple[int, int, int] | None = None
         self._reader: geoip2.database.Reader | None = None
-        self.status = Status(path, error="not read yet")
+        self.status = GeoStatus(path, error="not read yet")
         self._find = lru_cache(CACHED_ADDRESSES)(self._read)
 
     def lookup(self, address: str | None) -> Geo:
@@ -79,17 +79,17 @@ class CityFile:
             self._reader, self.status = self._open()
         except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
             reason = "no such file" if stamp is None else f"{type(error).__name__}: {error}"
-            self._reader, self.status = None, Status(self._path, error=reason)
+            self._reader, self.status = None, GeoStatus(self._path, error=reason)
         self._find = lru_cache(CACHED_ADDRESSES)(self._read)
         if self.status != before:
             _log(self.status)
 
-    def _open(self) -> tuple[geoip2.database.Reader, Status]:
+    def _open(self) -> tuple[geoip2.database.Reader, GeoStatus]:
         reader = geoip2.database.Reader(self._path, mode=maxminddb.MODE_MEMORY)
         metadata = reader.metadata()
         if "City" not in metadata.database_type:
             raise ValueError(f"a database of type {metadata.database_type}, not City")
-        return reader, Status(self._path, built_at=datetime.fromtimestamp(metadata.build_epoch, UTC))
+        return reader, GeoStatus(self._path, built_at=datetime.fromtimestamp(metadata.build_epoch, UTC))
 
     def _read(self, address: str) -> Geo:
         reader = self._reader
@@ -113,7 +113,7 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
-def _log(status: Status) -> None:
+def _log(status: GeoStatus) -> None:
     if status.error is None:
         logger.info("geo database read", extra={"path": status.path, "built_at": str(status.built_at)})
     else:
@@ -144,7 +144,7 @@ def lookup(address: str | None) -> Geo:
     return _file.lookup(address)
 
 
-def status() -> Status:
+def status() -> GeoStatus:
     """The state of the configured database, looked at anew."""
     _file.check()
     return _file.status

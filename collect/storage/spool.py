@@ -29,7 +29,7 @@ class Spooled(NamedTuple):
     arrival: Arrival
 
 
-class Status(NamedTuple):
+class SpoolStatus(NamedTuple):
     """How many events wait, since when the first one does (None: there is none), and what they take of the disk.
 
     `set_aside` is how many the database has refused for good, beside those that wait.
@@ -91,7 +91,7 @@ def reasons() -> list[tuple[str, int]]:
     return _run(_reasons)
 
 
-def status() -> Status:
+def status() -> SpoolStatus:
     """What waits. Raises `django.db.Error` where the spool cannot be read."""
     return _run(_status)
 
@@ -174,7 +174,7 @@ def _reasons() -> list[tuple[str, int]]:
         return [(reason, int(events)) for reason, events in cursor.fetchall()]
 
 
-def _status() -> Status:
+def _status() -> SpoolStatus:
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT count(*), min(received_at) FROM spooled")
         events, oldest = cursor.fetchone()
@@ -183,7 +183,7 @@ def _status() -> Status:
         cursor.execute("SELECT count(*) FROM set_aside")
         (set_aside,) = cursor.fetchone()
     moment = None if oldest is None else datetime.fromisoformat(oldest).astimezone(UTC)
-    return Status(events, moment, pages * settings.SPOOL_PAGE_BYTES, set_aside)
+    return SpoolStatus(events, moment, pages * settings.SPOOL_PAGE_BYTES, set_aside)
 
 
 def _head() -> int | None:

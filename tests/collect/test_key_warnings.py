@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from collect import key_warnings
 from collect.storage import ingest
-from keys import lifecycle, refusals
+from keys import denials, lifecycle
 from keys.history import Actor
 from keys.models import ApiKey
 from tests import factories
@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def now(time_machine):
     time_machine.move_to(NOW, tick=False)
-    refusals._waiting.clear()
+    denials._waiting.clear()
 
 
 def texts():
@@ -55,7 +55,7 @@ def test_ended_key_that_is_still_used(client, time_machine, end, word):
     assert texts() == []
     answer = client.post("/api/collect", b"{}", "application/json", headers={"Authorization": f"Bearer {raw_key}"})
     assert answer.status_code == 401
-    refusals.write()
+    denials.write()
     assert texts() == [f"is {word} and still being used from 127.0.0.1, last seen 2026-11-24 12:30 UTC"]
     time_machine.move_to(NOW + timedelta(hours=25), tick=False)
     assert texts() == []

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from keys import crypto, history, lifecycle, refusals
+from keys import crypto, denials, history, lifecycle
 from keys.models import KeyChange
 from tests.keys import factories
 from tests.keys.test_commands import run
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def nobody_waits():
-    refusals._waiting.clear()
+    denials._waiting.clear()
 
 
 def lines(key):
@@ -127,13 +127,13 @@ def test_use_of_an_ended_key_is_written_once_an_hour(client, time_machine, make)
     for _ in range(3):
         answer = client.post("/api/collect", b"{}", "application/json", headers={"Authorization": f"Bearer {raw_key}"})
         assert answer.status_code == 401
-        refusals.write()
+        denials.write()
     assert lines(key)[-1] == ("refused", "sender", "127.0.0.1")
     assert key.history.filter(what="refused").count() == 1
     assert key.history.get(what="refused").detail == key.state
     time_machine.move_to(timezone.now() + timedelta(minutes=61))
     client.post("/api/collect", b"{}", "application/json", headers={"Authorization": f"Bearer {raw_key}"})
-    refusals.write()
+    denials.write()
     assert key.history.filter(what="refused").count() == 2
 
 
@@ -143,15 +143,15 @@ def test_stranger_with_the_prefix_alone_writes_nothing(client):
     body = f"{key.prefix}_{forged.rpartition('_')[2][:43]}"
     for token in (body + crypto._crc(body), raw_key[:-1] + "x", key.prefix):
         client.post("/api/collect", b"{}", "application/json", headers={"Authorization": f"Bearer {token}"})
-    refusals.write()
+    denials.write()
     assert not KeyChange.objects.filter(what="refused").exists()
 
 
 def test_no_more_wait_than_there_is_room_for(monkeypatch):
-    monkeypatch.setattr(refusals, "CAPACITY", 2)
+    monkeypatch.setattr(denials, "CAPACITY", 2)
     for _ in range(4):
         key, _ = factories.revoked()
-        refusals.mark(key, "revoked", None)
-    refusals.write()
+        denials.mark(key, "revoked", None)
+    denials.write()
     assert KeyChange.objects.filter(what="refused").count() == 2
-    assert not refusals._waiting
+    assert not denials._waiting

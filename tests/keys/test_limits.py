@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from collect.models import Event, Rejection
-from keys import limits, refusals
+from keys import denials, limits
 from keys.limits import DAY, Limiter, Memory, Quota, Redis
 from keys.models import ApiKey, KeyChange
 from tests import redis as servers
@@ -139,7 +139,7 @@ def test_redis_is_shared(server):
 
 @pytest.fixture
 def nobody_waits():
-    refusals._waiting.clear()
+    denials._waiting.clear()
 
 
 def post(raw_key, body, path="/api/collect"):
@@ -178,7 +178,7 @@ def test_sender_is_told_429_with_what_is_left_and_when(monkeypatch, clock, nobod
     assert Event.objects.count() == 61
     assert [counted(key.partner, outcome) for outcome in ("stored", "rejected", "rate_limited")] == [61, 1, 61]
     assert not Rejection.objects.filter(code="rate_limited").exists()
-    refusals.write()
+    denials.write()
     assert KeyChange.objects.get(what="refused").detail == "rate limited"
 
 

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 from django.test import Client
 
 from collect.models import Event, Rejection
-from keys import refusals, restrictions
+from keys import denials, restrictions
 from keys.models import ApiKey, KeyChange
 from tests.keys import factories
 from tests.keys.test_commands import run
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def nobody_waits():
-    refusals._waiting.clear()
+    denials._waiting.clear()
 
 
 def post(raw_key, body, path="/api/collect", address="127.0.0.1"):
@@ -103,7 +103,7 @@ def test_other_network_is_the_401_of_an_unknown_key_and_stands_in_the_history():
     assert refused.status_code == 401
     told, other = ({**answer.json(), "request_id": ""} for answer in (refused, unknown))
     assert told == other
-    refusals.write()
+    denials.write()
     change = KeyChange.objects.get(key=key, what="refused")
     assert (change.detail, change.address) == ("network not allowed", "198.51.100.1")
 

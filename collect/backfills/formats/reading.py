@@ -42,7 +42,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     fault: Refusal | None = None
 
 
-class Source:
+class RecordFile:
     """One opened file: its records, and how much of it has been read."""
 
     def __init__(self, path: str, file: BinaryIO, size: int | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from collect.backfills.command import BackfillCommand
-from collect.backfills.erasing import FIELDS, Options, erase_events
+from collect.backfills.erasing import FIELDS, EraseOptions, erase_events
 from collect.backfills.run import Run
 from collect.backfills.selection import find_partner
 
@@ -36,6 +36,6 @@ class Command(BackfillCommand):
         ((field, value),) = [(field, options[field]) for field in FIELDS if options[field] is not None]
         if not value.strip():
             raise CommandError(f"--{field.replace('_', '-')} must not be empty")
-        if proof := erase_events(Options(find_partner(options["partner"]), field, value), run):
+        if proof := erase_events(EraseOptions(find_partner(options["partner"]), field, value), run):
             self.stdout.write(json.dumps(proof, indent=2, ensure_ascii=False))
         return 0

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from collect.backfills.command import BackfillCommand
-from collect.backfills.exporting import FORMATS, STDOUT, Options, export_events
+from collect.backfills.exporting import FORMATS, STDOUT, ExportOptions, export_events
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection
 
@@ -29,4 +29,4 @@ class Command(BackfillCommand):
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
         """Nothing is ever left."""
-        return export_events(Options(options["out"], options["format"], Selection.of(options)), run)
+        return export_events(ExportOptions(options["out"], options["format"], Selection.of(options)), run)

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 
 from collect.backfills.command import BackfillCommand
 from collect.backfills.formats.reading import FORMATS
-from collect.backfills.importing import STDIN, Options, import_events
+from collect.backfills.importing import STDIN, ImportOptions, import_events
 from collect.backfills.run import Run
 from collect.intake.source import CHANNEL
 
@@ -42,7 +42,7 @@ class Command(BackfillCommand):
             raise CommandError("--channel must have 1 to 32 characters")
         partner = options["partner"]
         return import_events(
-            Options(
+            ImportOptions(
                 options["files"],
                 None if partner is None else partner.strip(),
                 channel,

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from collect.backfills.command import BackfillCommand
-from collect.backfills.pruning import EVENTS, KEY_HISTORY, REJECTIONS, TEST_EVENTS, Options, prune_events
+from collect.backfills.pruning import EVENTS, KEY_HISTORY, REJECTIONS, TEST_EVENTS, PruneOptions, prune_events
 from collect.backfills.run import Run
 from collect.backfills.selection import find_partner
 from keys.management.arguments import duration
@@ -41,4 +41,4 @@ class Command(BackfillCommand):
             raise CommandError("--older-than must be longer than that")
         kinds = tuple(kind for name, kind in _KINDS.items() if options[name]) or (EVENTS,)
         partner = None if options["partner"] is None else find_partner(options["partner"])
-        return prune_events(Options(datetime.now(UTC) - options["older_than"], kinds, partner), run)
+        return prune_events(PruneOptions(datetime.now(UTC) - options["older_than"], kinds, partner), run)

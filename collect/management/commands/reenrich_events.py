@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from collect.backfills.command import BackfillCommand
-from collect.backfills.reenriching import Options, reenrich_events
+from collect.backfills.reenriching import ReenrichOptions, reenrich_events
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection
 
@@ -29,5 +29,7 @@ class Command(BackfillCommand):
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
         """Nothing is ever left."""
         both = not options["geo"] and not options["ua"]
-        wanted = Options(options["geo"] or both, options["ua"] or both, options["only_missing"], Selection.of(options))
+        wanted = ReenrichOptions(
+            options["geo"] or both, options["ua"] or both, options["only_missing"], Selection.of(options)
+        )
         return reenrich_events(wanted, run)

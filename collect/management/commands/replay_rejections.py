@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from collect.backfills.command import BackfillCommand
-from collect.backfills.replaying import Options, read_bodies, replay_rejections
+from collect.backfills.replaying import ReplayOptions, read_bodies, replay_rejections
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection, find_partner, moment
 
@@ -53,7 +53,7 @@ class Command(BackfillCommand):
         """How many were left."""
         partner = None if options["partner"] is None else find_partner(options["partner"])
         return replay_rejections(
-            Options(
+            ReplayOptions(
                 codes=options["code"],
                 ids=options["id"],
                 set={name: _value(value) for name, value in options["set"]},

@@ -12,10 +12,9 @@ import pytest
 import zstandard
 from django.core.management.base import CommandError
 
-from collect.backfills.exporting import Options, export_events
+from collect.backfills.exporting import ExportOptions, export_events
 from collect.backfills.formats import pages
-from collect.backfills.importing import Options as ImportOptions
-from collect.backfills.importing import import_events
+from collect.backfills.importing import ImportOptions, import_events
 from collect.backfills.run import BackfillError, Run, Stopped
 from collect.backfills.selection import Selection
 from collect.enrichment.geo import Geo
@@ -74,20 +73,20 @@ def forget_everything():
 def test_round_trip_gives_equal_rows_and_equal_bytes(events, new_run, tmp_path, format, suffix):
     path, again = tmp_path / f"events.{format}{suffix}", tmp_path / "again.ndjson"
     before = tmp_path / "before.ndjson"
-    export_events(Options(str(before)), new_run("export"))
-    export_events(Options(str(path), format), new_run("export"))
+    export_events(ExportOptions(str(before)), new_run("export"))
+    export_events(ExportOptions(str(path), format), new_run("export"))
     forget_everything()
     run = new_run("import")
     assert import_events(ImportOptions([str(path)]), run) == 0
     assert +run.counts == {"stored": len(events)}
     assert list(rows()) == events
-    export_events(Options(str(again)), new_run("export"))
+    export_events(ExportOptions(str(again)), new_run("export"))
     assert again.read_bytes() == before.read_bytes()
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted({path.name, again.name, before.name})
 
 
 def test_line_has_names_and_no_ids_of_ours(events, new_run, tmp_path):
-    export_events(Options(str(tmp_path / "events.ndjson")), new_run())
+    export_events(ExportOptions(str(tmp_path / "events.ndjson")), new_run())
     found = map(json.loads, (tmp_path / "events.ndjson").read_text("utf-8").split("\n")[:-1])
     (first,) = [line for line in found if line.get("event_id")]
     event = Event.objects.get(event_id="evt_42")
@@ -99,7 +98,7 @@ def test_line_has_names_and_no_ids_of_ours(events, new_run, tmp_path):
 
 
 def test_csv_has_no_formulas(events, new_run, tmp_path):
-    export_events(Options(str(tmp_path / "events.csv"), "csv"), new_run())
+    export_events(ExportOptions(str(tmp_path / "events.csv"), "csv"), new_run())
     with (tmp_path / "events.csv").open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
     assert len(found) == len(events)
@@ -110,7 +109,7 @@ def test_csv_has_no_formulas(events, new_run, tmp_path):
 
 def test_selection(events, new_run, tmp_path):
     def exported(**selection):
-        export_events(Options(str(tmp_path / "out"), selection=Selection(**selection)), new_run())
+        export_events(ExportOptions(str(tmp_path / "out"), selection=Selection(**selection)), new_run())
         return {json.loads(line)["id"] for line in (tmp_path / "out").read_bytes().splitlines()}
 
     def expected(**lookups):
@@ -128,26 +127,26 @@ def test_selection(events, new_run, tmp_path):
 
 def test_dry_run_writes_nothing(events, new_run, tmp_path):
     run = new_run(dry_run=True)
-    export_events(Options(str(tmp_path / "out")), run)
+    export_events(ExportOptions(str(tmp_path / "out")), run)
     assert run.counts == {"exported": len(events)}
     assert list(tmp_path.iterdir()) == []
 
 
 def test_pages_follow_each_other_without_gap(events, new_run, tmp_path, monkeypatch):
-    export_events(Options(str(tmp_path / "whole")), new_run())
+    export_events(ExportOptions(str(tmp_path / "whole")), new_run())
     for size in (1, 3, len(events) - 1, len(events)):
         monkeypatch.setattr(pages, "PAGE", size)
-        export_events(Options(str(tmp_path / f"pages {size}")), new_run())
+        export_events(ExportOptions(str(tmp_path / f"pages {size}")), new_run())
         assert (tmp_path / f"pages {size}").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 def test_output_that_cannot_be_written(events, new_run, tmp_path):
     with pytest.raises(BackfillError, match="No such file"):
-        export_events(Options(str(tmp_path / "no" / "file")), new_run())
+        export_events(ExportOptions(str(tmp_path / "no" / "file")), new_run())
     with pytest.raises(BackfillError, match="No space left"):
-        export_events(Options("/dev/full"), new_run())
+        export_events(ExportOptions("/dev/full"), new_run())
     with pytest.raises(BackfillError, match="compressed by itself"):
-        export_events(Options(str(tmp_path / "a.zst"), "parquet"), new_run())
+        export_events(ExportOptions(str(tmp_path / "a.zst"), "parquet"), new_run())
 
 
 def test_unknown_partner_is_told():
@@ -186,9 +185,9 @@ def test_killed_and_run_again_ends_as_if_it_had_run_once(command, many, tmp_path
 
 def test_part_of_another_selection_is_not_gone_on_with(events, new_run, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "PAGE", 1)
-    one, other = (Options(str(tmp_path / "out"), selection=Selection(partner=Partner.objects.get(name=name)))
+    one, other = (ExportOptions(str(tmp_path / "out"), selection=Selection(partner=Partner.objects.get(name=name)))
                   for name in ('a "partner"', "b\\ü"))  # fmt: skip
-    export_events(Options(str(tmp_path / "whole"), selection=one.selection), new_run("export"))
+    export_events(ExportOptions(str(tmp_path / "whole"), selection=one.selection), new_run("export"))
     advance = Run.advance
 
     def stopped_after_the_first(options):
@@ -261,6 +260,6 @@ def test_beside_live_traffic_it_comes_to_an_end(command, server, many, tmp_path)
 
 def test_compressed_files_are_what_they_say(events, new_run, tmp_path):
     for suffix, plain in (("", bytes), (".gz", gzip.decompress), (".zst", zstandard.ZstdDecompressor().decompressobj)):
-        export_events(Options(str(tmp_path / f"out{suffix}")), new_run())
+        export_events(ExportOptions(str(tmp_path / f"out{suffix}")), new_run())
         content = (tmp_path / f"out{suffix}").read_bytes()
         assert (plain().decompress(content) if suffix == ".zst" else plain(content)).count(b"\n") == len(events)

@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 
 from collect.backfills import importing, writing
 from collect.backfills.formats.reading import Record
-from collect.backfills.importing import Options, import_events
+from collect.backfills.importing import ImportOptions, import_events
 from collect.backfills.run import BackfillError
 from collect.models import Checkpoint, Event, Rejection
 from collect.storage import ingest, store
@@ -36,7 +36,8 @@ def load(tmp_path, new_run):
             path.write_bytes(content)
         run = new_run("import_events", dry_run=options.pop("dry_run", False))
         load.left = import_events(
-            Options([str(path)], **{"partner": "acme", "rejects": str(tmp_path / "rejects.ndjson"), **options}), run
+            ImportOptions([str(path)], **{"partner": "acme", "rejects": str(tmp_path / "rejects.ndjson"), **options}),
+            run,
         )
         return {reason: number for reason, number in run.counts.items() if number}
 

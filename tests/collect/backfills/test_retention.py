@@ -13,10 +13,8 @@ from django.utils import timezone
 
 from collect.backfills import erasing, replaying
 from collect.backfills.erasing import erase_events
-from collect.backfills.pruning import EVENTS, KEY_HISTORY, REJECTIONS, TEST_EVENTS, prune_events
-from collect.backfills.pruning import Options as PruneOptions
-from collect.backfills.replaying import Options as ReplayOptions
-from collect.backfills.replaying import read_bodies, replay_rejections
+from collect.backfills.pruning import EVENTS, KEY_HISTORY, REJECTIONS, TEST_EVENTS, PruneOptions, prune_events
+from collect.backfills.replaying import ReplayOptions, read_bodies, replay_rejections
 from collect.backfills.run import BackfillError
 from collect.models import ErasedEvent, Erasure, Event, Rejection, RejectionTally
 from collect.storage import ingest, rejections, spool, store
@@ -129,7 +127,7 @@ def test_prune_killed_and_run_again_beside_live_traffic(command, server):
 
 
 def erase(api_key, run, field="client_id", value="ann"):
-    return erase_events(erasing.Options(api_key.partner, field, value), run)
+    return erase_events(erasing.EraseOptions(api_key.partner, field, value), run)
 
 
 @pytest.mark.parametrize("field", erasing.FIELDS)

@@ -8,7 +8,7 @@ import time_machine
 
 from collect.backfills import walk
 from collect.backfills.deriving import derive_tags
-from collect.backfills.reenriching import Options, reenrich_events
+from collect.backfills.reenriching import ReenrichOptions, reenrich_events
 from collect.backfills.run import BackfillError, Run, Stopped
 from collect.backfills.selection import Selection
 from collect.enrichment import geo
@@ -47,7 +47,7 @@ def stop_after_one_range(size, run, monkeypatch):
     monkeypatch.setattr(walk, "SQLITE_RANGE" if databases.is_sqlite() else "RANGE", size)
     run.stop_asked = True
     with pytest.raises(Stopped):
-        reenrich_events(Options(), run)
+        reenrich_events(ReenrichOptions(), run)
 
 
 def test_reenrich_changes_what_is_different_and_says_how(source, city, new_run, told):
@@ -56,7 +56,7 @@ def test_reenrich_changes_what_is_different_and_says_how(source, city, new_run, 
     store(factories.arrival(factories.source(factories.key()[0], ip_address=None), user_agent=CURL, event_id="nowhere"))
     forget_browsers()
     run = new_run()
-    assert reenrich_events(Options(), run) == 0
+    assert reenrich_events(ReenrichOptions(), run) == 0
     assert +run.counts == {"changed": 5}
     assert run.changes["geo_city: none → London"] == 3
     assert run.changes["ua_browser: none → curl"] == 4
@@ -69,7 +69,7 @@ def test_reenrich_changes_what_is_different_and_says_how(source, city, new_run, 
     run.summary("events")
     assert "geo_city: none → London" in str(told)
     again = new_run()
-    reenrich_events(Options(), again)
+    reenrich_events(ReenrichOptions(), again)
     assert +again.counts == {"unchanged": 5}
 
 
@@ -77,7 +77,7 @@ def test_reenrich_changes_what_is_different_and_says_how(source, city, new_run, 
 def test_reenrich_only_one_of_the_two(source, city, new_run, geo, ua):
     store(factories.arrival(source, user_agent=CURL))
     forget_browsers()
-    reenrich_events(Options(geo=geo, ua=ua), new_run())
+    reenrich_events(ReenrichOptions(geo=geo, ua=ua), new_run())
     event = Event.objects.get()
     assert (event.geo_city, event.ua_browser) == ("Berlin" if geo else None, "curl" if ua else None)
 
@@ -86,7 +86,7 @@ def test_reenrich_only_missing_leaves_what_is_known(source, city, new_run):
     store(factories.arrival(source, event_id="known"), factories.arrival(source, event_id="missing"))
     Event.objects.filter(event_id="known").update(geo_country="FR")
     run = new_run()
-    reenrich_events(Options(only_missing=True), run)
+    reenrich_events(ReenrichOptions(only_missing=True), run)
     assert +run.counts == {"changed": 1}
     assert dict(Event.objects.values_list("event_id", "geo_country")) == {"known": "FR", "missing": "DE"}
 
@@ -94,7 +94,7 @@ def test_reenrich_only_missing_leaves_what_is_known(source, city, new_run):
 def test_reenrich_only_missing_leaves_the_known_part_of_an_event(source, city, new_run):
     store(factories.arrival(source, user_agent="MyBackend/1.0 (of nobody)"))
     Event.objects.update(geo_country="FR")
-    reenrich_events(Options(only_missing=True), new_run())
+    reenrich_events(ReenrichOptions(only_missing=True), new_run())
     assert Event.objects.get().geo_country == "FR"
 
 
@@ -105,7 +105,7 @@ def test_reenrich_only_missing_tells_events_of_one_address_apart(source, city, n
     Event.objects.filter(event_id__in=["geo", "none"]).update(ua_browser="kept")
     Event.objects.filter(event_id__in=["ua", "none"]).update(geo_country="FR")
     run = new_run()
-    reenrich_events(Options(only_missing=True), run)
+    reenrich_events(ReenrichOptions(only_missing=True), run)
     assert run.counts["changed"] == 3
     assert dict(Event.objects.values_list("event_id", "geo_country")) == {
         "geo": "DE", "ua": "FR", "both": "DE", "none": "FR"
@@ -119,7 +119,7 @@ def test_reenrich_keeps_what_it_cannot_look_up_any_more(source, city, new_run):
     store(factories.arrival(factories.source(factories.key()[0], ip_address=None)))
     Event.objects.update(geo_country="FR", ua_browser="Firefox")
     run = new_run()
-    reenrich_events(Options(), run)
+    reenrich_events(ReenrichOptions(), run)
     assert +run.counts == {"unchanged": 1}
     assert Event.objects.values_list("geo_country", "ua_browser").get() == ("FR", "Firefox")
 
@@ -136,7 +136,7 @@ def test_reenrich_stops_where_the_geo_database_breaks_meanwhile(source, city, ne
 
     monkeypatch.setattr(geo, "lookup", broken)
     with pytest.raises(BackfillError, match="cannot be read"):
-        reenrich_events(Options(), new_run())
+        reenrich_events(ReenrichOptions(), new_run())
     assert Event.objects.get().geo_country == "FR"
 
 
@@ -147,7 +147,7 @@ def test_reenrich_begins_anew_with_another_geo_database(source, city, new_run, m
         mmdb.write_city(city, {"127.0.0.0/8": mmdb.LONDON})
     geo._file.check()
     again = new_run()
-    reenrich_events(Options(), again)
+    reenrich_events(ReenrichOptions(), again)
     assert again.counts["changed"] == 3
     assert set(Event.objects.values_list("geo_city", flat=True)) == {"London"}
 
@@ -158,7 +158,7 @@ def test_reenrich_reads_no_more_of_a_user_agent_than_the_endpoint_does(source, c
     before = list(Event.objects.values_list("ua_browser", "ua_is_bot"))
     forget_browsers()
     run = new_run()
-    reenrich_events(Options(geo=False), run)
+    reenrich_events(ReenrichOptions(geo=False), run)
     assert run.counts["changed"] == 2
     assert list(Event.objects.values_list("ua_browser", "ua_is_bot")) == before
 
@@ -168,7 +168,7 @@ def test_reenrich_without_a_geo_database_empties_nothing(source, tmp_path, monke
     store(factories.arrival(source))
     Event.objects.update(geo_country="FR")
     with pytest.raises(BackfillError, match="no such file"):
-        reenrich_events(Options(), new_run())
+        reenrich_events(ReenrichOptions(), new_run())
     assert Event.objects.get().geo_country == "FR"
 
 
@@ -177,7 +177,7 @@ def test_dry_runs_write_nothing(source, city, new_run):
     Event.objects.update(tag_id="site:old")
     before = Event.objects.values().get()
     one, other = new_run(dry_run=True), new_run(dry_run=True)
-    reenrich_events(Options(), one)
+    reenrich_events(ReenrichOptions(), one)
     derive_tags(Selection(), other)
     assert one.counts["changed"] == other.counts["changed"] == 1
     assert Event.objects.values().get() == before
@@ -228,12 +228,12 @@ def test_stopped_between_two_ranges_it_goes_on_there(source, city, monkeypatch, 
 
     monkeypatch.setattr(Run, "advance", stop_after_the_first)
     with pytest.raises(Stopped):
-        reenrich_events(Options(), run)
+        reenrich_events(ReenrichOptions(), run)
     monkeypatch.setattr(Run, "advance", advance)
     assert Event.objects.filter(geo_city="Berlin").count() == 2
     store(factories.arrival(factories.source(factories.key()[0]), event_id="later"))
     rest = new_run()
-    reenrich_events(Options(), rest)
+    reenrich_events(ReenrichOptions(), rest)
     assert rest.counts["changed"] == 5
     assert Event.objects.get(event_id="later").geo_city is None
     assert not Checkpoint.objects.exists()
@@ -243,7 +243,7 @@ def test_restart_begins_anew(source, city, monkeypatch, new_run):
     store(*(factories.arrival(source) for _ in range(5)))
     stop_after_one_range(2, new_run(), monkeypatch)
     anew = new_run(restart=True)
-    reenrich_events(Options(), anew)
+    reenrich_events(ReenrichOptions(), anew)
     assert +anew.counts == {"unchanged": 2, "changed": 3}
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from collect.enrichment import site
+from collect.enrichment import site_tag
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ from collect.enrichment import site
     ],
 )
 def test_host_of_a_page(url, tag):
-    assert site.tag_for(url, None, None) == tag
+    assert site_tag.tag_for(url, None, None) == tag
 
 
 def test_origin_then_referer_take_the_place_of_a_page_without_a_host():
-    assert site.tag_for("nonsense", "https://o.example", "https://r.example") == "site:o.example"
-    assert site.tag_for(None, "null", "https://r.example/x") == "site:r.example"
-    assert site.tag_for(None, None, None) == "site:unknown"
+    assert site_tag.tag_for("nonsense", "https://o.example", "https://r.example") == "site:o.example"
+    assert site_tag.tag_for(None, "null", "https://r.example/x") == "site:r.example"
+    assert site_tag.tag_for(None, None, None) == "site:unknown"
 
 
 @given(st.text(st.sampled_from("https:/\\?#@[]:%. \t\nab1ü\u3002\x00-_"), max_size=20))
@@ -65,4 +65,4 @@ def test_host_of_a_page_is_that_of_its_whole_address(rest):
         host = ada_url.URL(url).hostname.lower()
     except ValueError:
         host = ""
-    assert site.tag_for(url, None, None) == (f"site:{host}" if 0 < len(host) <= 253 else site.UNKNOWN)
+    assert site_tag.tag_for(url, None, None) == (f"site:{host}" if 0 < len(host) <= 253 else site_tag.UNKNOWN)
