@@ -136,27 +136,14 @@ def database(url: str) -> dict[str, Any]:
 # Where events go, fsynced, while PostgreSQL cannot take them; and how large that file may grow.
 SPOOL_PATH = env.str("SPOOL_PATH", default=str(VAR_DIR / "spool.sqlite3"))
 SPOOL_MAX_BYTES = env.int("SPOOL_MAX_BYTES", default=1024**3)
-SPOOL_PAGE_BYTES = 4096
-_SPOOL_COLUMNS = "received_at TEXT NOT NULL, request_id TEXT NOT NULL, document BLOB NOT NULL, body BLOB NOT NULL"
-SPOOL_TABLES = (
-    f"CREATE TABLE IF NOT EXISTS spooled (id INTEGER PRIMARY KEY AUTOINCREMENT, {_SPOOL_COLUMNS}); "
-    f"CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, {_SPOOL_COLUMNS}, reason TEXT NOT NULL);"
-)
 
 DATABASES = {
     "default": database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'events.sqlite3'}")),
     "spool": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": SPOOL_PATH,
-        # SQLite itself keeps the bound: a full spool refuses the commit. The table is there wherever a connection is.
-        "OPTIONS": {
-            **SQLITE_OPTIONS,
-            "init_command": (
-                # What has left the spool leaves nothing of it in the file.
-                f"{SQLITE_OPTIONS['init_command']} PRAGMA secure_delete=ON; "
-                f"PRAGMA max_page_count={SPOOL_MAX_BYTES // SPOOL_PAGE_BYTES}; {SPOOL_TABLES}"
-            ),
-        },
+        # Its bound and its tables: collect/storage/spool.py.
+        "OPTIONS": SQLITE_OPTIONS,
     },
 }
 DATABASE_ROUTERS = ["collect.routers.Router"]

@@ -2,7 +2,7 @@
 
 import gc
 
-from collect import pruning
+from collect.backfills import pruning
 from collect.storage import drain, ingest, spool
 from keys import housekeeping
 
@@ -12,12 +12,12 @@ GC_THRESHOLD = 20_000
 
 def start() -> None:
     """Start the threads of a worker: fresh keys, shared commits, the way out of the spool, and the pruning."""
-    housekeeping.start()
+    housekeeping.thread.start()
     ingest.start()
-    pruning.start()
+    pruning.thread.start()
     if spool.is_enabled():
         spool.prepare()
-        drain.start()
+        drain.thread.start()
     # What is loaded by now stays: the collector need not look through it again and again, in the middle of requests.
     gc.collect()
     gc.freeze()

@@ -5,7 +5,6 @@ Exit status, for a scheduler: 0 done; 1 it failed; 2 wrong options; 3 done, but 
 """
 
 import ctypes
-import fcntl
 import gc
 import hashlib
 import logging
@@ -22,8 +21,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from collect.backfills.run import BackfillError, Run, Stopped, private
+from collect.backfills.run import BackfillError, Run, Stopped
 from runtime import display
+from runtime.periodic import Busy, alone
 
 LEFT = 3
 # Live traffic comes first: a backfill takes what processors it leaves.
@@ -32,18 +32,18 @@ NICENESS = 19
 
 @contextmanager
 def _alone(work: str) -> Iterator[None]:
-    """The right to do this work on this machine, which the kernel takes back from a process that dies.
+    """Hold the right to do this work on this machine.
 
     Raises `BackfillError` while another process does the same: two would write over each other's files.
     """
+    digest = hashlib.sha256(work.encode("utf-8", "surrogateescape")).hexdigest()
+    directory = Path(settings.VAR_DIR) / "locks"
     with ExitStack() as stack:
         # Without a directory that this user may write to there is nothing to hold on to; the work can be done.
         with suppress(OSError):
-            file = stack.enter_context(open(Path(settings.VAR_DIR) / "backfills.lock", "ab", opener=private))
-            place = int.from_bytes(hashlib.sha256(work.encode("utf-8", "surrogateescape")).digest()[:7])
             try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-            except (BlockingIOError, PermissionError):
+                stack.enter_context(alone(directory / f"{digest[:16]}.lock"))
+            except Busy:
                 raise BackfillError("The same command is running already") from None
         yield
 

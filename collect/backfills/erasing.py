@@ -22,6 +22,7 @@ from collect.models import ErasedEvent, Erasure, Event, Rejection
 from collect.storage import drain, spool, store
 from collect.storage.rows import Row
 from keys.models import Partner
+from runtime.periodic import Busy
 
 FIELDS = ("client_id", "session_id", "event_id")
 EVENTS, REJECTIONS, SPOOLED = "events erased", "rejections erased", "spooled events erased"
@@ -170,7 +171,7 @@ def _turn() -> Iterator[None]:
             try:
                 stack.enter_context(drain.turn())
                 break
-            except drain.Busy:
+            except Busy:
                 time.sleep(0.1)
         else:
             raise BackfillError("A server is draining the spool")

@@ -1,17 +1,31 @@
-"""What is older than it has to be kept, deleted; a few rows at a time, so that nobody waits for their locks."""
+"""Deletes what is older than it has to be kept, a few rows at a time, so that nobody waits for their locks.
 
+The events of test keys are deleted by a thread of the server. Nothing else that was sent is ever deleted by itself.
+"""
+
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from django.db import models
+from django.conf import settings
+from django.db import Error, connection, models
 
 from collect.backfills.run import Run
 from collect.models import Event, Rejection, RejectionTally
-from collect.pruning import PAUSE_SECONDS, STEP
 from keys import history
 from keys.models import KeyChange, Partner
+from runtime.hub import OwnThread
+from runtime.periodic import Periodic
+
+logger = logging.getLogger(__name__)
+
+# Rows of a transaction, few enough that nobody waits for their locks; and the pause between two of them.
+STEP = 1_000
+PAUSE_SECONDS = 0.1
+# How often the server looks for old test events; the first time when there is less to do than at the start.
+PERIOD_SECONDS, FIRST_SECONDS = 3600.0, 60.0
 
 EVENTS, TEST_EVENTS, REJECTIONS, KEY_HISTORY = "events", "test events", "rejections", "key history"
 
@@ -69,3 +83,37 @@ def _delete(kind: str, rows: "models.QuerySet[models.Model]", run: Run) -> None:
         run.counts[f"{what} deleted"] += len(ids)
         run.advance(done, min(1.0, done / total) if total else None)
         time.sleep(PAUSE_SECONDS)
+
+
+# --- test events, by the server itself -------------------------------------------------------------
+
+
+def prune_test_events() -> int:
+    """Delete the test events that came in more than `TEST_EVENTS_DAYS` ago, and return how many.
+
+    Raises `django.db.Error`.
+    """
+    if not settings.TEST_EVENTS_DAYS:
+        return 0
+    before = datetime.now(UTC) - timedelta(days=settings.TEST_EVENTS_DAYS)
+    old = Event.objects.filter(is_test=True, received_at__lt=before).order_by("received_at")
+    pruned = 0
+    while ids := list(old.values_list("pk", flat=True)[:STEP]):
+        pruned += Event.objects.filter(pk__in=ids).delete()[0]
+        time.sleep(PAUSE_SECONDS)
+    return pruned
+
+
+# SQLite would hold up the requests of the worker while it deletes.
+@OwnThread(lambda: connection.vendor == "sqlite")
+def _turn() -> None:
+    try:
+        if pruned := prune_test_events():
+            logger.info("test events pruned", extra={"events": pruned})
+    except Error as error:
+        logger.warning("test events could not be pruned", extra={"reason": str(error)})
+    connection.close()
+
+
+# Two workers that delete at a time only find less to do.
+thread = Periodic("prune", _turn, PERIOD_SECONDS, delay=FIRST_SECONDS)

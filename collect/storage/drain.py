@@ -4,14 +4,11 @@ A crash at any moment loses nothing and doubles nothing: an event leaves the spo
 and is stored once however often it is taken.
 """
 
-import fcntl
 import logging
-import os
-import threading
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 from django.conf import settings
 from django.db import Error, connection
@@ -20,6 +17,7 @@ from collect.storage import ingest, rejections, spool, store
 from collect.storage.outcomes import Outcome
 from collect.storage.spool import Spooled
 from runtime import metrics
+from runtime.periodic import Busy, Periodic, alone
 
 logger = logging.getLogger(__name__)
 
@@ -28,22 +26,9 @@ PERIOD_SECONDS = 1.0
 STEP = 500
 
 
-class Busy(Exception):  # noqa: N818  # not an error: somebody else is at it
-    """Another process drains the spool right now."""
-
-
-@contextmanager
-def turn() -> Iterator[None]:
-    """The right to drain, held by one process; the kernel takes it back from one that dies. Raises Busy."""
-    descriptor = os.open(f"{settings.SPOOL_PATH}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Busy from None
-    else:
-        yield
-    finally:
-        os.close(descriptor)
+def turn() -> AbstractContextManager[None]:
+    """Return the right to drain, held by one process. Raises `Busy` while another has it."""
+    return alone(Path(f"{settings.SPOOL_PATH}.lock"))
 
 
 def drain() -> int:
@@ -81,30 +66,23 @@ def _move(spooled: Sequence[Spooled]) -> int:
 
 
 class Drainer:
-    """The thread that drains, one a worker; whichever has the turn works, the others look on."""
+    """Takes the turns of a worker's thread. Whichever worker has the right to drain works, the others look on."""
 
     def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
         self._head: int | None = None
 
-    def start(self) -> None:
-        """Start the thread; once a process, after it has forked."""
-        self._thread = threading.Thread(target=self._run, name="spool-drain", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while True:
-            time.sleep(PERIOD_SECONDS)
-            try:
-                self.round()
-            except Error:
-                connection.close()  # the circuit has said why; what waits is tried again in a second
-            except Exception:
-                logger.exception("a round of draining failed")
-                connection.close()
+    def turn(self) -> None:
+        """Drain what waits, if the database answers."""
+        try:
+            self.round()
+        except Error:
+            connection.close()  # the circuit has said why; what waits is tried again at the next turn
 
     def round(self) -> None:
-        """Drain what waits. Once it moves, by whoever's hand, the database is known to be back."""
+        """Drain what waits. Once it moves, by whoever's hand, the database is known to be back.
+
+        Raises `django.db.Error` where the database, or the spool, fails.
+        """
         head, before = spool.head(), self._head
         self._head = head
         if head is None:
@@ -120,4 +98,4 @@ class Drainer:
         logger.warning("spool drained", extra={"events": moved})
 
 
-start = Drainer().start
+thread = Periodic("spool-drain", Drainer().turn, PERIOD_SECONDS, delay=PERIOD_SECONDS)

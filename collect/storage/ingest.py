@@ -19,7 +19,7 @@ from collect.storage.rows import Arrival
 from runtime import metrics
 from runtime.circuit import Circuit
 from runtime.group_commit import Group
-from runtime.hub import off_the_hub
+from runtime.hub import OwnThread
 from runtime.refusals import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -156,6 +156,10 @@ def _keep(records: Sequence[Record]) -> list[None]:
     return [None] * len(records)
 
 
+def _is_sqlite() -> bool:
+    return connection.vendor == "sqlite"
+
+
 def _is_lost() -> bool:
     """Whether the connection broke under the statement, and is not just one that could not be made."""
     broken = connection.connection
@@ -168,7 +172,6 @@ def _drop_connection() -> None:
         connection.close()
 
 
-# psycopg waits cooperatively under gevent; sqlite3 does not.
-_native = off_the_hub if connection.vendor == "sqlite" else lambda function: function
-_arriving = Group(_native(_commit), limit=MAX_WAITING, size=MAX_GROUP)
-_refusing = Group(_native(_keep), limit=MAX_REFUSED_WAITING, size=MAX_GROUP)
+# psycopg waits cooperatively under gevent; sqlite3 does not. Each group has a thread, and so a connection, of its own.
+_arriving = Group(OwnThread(_is_sqlite)(_commit), limit=MAX_WAITING, size=MAX_GROUP)
+_refusing = Group(OwnThread(_is_sqlite)(_keep), limit=MAX_REFUSED_WAITING, size=MAX_GROUP)

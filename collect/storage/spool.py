@@ -7,19 +7,29 @@ leaves only after the database has it; taken twice, as after a crash between the
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 
 from collect.storage import rows
 from collect.storage.rows import Arrival, Row
-from runtime.hub import off_the_hub
+from runtime.hub import OwnThread
 
 ALIAS = "spool"
+PAGE_BYTES = 4096
 
-Args = ParamSpec("Args")
-Result = TypeVar("Result")
+_COLUMNS = "received_at TEXT NOT NULL, request_id TEXT NOT NULL, document BLOB NOT NULL, body BLOB NOT NULL"
+_TABLES = (
+    f"CREATE TABLE IF NOT EXISTS spooled (id INTEGER PRIMARY KEY AUTOINCREMENT, {_COLUMNS})",
+    f"CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, {_COLUMNS}, reason TEXT NOT NULL)",
+)
+
+# SQLite would hold up every other request of the worker.
+_in_its_thread = OwnThread()
 
 
 class Spooled(NamedTuple):
@@ -47,70 +57,27 @@ def is_enabled() -> bool:
 
 
 def prepare() -> None:
-    """Make the directory that the spool lies in; the table comes with a connection. Raises OSError."""
+    """Make the directory that the spool lies in; the tables come with a connection. Raises OSError."""
     Path(settings.SPOOL_PATH).parent.mkdir(parents=True, exist_ok=True)
 
 
+@receiver(connection_created)
+def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
+    """Give each connection to the spool its bound and its tables, so that they are there even in a new file."""
+    if connection.alias != ALIAS:
+        return
+    with connection.cursor() as cursor:
+        # SQLite itself keeps the bound: a full spool refuses the commit.
+        cursor.execute(f"PRAGMA max_page_count={settings.SPOOL_MAX_BYTES // PAGE_BYTES}")
+        # What has left the spool leaves nothing of it in the file.
+        cursor.execute("PRAGMA secure_delete=ON")
+        for table in _TABLES:
+            cursor.execute(table)
+
+
+@_in_its_thread
 def append(arrivals: Sequence[Arrival]) -> None:
     """Keep the arrivals, durably. Raises `django.db.Error` when it cannot; then none of them is kept."""
-    _run(_append, arrivals)
-
-
-def take(limit: int) -> list[Spooled]:
-    """The first arrivals in the order in which they came; they stay until they are discarded."""
-    return _run(_take, limit)
-
-
-def discard(spooled: Sequence[Spooled]) -> None:
-    """Forget arrivals that the database has."""
-    _run(_discard, spooled)
-
-
-def set_aside(one: Spooled, reason: str) -> None:
-    """Take out of the order what the database refuses: acknowledged, so it is kept until somebody looks into it."""
-    _run(_set_aside, one, reason)
-
-
-def bring_back() -> int:
-    """Let what was set aside wait again, behind the others; the number of events."""
-    return _run(_bring_back)
-
-
-def find(matches: Callable[[Row], bool]) -> list[Row]:
-    """The rows that match, of those that wait and those that were set aside."""
-    return [row for _, _, row in _run(_find, matches)]
-
-
-def erase(matches: Callable[[Row], bool]) -> int:
-    """Delete the rows that match, waiting or set aside, so that nothing of them stays in the file; how many."""
-    return _run(_erase, matches)
-
-
-def reasons() -> list[tuple[str, int]]:
-    """Why events were set aside, and how many for each reason."""
-    return _run(_reasons)
-
-
-def status() -> SpoolStatus:
-    """What waits. Raises `django.db.Error` where the spool cannot be read."""
-    return _run(_status)
-
-
-def head() -> int | None:
-    """The place of the first arrival, None when nothing waits."""
-    return _run(_head)
-
-
-# One real thread under gevent, where SQLite would hold up every other request of the worker.
-_thread: Callable[..., Any] = off_the_hub(lambda function, *arguments: function(*arguments))
-
-
-def _run(function: Callable[Args, Result], *arguments: Args.args, **_: Args.kwargs) -> Result:
-    result: Result = _thread(function, *arguments)
-    return result
-
-
-def _append(arrivals: Sequence[Arrival]) -> None:
     values = [(a.row.received_at.isoformat(), a.request_id, a.document, a.body) for a in arrivals]
     with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
         cursor.executemany(
@@ -118,7 +85,9 @@ def _append(arrivals: Sequence[Arrival]) -> None:
         )
 
 
-def _take(limit: int) -> list[Spooled]:
+@_in_its_thread
+def take(limit: int) -> list[Spooled]:
+    """Return the first arrivals in the order in which they came; they stay until they are discarded."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT id, document, body, request_id FROM spooled ORDER BY id LIMIT %s", [limit])
         found = cursor.fetchall()
@@ -128,23 +97,51 @@ def _take(limit: int) -> list[Spooled]:
     ]
 
 
-def _discard(spooled: Sequence[Spooled]) -> None:
+@_in_its_thread
+def discard(spooled: Sequence[Spooled]) -> None:
+    """Forget arrivals that the database has."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("DELETE FROM spooled WHERE id BETWEEN %s AND %s", [spooled[0].place, spooled[-1].place])
 
 
-def _set_aside(one: Spooled, reason: str) -> None:
+@_in_its_thread
+def set_aside(one: Spooled, reason: str) -> None:
+    """Take out of the order what the database refuses: acknowledged, so it is kept until somebody looks into it."""
     with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
         cursor.execute("INSERT INTO set_aside SELECT spooled.*, %s FROM spooled WHERE id = %s", [reason, one.place])
         cursor.execute("DELETE FROM spooled WHERE id = %s", [one.place])
 
 
-def _bring_back() -> int:
+@_in_its_thread
+def bring_back() -> int:
+    """Let what was set aside wait again, behind the others, and return the number of events."""
     columns = "received_at, request_id, document, body"
     with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
         cursor.execute(f"INSERT INTO spooled ({columns}) SELECT {columns} FROM set_aside ORDER BY id")  # noqa: S608
         cursor.execute("DELETE FROM set_aside")
         return int(cursor.rowcount)
+
+
+@_in_its_thread
+def find(matches: Callable[[Row], bool]) -> list[Row]:
+    """Return the rows that match, of those that wait and those that were set aside."""
+    return [row for _, _, row in _find(matches)]
+
+
+@_in_its_thread
+def erase(matches: Callable[[Row], bool]) -> int:
+    """Delete the rows that match, waiting or set aside, so that nothing of them stays in the file; return how many.
+
+    Raises OperationalError while somebody reads the spool, whose log then still has what was deleted.
+    """
+    found = _find(matches)
+    with connections[ALIAS].cursor() as cursor:
+        for table, place, _ in found:
+            cursor.execute(f"DELETE FROM {table} WHERE id = %s", [place])  # noqa: S608
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if cursor.fetchone()[0]:
+            raise OperationalError("the spool is being read, and its log still has what was deleted: try again")
+    return len(found)
 
 
 def _find(matches: Callable[[Row], bool]) -> list[tuple[str, int, Row]]:
@@ -157,24 +154,17 @@ def _find(matches: Callable[[Row], bool]) -> list[tuple[str, int, Row]]:
     return found
 
 
-def _erase(matches: Callable[[Row], bool]) -> int:
-    found = _find(matches)
-    with connections[ALIAS].cursor() as cursor:
-        for table, place, _ in found:
-            cursor.execute(f"DELETE FROM {table} WHERE id = %s", [place])  # noqa: S608
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if cursor.fetchone()[0]:
-            raise OperationalError("the spool is being read, and its log still has what was deleted: try again")
-    return len(found)
-
-
-def _reasons() -> list[tuple[str, int]]:
+@_in_its_thread
+def reasons() -> list[tuple[str, int]]:
+    """Return why events were set aside, and how many for each reason."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT reason, count(*) FROM set_aside GROUP BY reason ORDER BY count(*) DESC LIMIT 20")
         return [(reason, int(events)) for reason, events in cursor.fetchall()]
 
 
-def _status() -> SpoolStatus:
+@_in_its_thread
+def status() -> SpoolStatus:
+    """Return what waits. Raises `django.db.Error` where the spool cannot be read."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT count(*), min(received_at) FROM spooled")
         events, oldest = cursor.fetchone()
@@ -183,10 +173,12 @@ def _status() -> SpoolStatus:
         cursor.execute("SELECT count(*) FROM set_aside")
         (set_aside,) = cursor.fetchone()
     moment = None if oldest is None else datetime.fromisoformat(oldest).astimezone(UTC)
-    return SpoolStatus(events, moment, pages * settings.SPOOL_PAGE_BYTES, set_aside)
+    return SpoolStatus(events, moment, pages * PAGE_BYTES, set_aside)
 
 
-def _head() -> int | None:
+@_in_its_thread
+def head() -> int | None:
+    """Return the place of the first arrival, None when nothing waits."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT min(id) FROM spooled")
         found: int | None = cursor.fetchone()[0]

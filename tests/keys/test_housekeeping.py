@@ -1,87 +1,42 @@
 """keys.housekeeping: the thread, for real."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import count
 
 import pytest
-from django.db import OperationalError
 from django.utils import timezone
 
-from keys import directory, housekeeping
+from keys import denials, directory, history, housekeeping
 from keys.models import ApiKey
+from runtime.periodic import Periodic
 from tests.keys import factories
-
-
-def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if is_so():
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def running() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "keys-housekeeping"]
+from tests.runtime.test_periodic import eventually
 
 
 @pytest.fixture
-def housekeeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[housekeeping.Housekeeper]:
-    monkeypatch.setattr(housekeeping, "PERIOD_SECONDS", 0.02)
-    keeper = housekeeping.Housekeeper()
-    yield keeper
-    keeper.stop()
+def thread() -> Iterator[Periodic]:
+    thread = Periodic("keys-housekeeping", housekeeping.Housekeeper().turn, 0.02)
+    yield thread
+    thread.stop()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_thread_sees_what_another_process_did_and_writes_uses(housekeeper):
+def test_thread_sees_what_another_process_did_and_writes_uses(thread):
     key, _ = factories.issue()
     directory.mark_used(directory.find(key.prefix))
-    housekeeper.start()
+    thread.start()
     assert eventually(lambda: directory.find(key.prefix).last_used_at is not None)
     ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
     assert eventually(lambda: not directory.find(key.prefix).is_active())
-    housekeeper.stop()
-    assert running() == []
 
 
-@pytest.mark.django_db(transaction=True)
-def test_thread_is_one_however_often_it_is_started(housekeeper):
-    for _ in range(5):
-        housekeeper.start()
-    assert len(running()) == 1
-    housekeeper.stop()
-    housekeeper.stop()
-    assert running() == []
-    housekeeper.start()
-    assert len(running()) == 1
-
-
-def test_stop_without_start_is_nothing():
-    housekeeping.Housekeeper().stop()
-
-
-@pytest.mark.parametrize("error", [OperationalError("away"), RuntimeError("a fault of ours")])
-def test_thread_survives_any_failure_of_a_round(housekeeper, monkeypatch, caplog, error):
-    rounds: list[int] = []
-
-    def fail() -> bool:
-        rounds.append(1)
-        raise error
-
-    monkeypatch.setattr(directory, "housekeep", fail)
-    housekeeper.start()
-    assert eventually(lambda: len(rounds) >= 3)
-    assert len(running()) == 1
-    assert "a round of housekeeping failed" in caplog.text
-
-
-def test_thread_waits_between_rounds(housekeeper, monkeypatch):
-    monkeypatch.setattr(housekeeping, "PERIOD_SECONDS", 0.2)
-    rounds: list[int] = []
-    monkeypatch.setattr(directory, "housekeep", lambda: rounds.append(1))
-    housekeeper.start()
-    time.sleep(0.5)
-    housekeeper.stop()
-    assert 1 <= len(rounds) <= 3
+@pytest.mark.parametrize("answers", [True, False])
+def test_history_is_written_every_so_often_and_only_while_the_database_answers(monkeypatch, answers):
+    written, numbers = [], count(1)
+    monkeypatch.setattr(directory, "housekeep", lambda: next(numbers) > 0 and answers)
+    monkeypatch.setattr(denials, "write", lambda: written.append(next(numbers)))
+    monkeypatch.setattr(history, "note_expired", lambda: None)
+    housekeeper = housekeeping.Housekeeper()
+    for _ in range(2 * housekeeping.TURNS_OF_HISTORY):
+        housekeeper.turn()
+    assert len(written) == (2 if answers else 0)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 from runtime import hub
 
@@ -18,20 +19,22 @@ ident = monkey.get_original("threading", "get_ident")
 assert hub.is_gevent()
 ticks = []
 gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(20)])
-wait = hub.off_the_hub(lambda seconds: (sleep(seconds), ident())[1])
-threads = {wait(0.1), wait(0.1)}
+own = hub.OwnThread()
+wait = own(lambda seconds: (sleep(seconds), ident())[1])
+threads = {wait(0.1), wait(0.1), own(ident)()}
 assert len(threads) == 1 and ident() not in threads, threads
 assert len(ticks) > 3, "the hub stood still"
 try:
-    hub.off_the_hub(lambda: 1 / 0)()
+    own(lambda: 1 / 0)()
 except ZeroDivisionError:
     print("fine")
+assert hub.OwnThread(lambda: False)(ident)() == ident()
 """
 
 
-def test_without_gevent_the_function_is_left_as_it_is():
+def test_without_gevent_it_runs_in_the_caller_s_thread():
     assert not hub.is_gevent()
-    assert hub.off_the_hub(len) is len
+    assert hub.OwnThread()(threading.get_ident)() == threading.get_ident()
 
 
 def test_under_gevent_it_runs_in_one_real_thread_and_the_hub_goes_on():

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from collect.storage import drain, spool
+from runtime.periodic import Busy
 
 
 class Command(BaseCommand):
@@ -34,8 +35,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{spool.bring_back()} events that were set aside wait again.")
             self.stdout.write(f"{drain.drain()} events moved to the database.")
             self._say_set_aside()
-        except drain.Busy as error:
-            raise CommandError(str(error.__doc__ or error)) from None
+        except Busy:
+            raise CommandError("Another process drains the spool right now") from None
         except Error as error:
             raise CommandError(f"{error}. What was not moved still waits; try again.") from error
 

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from collect.models import Event, Rejection
 from collect.storage import drain, ingest, spool
 from keys.models import ApiKey, Partner
+from runtime.periodic import Busy
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
@@ -72,6 +73,14 @@ def test_status_says_how_many_wait_and_for_how_long(source):
     found = spool.status()
     assert (found.events, found.oldest) == (3, early.received_at)
     assert 0 < found.bytes < 100_000
+
+
+def test_every_connection_to_the_spool_has_its_bound_and_leaves_nothing_in_the_file(settings):
+    settings.SPOOL_MAX_BYTES = 1000 * spool.PAGE_BYTES
+    connections["spool"].close()
+    with connections["spool"].cursor() as cursor:
+        assert cursor.execute("PRAGMA max_page_count").fetchone() == (1000,)
+        assert cursor.execute("PRAGMA secure_delete").fetchone() == (1,)
 
 
 def test_full_spool_refuses_the_group_whole_and_takes_again_when_there_is_room(source):
@@ -154,7 +163,7 @@ def test_only_one_drains_at_a_time(source):
     spool.append(arrivals(source, 1))
     with open(f"{settings.SPOOL_PATH}.lock", "w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
-        with pytest.raises(drain.Busy):
+        with pytest.raises(Busy):
             drain.drain()
         with pytest.raises(CommandError, match="Another process"):
             call_command("drain_spool")

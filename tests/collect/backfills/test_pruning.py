@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from collect import pruning
+from collect.backfills import pruning
 from collect.models import Event
 from collect.storage import ingest
 from tests import factories

@@ -1,0 +1,120 @@
+"""The background thread and the lock of one process, for real."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError
+
+from runtime.periodic import Busy, Periodic, alone
+
+NAME = "tests-periodic"
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if is_so():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def running() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == NAME]
+
+
+class Turns:
+    """Counts the turns, and fails each with `error`."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.taken = 0
+        self.error = error
+
+    def __call__(self) -> None:
+        self.taken += 1
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Periodic]]:
+    made: list[Periodic] = []
+
+    def start(turn: Callable[[], object], seconds: float = 0.02, delay: float = 0.0) -> Periodic:
+        made.append(Periodic(NAME, turn, seconds, delay))
+        made[-1].start()
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.stop()
+
+
+def test_thread_is_one_however_often_it_is_started(start):
+    thread = start(Turns())
+    for _ in range(5):
+        thread.start()
+    assert len(running()) == 1
+    thread.stop()
+    thread.stop()
+    assert running() == []
+    thread.start()
+    assert len(running()) == 1
+
+
+def test_stop_without_start_is_nothing():
+    Periodic(NAME, Turns(), 1.0).stop()
+
+
+@pytest.mark.parametrize("error", [OperationalError("away"), RuntimeError("a fault of ours")])
+def test_thread_survives_any_failure_of_a_turn(start, caplog, error):
+    turns = Turns(error)
+    start(turns)
+    assert eventually(lambda: turns.taken >= 3)
+    assert len(running()) == 1
+    assert f"a turn of {NAME} failed" in caplog.text
+
+
+def test_thread_waits_before_and_between_turns(start):
+    turns, delayed = Turns(), Turns()
+    thread, other = start(turns, seconds=60.0), start(delayed, seconds=60.0, delay=60.0)
+    assert eventually(lambda: turns.taken == 1)
+    thread.stop()
+    other.stop()
+    assert (turns.taken, delayed.taken) == (1, 0)
+
+
+def test_lock_is_one_caller_s_at_a_time(tmp_path):
+    with alone(tmp_path / "lock"), pytest.raises(Busy), alone(tmp_path / "lock"):
+        pass
+    with alone(tmp_path / "lock"):
+        pass
+    assert (tmp_path / "lock").stat().st_mode & 0o077 == 0
+
+
+def test_lock_of_a_process_that_was_killed_is_free(tmp_path):
+    path = tmp_path / "lock"
+    script = "import sys, pathlib; from runtime.periodic import alone\n"
+    script += "with alone(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(Busy), alone(path):
+            pass
+        holder.kill()
+    with alone(path):
+        pass
+
+
+def test_lock_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"), alone(tmp_path / "file" / "lock"):
+        pass
