@@ -8,3 +8,7 @@ class KeysConfig(AppConfig):
 
     name = "keys"
     verbose_name = "Keys"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from keys import checks  # noqa: F401, PLC0415  # checks import settings, which are ready only now

@@ -17,13 +17,15 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from cachetools import FIFOCache
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models import F
 
 from keys.models import ApiKey
-from runtime import metrics
+from runtime import metrics, outage
+from runtime.circuit import Circuit
 from runtime.refusals import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -31,9 +33,6 @@ logger = logging.getLogger(__name__)
 TRUST_SECONDS = 4.0
 # How long a prefix that nobody has is remembered as such.
 UNKNOWN_SECONDS = 2.0
-# After a failure requests leave the database alone for this long, unless the thread finds it well before.
-# Longer than a round of the thread may take to fail (its period, and 5 s of the database's timeouts).
-RETRY_SECONDS = 10.0
 # Requests that may ask at the same time, each on a connection of its own; the others wait this long for
 # a turn. It keeps a flood of made-up prefixes from taking all the connections that the database has.
 ASKING = 4
@@ -66,19 +65,22 @@ def _load_likely() -> list[ApiKey]:
     return list(active.order_by(F("last_used_at").desc(nulls_last=True), "-pk")[:PRELOADED])
 
 
-def _make_room(remembered: dict[str, Entry] | dict[str, float]) -> None:
-    """Drop the oldest of a full dict."""
-    while len(remembered) >= CAPACITY:
-        del remembered[next(iter(remembered))]
-
-
 class Directory:
     """A bounded memory of keys. Reading takes no lock; changes take a short one, never across a query."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        database: Circuit = outage.database,
+        capacity: int = CAPACITY,
+    ) -> None:
         self._clock = clock
-        self._known: dict[str, Entry] = {}
-        self._unknown: dict[str, float] = {}
+        # While it is open requests leave the database alone.
+        self._database = database
+        # Bounded by dropping the oldest, not the one used least of late: reading takes no lock and must change nothing.
+        self._known: FIFOCache[str, Entry] = FIFOCache(capacity)
+        self._unknown: FIFOCache[str, float] = FIFOCache(capacity)
         self._used: dict[str, datetime] = {}
         self._partners: dict[int, str] = {}
         self._is_preloaded = False
@@ -86,16 +88,15 @@ class Directory:
         self._hits = self._misses = 0
         self._changing = threading.Lock()
         self._turns = threading.BoundedSemaphore(ASKING)
-        self._away_since: float | None = None
         self._writes_fail = False
 
     def find(self, prefix: str) -> ApiKey | None:
-        """The key with this prefix, whatever its state, or None where there is none.
+        """Return the key with this prefix, whatever its state, or None where there is none.
 
         Raises Unavailable where the database would have to be asked and does not answer.
         """
         now = self._clock()
-        entry = self._known.get(prefix)
+        entry = self._entry(prefix)
         if entry is not None and now - entry.read_at < TRUST_SECONDS:
             self._hits += 1
             return entry.key
@@ -103,15 +104,22 @@ class Directory:
             return None
         return self._ask(prefix)
 
+    def _entry(self, prefix: str) -> Entry | None:
+        """Return what is remembered. Not by `get`, which looks twice, and another thread may come in between."""
+        try:
+            return self._known[prefix]
+        except KeyError:
+            return None
+
     def _ask(self, prefix: str) -> ApiKey | None:
         """Read one key on the request's own connection; one that was known waits for nothing."""
         self._misses += 1
-        if self._is_away() or not self._turns.acquire(timeout=0 if prefix in self._known else TURN_SECONDS):
+        if self._database.is_open or not self._turns.acquire(timeout=0 if prefix in self._known else TURN_SECONDS):
             return self._fall_back(prefix)
         try:
             return self._read(prefix)
         except DatabaseError as exc:
-            self._note_failure(exc)
+            self._database.open(exc)
             return self._fall_back(prefix)
         finally:
             # At once and not at the end of the request, of which the senders' road tells Django nothing.
@@ -120,13 +128,13 @@ class Directory:
             self._turns.release()
 
     def _read(self, prefix: str) -> ApiKey | None:
-        """The key as the database has it, unless it was read while this request waited for its turn."""
+        """Return the key as the database has it, or as it was read while this request waited for its turn."""
         asked_at = self._clock()
-        entry = self._known.get(prefix)
+        entry = self._entry(prefix)
         if entry is not None and asked_at - entry.read_at < TRUST_SECONDS:
             return entry.key
         key = _load([prefix]).get(prefix)
-        self._note_success()
+        self._database.close()
         with self._changing:
             return self._remember(prefix, key, asked_at)
 
@@ -137,37 +145,19 @@ class Directory:
             return current.key
         if key is None:
             self._known.pop(prefix, None)
-            _make_room(self._unknown)
             self._unknown[prefix] = asked_at
         else:
             self._unknown.pop(prefix, None)
-            if current is None:
-                _make_room(self._known)
             self._known[prefix] = Entry(key, asked_at)
             self._partners[key.partner_id] = key.partner.name
         return key
 
     def _fall_back(self, prefix: str) -> ApiKey:
-        """What was known before. Raises Unavailable where that is nothing, or too old."""
-        stale_seconds: float = getattr(settings, "AUTH_STALE_SECONDS", 3600)
-        entry = self._known.get(prefix)
-        if entry is None or self._clock() - entry.read_at >= stale_seconds:
+        """Return what was known before. Raises Unavailable where that is nothing, or too old."""
+        entry = self._entry(prefix)
+        if entry is None or self._clock() - entry.read_at >= settings.AUTH_STALE_SECONDS:
             raise Unavailable
         return entry.key
-
-    def _is_away(self) -> bool:
-        since = self._away_since
-        return since is not None and self._clock() - since < RETRY_SECONDS
-
-    def _note_failure(self, exc: DatabaseError) -> None:
-        if self._away_since is None:
-            logger.error("keys: the database is away, known keys keep working", extra={"reason": str(exc)})
-        self._away_since = self._clock()
-
-    def _note_success(self) -> None:
-        if self._away_since is not None:
-            logger.warning("keys: the database is back")
-        self._away_since = None
 
     def _note_write_failure(self, exc: DatabaseError) -> None:
         if not self._writes_fail:
@@ -192,7 +182,7 @@ class Directory:
         try:
             keys = _load_likely()
         except DatabaseError as exc:
-            self._note_failure(exc)
+            self._database.open(exc)
             return False
         with self._changing:
             for key in keys:
@@ -214,9 +204,9 @@ class Directory:
             # Never an empty list, for which Django asks nothing: this is also how the way back is noticed.
             keys = _load(prefixes or [""])
         except DatabaseError as exc:
-            self._note_failure(exc)
+            self._database.open(exc)
             return False
-        self._note_success()
+        self._database.close()
         with self._changing:
             for prefix in prefixes:
                 # What was forgotten meanwhile had changed, perhaps after these rows were read.
@@ -244,7 +234,7 @@ class Directory:
 
     def _due(self, prefix: str, used_at: datetime) -> ApiKey | None:
         """A row that carries the use alone, as the cached one is shared between requests."""
-        entry = self._known.get(prefix)
+        entry = self._entry(prefix)
         if entry is None:
             return None
         written = entry.key.last_used_at

@@ -9,8 +9,10 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import redis
+from cachetools import LRUCache
 from django.conf import settings
 
 from keys.models import ApiKey
@@ -68,13 +70,17 @@ class Count:
 class Memory:
     """Counts in this process. What it knows is gone with it."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time, capacity: int = CAPACITY) -> None:
         self._clock = clock
-        # By name: until when the bucket is spoken for, the day, and the events of that day.
-        self._counts: dict[str, tuple[float, int, int]] = {}
+        # By name: until when the bucket is spoken for, the day, and the events of that day. Of more keys than there is
+        # room for those go that have sent nothing for longest.
+        self._counts: LRUCache[str, tuple[float, int, int]] = LRUCache(capacity)
 
     def take(self, name: str, quota: Quota, events: int) -> Count:
-        """No other greenlet or thread gets in between: nothing here waits."""
+        """Take the events if they fit, and return what is left.
+
+        No other greenlet gets in between: nothing here waits.
+        """
         now = self._clock()
         day, midnight = int(now // DAY), DAY - now % DAY
         until, counted_day, today = self._counts.get(name, (now, day, 0))
@@ -85,8 +91,6 @@ class Memory:
             wait = midnight
         if wait == 0:
             until, today = until + events * quota.interval, today + events
-            if name not in self._counts and len(self._counts) >= CAPACITY:
-                self._counts.pop(next(iter(self._counts)))
             self._counts[name] = (until, day, today)
         return Count(wait, max(0.0, quota.burst - (until - now)), today, midnight)
 
@@ -183,5 +187,11 @@ def _headers(quota: Quota, count: Count) -> dict[str, str]:
     return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(limits)}
 
 
-# The one of this process.
-take = Limiter(settings.CACHE_URL, settings.WEB_CONCURRENCY).take
+def take(key: ApiKey, events: int) -> Mapping[str, str]:
+    """Take `events` of the key's limits, as this process counts them; see `Limiter.take`."""
+    return _limiter(settings.CACHE_URL, settings.WEB_CONCURRENCY).take(key, events)
+
+
+@cache
+def _limiter(url: str, processes: int) -> Limiter:
+    return Limiter(url, processes)

@@ -1,4 +1,4 @@
-"""Remembers that something failed, so that not every caller has to wait to find the same out."""
+"""A circuit breaker: after one failure, later callers fail at once instead of each waiting for the same timeout."""
 
 import logging
 import threading
@@ -25,7 +25,7 @@ class Circuit:
         return until is not None and self._clock() < until
 
     def open(self, reason: BaseException) -> None:
-        """It failed; said in the log once, however many see it."""
+        """Note that it failed. The log says so once, however many callers see it."""
         with self._changing:
             is_news = self._open_until is None
             self._open_until = self._clock() + self._seconds
@@ -33,7 +33,7 @@ class Circuit:
             logger.error("%s does not answer", self._name, exc_info=reason)
 
     def close(self) -> None:
-        """It works."""
+        """Note that it works."""
         with self._changing:
             is_news, self._open_until = self._open_until is not None, None
         if is_news:

@@ -10,7 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import geoip2.database
 import maxminddb
@@ -136,15 +136,19 @@ def _name(name: str | None) -> str | None:
     return name[:255] if name else None
 
 
-_file = CityFile(settings.GEOIP_PATH)
+@cache
+def file_at(path: str) -> CityFile:
+    """Return the database at `path`, one for all who look into it."""
+    return CityFile(path)
 
 
 def lookup(address: str | None) -> Geo:
-    """What is known of `address` (as `client_ip.normalise` gives it)."""
-    return _file.lookup(address)
+    """Return what is known of `address`, as `addresses.normalise` gives it."""
+    return file_at(settings.GEOIP_PATH).lookup(address)
 
 
 def status() -> GeoStatus:
-    """The state of the configured database, looked at anew."""
-    _file.check()
-    return _file.status
+    """Return the state of the configured database, looked at anew."""
+    file = file_at(settings.GEOIP_PATH)
+    file.check()
+    return file.status

@@ -16,7 +16,7 @@ from django.db import Error, connection
 from collect.storage import ingest, rejections, spool, store
 from collect.storage.outcomes import Outcome
 from collect.storage.spool import Spooled
-from runtime import metrics
+from runtime import metrics, outage
 from runtime.periodic import Busy, Periodic, alone
 
 logger = logging.getLogger(__name__)
@@ -86,15 +86,16 @@ class Drainer:
         head, before = spool.head(), self._head
         self._head = head
         if head is None:
-            ingest.database.close()
+            # Whether it can be reached the keys' thread finds out; nothing else waits to be tried.
+            outage.writing.close()
             return
         try:
             moved = drain()
         except Busy:
             if before is not None and head > before:
-                ingest.database.close()
+                outage.end()
             return
-        ingest.database.close()
+        outage.end()
         logger.warning("spool drained", extra={"events": moved})
 
 

@@ -16,8 +16,7 @@ from collect.storage import outcomes, rejections, spool, store
 from collect.storage.outcomes import Outcome, Sent, Written
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
-from runtime import metrics
-from runtime.circuit import Circuit
+from runtime import metrics, outage
 from runtime.group_commit import Group
 from runtime.hub import OwnThread
 from runtime.refusals import Unavailable
@@ -29,10 +28,6 @@ MAX_WAITING = 10_000
 MAX_GROUP = 500
 # Refused bodies, up to 64 KiB each, that may wait to be written down.
 MAX_REFUSED_WAITING = 1_000
-# How long a database that failed is left alone, unless it is seen to work before (`drain` looks every second).
-RETRY_SECONDS = 10.0
-
-database = Circuit("the database", RETRY_SECONDS)
 
 
 def submit(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -123,7 +118,7 @@ def _sent(arrival: Arrival) -> Sent:
 
 
 def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
-    if database.is_open:
+    if _is_away():
         return _spool(arrivals)
     try:
         return store_now(arrivals)
@@ -132,8 +127,13 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
         if not spool.is_enabled():
             logger.exception("events could not be stored")
             raise Unavailable from error
-        database.open(error)
+        outage.begin(error)
         return _spool(arrivals)
+
+
+def _is_away() -> bool:
+    """Tell whether to leave the database alone; where there is no spool there is nowhere else to go."""
+    return spool.is_enabled() and outage.is_on()
 
 
 def _spool(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -146,7 +146,7 @@ def _spool(arrivals: Sequence[Arrival]) -> list[Written]:
 
 
 def _keep(records: Sequence[Record]) -> list[None]:
-    if database.is_open:
+    if _is_away():
         raise Unavailable
     try:
         rejections.keep(records)

@@ -6,14 +6,12 @@ import pytest
 from django.db import OperationalError, connection
 
 from collect import checks
-from collect.enrichment import geo
 from tests import mmdb
 
 
 @pytest.fixture
-def city(monkeypatch, tmp_path):
-    file = geo.CityFile(str(tmp_path / "city.mmdb"))
-    monkeypatch.setattr(geo, "_file", file)
+def city(settings, tmp_path):
+    settings.GEOIP_PATH = str(tmp_path / "city.mmdb")
     return tmp_path / "city.mmdb"
 
 

@@ -7,12 +7,14 @@ import pytest
 from django.db import OperationalError, connection
 
 from keys import directory
+from runtime import outage
+from runtime.circuit import Circuit
 
 
 @pytest.fixture(autouse=True)
 def fresh_directory(monkeypatch: pytest.MonkeyPatch) -> directory.Directory:
     """Each test in a process that has met no key."""
-    fresh = directory.Directory()
+    fresh = directory.Directory(database=Circuit("the database", outage.RETRY_SECONDS))
     for name in ("find", "forget", "mark_used", "partner_name", "housekeep"):
         monkeypatch.setattr(directory, name, getattr(fresh, name))
     return fresh

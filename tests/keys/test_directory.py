@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,8 @@ from django.utils import timezone
 from keys import directory as module
 from keys.directory import Directory
 from keys.models import ApiKey, KeyChange, Partner
+from runtime.circuit import Circuit
+from runtime.outage import RETRY_SECONDS
 from runtime.refusals import Unavailable
 from tests.keys import factories
 from tests.keys.conftest import failing
@@ -34,8 +37,16 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def directory(clock: Clock) -> Directory:
-    return Directory(clock)
+def make(clock: Clock) -> Callable[..., Directory]:
+    """A directory of which no other process, and no other test, knows."""
+    return lambda capacity=module.CAPACITY: Directory(
+        clock, database=Circuit("the database", RETRY_SECONDS, clock), capacity=capacity
+    )
+
+
+@pytest.fixture
+def directory(make: Callable[..., Directory]) -> Directory:
+    return make()
 
 
 def revoke_elsewhere(key: ApiKey) -> None:
@@ -237,12 +248,12 @@ def test_turn_is_given_back_whatever_happens(directory, clock, monkeypatch):
     for _ in range(module.ASKING * 2):
         with failing(), pytest.raises(Unavailable):
             directory.find("thrad_live_another")
-        clock.now += module.RETRY_SECONDS
+        clock.now += RETRY_SECONDS
     assert directory.find("thrad_live_another") is None
 
 
-def test_threads_share_one_directory(directory, monkeypatch):
-    monkeypatch.setattr(module, "CAPACITY", 20)
+def test_threads_share_one_directory(make, monkeypatch):
+    directory = make(capacity=20)
     keys = [ApiKey(pk=number, prefix=f"p{number}", partner=Partner(pk=1, name="acme")) for number in range(60)]
     rows = {key.prefix: key for key in keys}
     monkeypatch.setattr(module, "_load", lambda prefixes: {p: rows[p] for p in prefixes if p in rows})
@@ -273,8 +284,8 @@ def test_threads_share_one_directory(directory, monkeypatch):
 # --- bounds ---
 
 
-def test_memory_is_bounded_for_known_and_for_unknown_prefixes(directory, monkeypatch):
-    monkeypatch.setattr(module, "CAPACITY", 3)
+def test_memory_is_bounded_for_known_and_for_unknown_prefixes(make):
+    directory = make(capacity=3)
     keys = [factories.issue()[0] for _ in range(5)]
     for number, key in enumerate(keys):
         directory.find(key.prefix)
@@ -283,8 +294,8 @@ def test_memory_is_bounded_for_known_and_for_unknown_prefixes(directory, monkeyp
     assert list(directory._unknown) == ["thrad_live_2", "thrad_live_3", "thrad_live_4"]
 
 
-def test_unknown_prefixes_do_not_push_out_known_keys(directory, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(module, "CAPACITY", 3)
+def test_unknown_prefixes_do_not_push_out_known_keys(make, django_assert_num_queries):
+    directory = make(capacity=3)
     key, _ = factories.issue()
     directory.find(key.prefix)
     for number in range(10):
@@ -331,7 +342,7 @@ def test_away_ends_for_known_keys_after_the_stated_time(directory, clock, settin
         clock.now += 1
         with pytest.raises(Unavailable):
             directory.find(key.prefix)
-    clock.now += module.RETRY_SECONDS
+    clock.now += RETRY_SECONDS
     assert directory.find(key.prefix) == key
 
 
@@ -351,7 +362,7 @@ def test_away_ends_by_a_request_where_no_thread_looks(directory, clock):
         directory.find(key.prefix)
     with pytest.raises(Unavailable):
         directory.find(key.prefix)
-    clock.now += module.RETRY_SECONDS
+    clock.now += RETRY_SECONDS
     assert directory.find(key.prefix) == key
 
 
@@ -361,10 +372,10 @@ def test_away_and_back_are_logged_once_each(directory, clock, caplog):
             directory.refresh()
     for _ in range(3):
         directory.refresh()
-    told = [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "keys.directory"]
+    told = [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "runtime.circuit"]
     assert told == [
-        (logging.ERROR, "keys: the database is away, known keys keep working"),
-        (logging.WARNING, "keys: the database is back"),
+        (logging.ERROR, "the database does not answer"),
+        (logging.WARNING, "the database is back"),
     ]
 
 

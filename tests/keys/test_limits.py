@@ -106,11 +106,13 @@ def test_what_is_refused_takes_nothing(clock):
     assert memory.take("k", quota, 10).wait == 0
 
 
-def test_memory_is_bounded(clock, monkeypatch):
-    monkeypatch.setattr(limits, "CAPACITY", 3)
-    memory = Memory(clock)
+def test_memory_is_bounded_and_keeps_the_keys_that_go_on_sending(clock):
+    memory = Memory(clock, capacity=3)
+    assert memory.take("busy", Quota(None, 100), 50).today == 50
     for n in range(10):
         memory.take(str(n), Quota(1, None), 1)
+        memory.take("busy", Quota(None, 100), 1)
+    assert memory.take("busy", Quota(None, 100), 1).today == 61
     assert len(memory._counts) == 3
 
 

@@ -4,7 +4,6 @@ import pytest
 from django.db import OperationalError
 from django.db.migrations.recorder import MigrationRecorder
 
-from collect.enrichment import geo
 from collect.storage import spool
 from tests import mmdb
 from thrad_events import health
@@ -26,8 +25,8 @@ def test_livez_asks_no_database(client):
 
 
 @both
-def test_readyz_says_how_each_part_is(client, monkeypatch, tmp_path):
-    monkeypatch.setattr(geo, "_file", geo.CityFile(str(tmp_path / "city.mmdb")))
+def test_readyz_says_how_each_part_is(client, settings, tmp_path):
+    settings.GEOIP_PATH = str(tmp_path / "city.mmdb")
     answer = client.get("/readyz")
     assert answer.status_code == 200
     checks = answer.json()["checks"]

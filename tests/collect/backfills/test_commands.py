@@ -12,7 +12,6 @@ from django.core.management import CommandError, call_command
 
 from collect.backfills import command
 from collect.backfills.run import Run
-from collect.enrichment import geo
 from collect.models import Event, Rejection
 from collect.storage import ingest, rejections
 from collect.storage.rejections import Record
@@ -41,9 +40,9 @@ def call(name, *arguments, stderr=None):
 
 
 @pytest.fixture
-def city(tmp_path, monkeypatch):
+def city(tmp_path, settings):
     path = mmdb.write_city(tmp_path / "city.mmdb")
-    monkeypatch.setattr(geo, "_file", geo.CityFile(str(path)))
+    settings.GEOIP_PATH = str(path)
 
 
 @pytest.fixture

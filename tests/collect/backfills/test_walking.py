@@ -23,10 +23,10 @@ CURL = "curl/8.4.0"
 
 
 @pytest.fixture
-def city(tmp_path, monkeypatch):
+def city(tmp_path, settings):
     """A geo database that knows 81.2.69.0/24 as London and 8.8.8.0/24 as Oakland."""
     path = mmdb.write_city(tmp_path / "city.mmdb")
-    monkeypatch.setattr(geo, "_file", geo.CityFile(str(path)))
+    settings.GEOIP_PATH = str(path)
     return path
 
 
@@ -124,14 +124,14 @@ def test_reenrich_keeps_what_it_cannot_look_up_any_more(source, city, new_run):
     assert Event.objects.values_list("geo_country", "ua_browser").get() == ("FR", "Firefox")
 
 
-def test_reenrich_stops_where_the_geo_database_breaks_meanwhile(source, city, new_run, monkeypatch):
+def test_reenrich_stops_where_the_geo_database_breaks_meanwhile(source, city, new_run, monkeypatch, settings):
     store(factories.arrival(source))
     Event.objects.update(geo_country="FR")
     lookup = geo.lookup
 
     def broken(address):
         city.write_bytes(b"cut")
-        geo._file.check()
+        geo.file_at(settings.GEOIP_PATH).check()
         return lookup(address)
 
     monkeypatch.setattr(geo, "lookup", broken)
@@ -140,12 +140,12 @@ def test_reenrich_stops_where_the_geo_database_breaks_meanwhile(source, city, ne
     assert Event.objects.get().geo_country == "FR"
 
 
-def test_reenrich_begins_anew_with_another_geo_database(source, city, new_run, monkeypatch):
+def test_reenrich_begins_anew_with_another_geo_database(source, city, new_run, monkeypatch, settings):
     store(*(factories.arrival(source) for _ in range(3)))
     stop_after_one_range(1, new_run(), monkeypatch)
     with time_machine.travel(datetime(2027, 1, 1, tzinfo=UTC), tick=False):
         mmdb.write_city(city, {"127.0.0.0/8": mmdb.LONDON})
-    geo._file.check()
+    geo.file_at(settings.GEOIP_PATH).check()
     again = new_run()
     reenrich_events(ReenrichOptions(), again)
     assert again.counts["changed"] == 3
@@ -163,8 +163,8 @@ def test_reenrich_reads_no_more_of_a_user_agent_than_the_endpoint_does(source, c
     assert list(Event.objects.values_list("ua_browser", "ua_is_bot")) == before
 
 
-def test_reenrich_without_a_geo_database_empties_nothing(source, tmp_path, monkeypatch, new_run):
-    monkeypatch.setattr(geo, "_file", geo.CityFile(str(tmp_path / "none.mmdb")))
+def test_reenrich_without_a_geo_database_empties_nothing(source, tmp_path, settings, new_run):
+    settings.GEOIP_PATH = str(tmp_path / "none.mmdb")
     store(factories.arrival(source))
     Event.objects.update(geo_country="FR")
     with pytest.raises(BackfillError, match="no such file"):

@@ -9,6 +9,7 @@ from collect.storage import ingest, rejections, spool, store
 from collect.storage.outcomes import Outcome, Written
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
+from runtime import outage
 from runtime.refusals import Unavailable
 from tests import factories
 
@@ -62,7 +63,7 @@ def failing(monkeypatch):
 
     monkeypatch.setattr(store, "write", fail)
     yield asked
-    ingest.database.close()
+    outage.end()
 
 
 def test_database_that_fails_without_a_spool_is_unavailable_and_never_a_result(source, failing, monkeypatch):

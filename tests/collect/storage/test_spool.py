@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from collect.models import Event, Rejection
 from collect.storage import drain, ingest, spool
 from keys.models import ApiKey, Partner
+from runtime import outage
 from runtime.periodic import Busy
 from tests import factories
 
@@ -25,7 +26,7 @@ def place(tmp_path, settings, monkeypatch):
     settings.SPOOL_PATH = str(tmp_path / "spool.sqlite3")
     monkeypatch.setattr(spool, "is_enabled", lambda: True)
     yield
-    ingest.database.close()
+    outage.end()
     with connections["spool"].cursor() as cursor:
         cursor.execute("DELETE FROM spooled")
         cursor.execute("DELETE FROM set_aside")
@@ -170,30 +171,35 @@ def test_only_one_drains_at_a_time(source):
     assert drain.drain() == 1
 
 
-def test_round_closes_the_circuit_when_it_has_drained_or_nothing_waits(source):
-    drainer = drain.Drainer()
-    ingest.database.open(OSError("away"))
+def test_round_ends_the_outage_when_it_has_drained(source):
+    outage.begin(OperationalError("away"))
     spool.append(arrivals(source, 1))
-    drainer.round()
-    assert not ingest.database.is_open
+    drain.Drainer().round()
+    assert not outage.is_on()
     assert Event.objects.count() == 1
-    ingest.database.open(OSError("away"))
-    drainer.round()
-    assert not ingest.database.is_open
+
+
+def test_round_with_nothing_to_drain_lets_events_try_again_unless_the_database_is_out_of_reach(source):
+    outage.writing.open(OperationalError("disk full"))
+    drain.Drainer().round()
+    assert not outage.is_on()
+    outage.database.open(OperationalError("away"))
+    drain.Drainer().round()
+    assert outage.is_on()
 
 
 def test_round_leaves_the_circuit_open_while_nothing_moves(source):
     drainer = drain.Drainer()
     spool.append(arrivals(source, 3))
-    ingest.database.open(OSError("away"))
+    outage.begin(OperationalError("away"))
     with open(f"{settings.SPOOL_PATH}.lock", "w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         drainer.round()
         drainer.round()
-        assert ingest.database.is_open
+        assert outage.is_on()
         spool.discard(spool.take(1))  # the other one gets on
         drainer.round()
-        assert not ingest.database.is_open
+        assert not outage.is_on()
 
 
 def test_command_drains_and_dry_run_only_says(source, capsys):
