@@ -8,7 +8,10 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from collect.intake.contract import MAX_ATTRIBUTION_TYPE, MAX_TEXT
+from collect.intake.source import MAX_CHANNEL
 from keys.models import ApiKey, Partner
+from keys.restrictions import MAX_TAG_LENGTH
 
 
 class Event(models.Model):
@@ -22,41 +25,41 @@ class Event(models.Model):
     # No index on the key: PostgreSQL would keep one more tree for each event, and only a key's deletion asks it.
     # NULL: it came by an import, not with a key.
     api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="events", db_index=False, null=True)
-    channel = models.CharField(max_length=32)
+    channel = models.CharField(max_length=MAX_CHANNEL)
     is_test = models.BooleanField()
 
-    event_name = models.CharField(max_length=255)
-    # 255 as sent; derived: `site:` and a host name of 253 at most.
-    tag_id = models.CharField(max_length=258)
+    event_name = models.CharField(max_length=MAX_TEXT)
+    # Derived: `site:` and a host name of 253 at most, which is longer than one that is sent.
+    tag_id = models.CharField(max_length=MAX_TAG_LENGTH)
     # True where the server derived the tag, else NULL: a tag that was sent is never derived again.
     tag_derived = models.BooleanField(null=True)
-    event_id = models.CharField(max_length=255, null=True)
+    event_id = models.CharField(max_length=MAX_TEXT, null=True)
     page_url = models.TextField(null=True)
     referrer = models.TextField(null=True)
     user_agent = models.TextField(null=True)
-    session_id = models.CharField(max_length=255, null=True)
-    client_id = models.CharField(max_length=255, null=True)
-    click_id = models.CharField(max_length=255, null=True)
-    impression_id = models.CharField(max_length=255, null=True)
-    bid_id = models.CharField(max_length=255, null=True)
-    attribution_type = models.CharField(max_length=64, null=True)
+    session_id = models.CharField(max_length=MAX_TEXT, null=True)
+    client_id = models.CharField(max_length=MAX_TEXT, null=True)
+    click_id = models.CharField(max_length=MAX_TEXT, null=True)
+    impression_id = models.CharField(max_length=MAX_TEXT, null=True)
+    bid_id = models.CharField(max_length=MAX_TEXT, null=True)
+    attribution_type = models.CharField(max_length=MAX_ATTRIBUTION_TYPE, null=True)
     consent = models.JSONField(null=True)
     params = models.JSONField(default=dict)
     extra = models.JSONField(default=dict)
 
     ip_address = models.GenericIPAddressField(null=True)
     geo_country = models.CharField(max_length=2, null=True)
-    geo_region = models.CharField(max_length=255, null=True)
-    geo_city = models.CharField(max_length=255, null=True)
+    geo_region = models.CharField(max_length=MAX_TEXT, null=True)
+    geo_city = models.CharField(max_length=MAX_TEXT, null=True)
     geo_lat = models.FloatField(null=True)
     geo_lon = models.FloatField(null=True)
-    ua_browser = models.CharField(max_length=255, null=True)
-    ua_browser_version = models.CharField(max_length=255, null=True)
-    ua_os = models.CharField(max_length=255, null=True)
-    ua_os_version = models.CharField(max_length=255, null=True)
-    ua_device = models.CharField(max_length=255, null=True)
-    ua_device_brand = models.CharField(max_length=255, null=True)
-    ua_device_model = models.CharField(max_length=255, null=True)
+    ua_browser = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_browser_version = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_os = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_os_version = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_device = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_device_brand = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_device_model = models.CharField(max_length=MAX_TEXT, null=True)
     ua_is_bot = models.BooleanField(null=True)
 
     class Meta:

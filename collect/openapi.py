@@ -1,19 +1,32 @@
 """The events API in OpenAPI's words: bodies, answers and headers, as the contract gives them."""
 
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from msgspec.inspect import StructType
 
 from collect.batch import MAX_EVENTS
-from collect.intake.contract import STANDARD_EVENTS
+from collect.intake.contract import LAST_MILLISECOND, STANDARD_EVENTS, SentEvent
 from collect.storage.outcomes import DURABLE
 from runtime.refusals import STATUS, Code
 
 Schema = dict[str, Any]
 
 
-def _text(description: str, limit: int | None = None) -> Schema:
+def _max_length(name: str) -> int | None:
+    """Return the longest text that the contract takes in this field, None where there is no bound."""
+    kinds = _FIELDS[name]
+    texts = [kind for kind in getattr(kinds, "types", [kinds]) if isinstance(kind, msgspec.inspect.StrType)]
+    return texts[0].max_length
+
+
+_FIELDS = {field.name: field.type for field in cast(StructType, msgspec.inspect.type_info(SentEvent)).fields}
+
+
+def _text(name: str, description: str = "Stored as sent.") -> Schema:
+    limit = _max_length(name)
     return {"type": ["string", "null"], "description": description, **({"maxLength": limit} if limit else {})}
 
 
@@ -25,27 +38,24 @@ EVENT: Schema = {
         "event_name": {
             "type": "string",
             "minLength": 1,
-            "maxLength": 255,
+            "maxLength": _max_length("event_name"),
             # Something that is left after trimming, whose idea of white space is Python's.
             "pattern": r"[^\s\x1c-\x1f\x85]",
             "description": f"Standard ({', '.join(STANDARD_EVENTS)}) or custom.",
         },
-        "tag_id": _text("Your tag. Missing or blank: derived from the host of `page_url`.", 255),
-        "event_id": _text("The idempotency key: the same id again is stored once.", 255),
+        "tag_id": _text("tag_id", "Your tag. Missing or blank: derived from the host of `page_url`."),
+        "event_id": _text("event_id", "The idempotency key: the same id again is stored once."),
         "timestamp": {
             "type": ["number", "null"],
             "minimum": 0,
-            "maximum": 253402300799999,
+            "maximum": LAST_MILLISECOND + 999,
             "description": "Unix seconds; 1e11 and more is taken as milliseconds. Absent: time of receipt.",
         },
-        "page_url": _text("Stored as sent."),
-        "referrer": _text("Stored as sent."),
-        "user_agent": _text("The browser's, parsed into the `ua_` columns."),
-        **{
-            name: _text("Stored as sent.", 255)
-            for name in ("session_id", "client_id", "click_id", "impression_id", "bid_id")
-        },
-        "attribution_type": _text("`click`, `view`, `organic`, or another word.", 64),
+        "page_url": _text("page_url"),
+        "referrer": _text("referrer"),
+        "user_agent": _text("user_agent", "The browser's, parsed into the `ua_` columns."),
+        **{name: _text(name) for name in ("session_id", "client_id", "click_id", "impression_id", "bid_id")},
+        "attribution_type": _text("attribution_type", "`click`, `view`, `organic`, or another word."),
         "consent": {"type": ["object", "null"], "description": "Consent flags, stored verbatim."},
         "params": {"type": ["object", "null"], "description": "Free-form properties, stored verbatim."},
         "channel": {"description": "Ignored: the row always says `server`."},

@@ -20,6 +20,8 @@ SECRET_BYTES = 32
 SECRET_LENGTH = 43
 CRC_LENGTH = 6
 
+# The public prefix of a key. Ids of another length are other databases', whose events were imported.
+PREFIX = re.compile(rf"(?:{LIVE}|{TEST})_[0-9A-Za-z]{{1,{ID_LENGTH}}}\Z")
 # A raw key in any text, such as a log line, whole or cut off; the group is the public prefix.
 SECRET = re.compile(rf"((?:{LIVE}|{TEST})_[0-9A-Za-z]{{{ID_LENGTH}}})_[0-9A-Za-z]+")
 SHAPE = re.compile(rf"(?:{LIVE}|{TEST})_[0-9A-Za-z]{{{ID_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + CRC_LENGTH}}}")

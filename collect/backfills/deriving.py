@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Substr
 
@@ -12,6 +12,7 @@ from collect.backfills.selection import Selection
 from collect.backfills.walk import walk
 from collect.enrichment import site_tag
 from collect.models import Event
+from collect.storage.bisection import bisect
 
 CHANGED, UNCHANGED, TAKEN = "changed", "unchanged", "left: another event has that tag and event_id"
 
@@ -41,7 +42,7 @@ def _change(events: "models.QuerySet[Event]", run: Run) -> int:
         else:
             moved.setdefault((tag_id, tag), []).append(id)
     for (before, after), ids in moved.items():
-        left = _taken(ids, after) if run.dry_run else _move(ids, after)
+        left = _taken(ids, after) if run.dry_run else _leave_taken(ids, after)
         run.counts[TAKEN] += left
         run.counts[CHANGED] += len(ids) - left
         run.changes[f"{before} → {after}"] += len(ids) - left
@@ -49,19 +50,18 @@ def _change(events: "models.QuerySet[Event]", run: Run) -> int:
 
 
 def _taken(ids: Sequence[UUID], tag: str) -> int:
-    """How many of the events could not have the tag."""
+    """Return how many of the events could not have the tag."""
     others = Event.objects.filter(partner=OuterRef("partner"), tag_id=tag, event_id=OuterRef("event_id"))
     return Event.objects.filter(Exists(others), pk__in=ids, event_id__isnull=False).count()
 
 
-def _move(ids: Sequence[UUID], tag: str) -> int:
-    """Give the events the tag; how many could not have it."""
-    try:
-        with transaction.atomic():
-            Event.objects.filter(pk__in=ids).update(tag_id=tag)
-    except IntegrityError:
-        if len(ids) == 1:
-            return 1
-        middle = len(ids) // 2
-        return _move(ids[:middle], tag) + _move(ids[middle:], tag)
-    return 0
+def _leave_taken(ids: Sequence[UUID], tag: str) -> int:
+    """Give the events the tag, and return how many could not have it."""
+    return bisect(ids, lambda some: _move(some, tag), lambda _id, _error: False).count(False)
+
+
+def _move(ids: Sequence[UUID], tag: str) -> list[bool]:
+    """Give the events the tag, all or none, and return for each that it has it. Raises `django.db.Error`."""
+    with transaction.atomic():
+        Event.objects.filter(pk__in=ids).update(tag_id=tag)
+    return [True] * len(ids)

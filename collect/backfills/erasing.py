@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import OperationalError, connection, models, transaction
+from django.db import OperationalError, connection, transaction
 
 from collect.backfills.run import BackfillError, Run
+from collect.backfills.walk import steps
 from collect.models import ErasedEvent, Erasure, Event, Rejection
 from collect.storage import drain, spool, store
 from collect.storage.rows import Row
@@ -76,11 +77,6 @@ def erase_events(options: EraseOptions, run: Run) -> dict[str, Any]:
     return _proof(erasure)
 
 
-def _events(options: EraseOptions) -> "models.QuerySet[Event]":
-    meant = Event.objects.filter(partner=options.partner, **{options.field: options.value})
-    return meant.only("id", "partner", "tag_id", "event_id").order_by("id")
-
-
 def _remember_stored(options: EraseOptions, erasure: Erasure) -> int:
     """Remember all that is there; how many there were."""
     found = 0
@@ -91,11 +87,8 @@ def _remember_stored(options: EraseOptions, erasure: Erasure) -> int:
 
 
 def _steps(options: EraseOptions) -> Iterator[list[Event]]:
-    """The events, in the order of ids, so that no part of a large table is looked through twice."""
-    last = UUID(int=0)
-    while rows := list(_events(options).filter(pk__gt=last)[:_STEP]):
-        yield rows
-        last = rows[-1].pk
+    meant = Event.objects.filter(partner=options.partner, **{options.field: options.value})
+    return steps(meant.only("id", "partner", "tag_id", "event_id"), _STEP)
 
 
 def _wait_for_writers() -> None:

@@ -1,7 +1,7 @@
 """Walking over many events in the order of their ids, a range at a time, each range a transaction of its own."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 from uuid import UUID
 
@@ -25,23 +25,46 @@ def walk(
     """
     ordered = events.order_by("id")
     position = run.resume(**of)
-    last = UUID(position["last"]) if position else None
+    after = UUID(position["last"]) if position else None
     end = UUID(position["end"]) if position else ordered.values_list("id", flat=True).last()
     total = events.count()
     done = sum(run.counts.values())
     run.begin(done / total if total else 0.0)
     size, pause = (SQLITE_RANGE, SQLITE_PAUSE_SECONDS) if connection.vendor == "sqlite" else (RANGE, 0.0)
-    while last != end and end is not None:
-        rest = ordered.filter(id__lte=end) if last is None else ordered.filter(id__lte=end, id__gt=last)
-        upto = rest.values_list("id", flat=True)[size - 1 : size].first() or end
+    for range_of_events, last in ranges(ordered, size, after, end):
         with transaction.atomic():
             commit_without_waiting("LOCAL")
-            done += change(rest.filter(id__lte=upto))
-            last = upto
+            done += change(range_of_events)
             run.save({"last": str(last), "end": str(end)}, now=True)
         time.sleep(pause)
         run.advance(done, min(1.0, done / total) if total else None)
     run.finish()
+
+
+def ranges(
+    events: "models.QuerySet[Event]", size: int, last: UUID | None, end: UUID | None
+) -> Iterator[tuple["models.QuerySet[Event]", UUID]]:
+    """Yield each range of up to `size` events, and its last id: those after `last` (None: all) up to `end`.
+
+    An `end` of None says that there are no events.
+    """
+    ordered = events.order_by("id")
+    while last != end and end is not None:
+        rest = ordered.filter(id__lte=end) if last is None else ordered.filter(id__lte=end, id__gt=last)
+        upto = rest.values_list("id", flat=True)[size - 1 : size].first() or end
+        yield rest.filter(id__lte=upto), upto
+        last = upto
+
+
+def steps(events: "models.QuerySet[Event]", size: int) -> Iterator[list[Event]]:
+    """Yield the events themselves, `size` at a time, so that no part of a large table is looked through twice.
+
+    Events that come in meanwhile are among them.
+    """
+    ordered, last = events.order_by("id"), UUID(int=0)
+    while step := list(ordered.filter(pk__gt=last)[:size]):
+        yield step
+        last = step[-1].pk
 
 
 def commit_without_waiting(scope: Literal["LOCAL", "SESSION"]) -> None:

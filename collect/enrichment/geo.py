@@ -18,6 +18,8 @@ from django.conf import settings
 from geoip2.errors import AddressNotFoundError
 from geoip2.models import City
 
+from collect.intake.contract import MAX_TEXT
+
 logger = logging.getLogger(__name__)
 
 CHECK_SECONDS = 1.0
@@ -133,7 +135,7 @@ def _geo(found: City) -> Geo:
 
 
 def _name(name: str | None) -> str | None:
-    return name[:255] if name else None
+    return name[:MAX_TEXT] if name else None
 
 
 @cache

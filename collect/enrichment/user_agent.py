@@ -7,10 +7,11 @@ from itertools import takewhile
 
 import ua_parser
 
+from collect.intake.contract import MAX_TEXT
+
 # The longest real ones have some 500 characters; what follows tells nothing and costs time.
 PARSED_CHARACTERS = 2_000
 CACHED_STRINGS = 5_000
-MAX_LENGTH = 255
 
 _BOT = re.compile(
     r"bot\b|bot[/;_ -]|crawl|spider|slurp|headless|lighthouse|facebookexternalhit|monitor(?:ing)?\b"
@@ -60,10 +61,10 @@ def _parse(text: str) -> UserAgent:
 
 
 def _known(word: str | None) -> str | None:
-    return word[:MAX_LENGTH] if word and word != "Other" else None
+    return word[:MAX_TEXT] if word and word != "Other" else None
 
 
 def _version(found: ua_parser.UserAgent | ua_parser.OS) -> str | None:
     parts = (found.major, found.minor, found.patch, found.patch_minor)
     numbers = [part for part in takewhile(bool, parts) if part]
-    return ".".join(numbers)[:MAX_LENGTH] or None
+    return ".".join(numbers)[:MAX_TEXT] or None

@@ -15,6 +15,9 @@ from collect.intake.json_rules import MAX_DEPTH, clean, invalid
 from runtime.refusals import Code, Refusal
 
 MAX_BODY_BYTES = 1024 * 1024
+# Characters of a name or an id, whether it was sent or looked up; and of an attribution type.
+MAX_TEXT = 255
+MAX_ATTRIBUTION_TYPE = 64
 MILLISECONDS_FROM = 1e11
 # The last second of the year 9999; a fraction more and it might be rounded into the next.
 LAST_MILLISECOND = 253_402_300_799_000
@@ -35,7 +38,7 @@ STANDARD_EVENTS = {
 
 NULL = b"null"
 _ABSENT = Raw()
-_Id = Annotated[str, Meta(max_length=255)]
+_Id = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
 class SentEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
@@ -53,7 +56,7 @@ class SentEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=Tr
     click_id: _Id | None = None
     impression_id: _Id | None = None
     bid_id: _Id | None = None
-    attribution_type: Annotated[str, Meta(max_length=64)] | None = None
+    attribution_type: Annotated[str, Meta(max_length=MAX_ATTRIBUTION_TYPE)] | None = None
     consent: Raw = _ABSENT
     params: Raw = _ABSENT
     channel: Raw = _ABSENT
@@ -221,13 +224,13 @@ def _event_name(raw: Raw) -> str:
     name = string()(raw).strip()
     if not name:
         raise ValueError("must not be blank")
-    if len(name) > 255:
-        raise ValueError("at most 255 characters")
+    if len(name) > MAX_TEXT:
+        raise ValueError(f"at most {MAX_TEXT} characters")
     return name
 
 
 def _optional_id(raw: Raw) -> str | None:
-    return _unless_blank(string(255)(raw))
+    return _unless_blank(string(MAX_TEXT)(raw))
 
 
 def _timestamp(raw: Raw) -> float:
@@ -255,8 +258,8 @@ RULES: dict[str, Callable[[Raw], Any]] = {
     "page_url": string(),
     "referrer": string(),
     "user_agent": string(),
-    **{name: string(255) for name in ("session_id", "client_id", "click_id", "impression_id", "bid_id")},
-    "attribution_type": string(64),
+    **{name: string(MAX_TEXT) for name in ("session_id", "client_id", "click_id", "impression_id", "bid_id")},
+    "attribution_type": string(MAX_ATTRIBUTION_TYPE),
     "consent": _object,
     "params": _object,
 }

@@ -7,7 +7,9 @@ import msgspec
 
 from collect.enrichment.geo import Geo
 
+# What every row says that came in by the endpoint, whatever was sent; an import may say another (`MAX_CHANNEL`).
 CHANNEL = "server"
+MAX_CHANNEL = 32
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

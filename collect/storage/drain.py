@@ -13,7 +13,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import Error, connection
 
-from collect.storage import ingest, rejections, spool, store
+from collect.storage import ingest, rejections, spool
+from collect.storage.bisection import bisect
 from collect.storage.outcomes import Outcome
 from collect.storage.spool import Spooled
 from runtime import metrics, outage
@@ -32,7 +33,7 @@ def turn() -> AbstractContextManager[None]:
 
 
 def drain() -> int:
-    """Empty the spool; the number of events that were moved. What the database refuses for good is set aside.
+    """Empty the spool and return the number of events that were moved. What the database refuses is set aside.
 
     Raises `Busy` while another process does it, and `django.db.Error` where the database, or the spool, fails: what
     was moved by then has left the spool, the rest waits.
@@ -40,29 +41,26 @@ def drain() -> int:
     moved = 0
     with turn():
         while spooled := spool.take(STEP):
-            moved += _move(spooled)
+            moved += sum(bisect(spooled, _move, _set_aside))
     return moved
 
 
-def _move(spooled: Sequence[Spooled]) -> int:
-    try:
-        results = ingest.store_now([one.arrival for one in spooled])
-    except Error as error:
-        # Neither the event nor a rejection of it has a place, as when its partner is gone from a restored database.
-        if not store.is_poison(error):
-            raise
-        if len(spooled) > 1:
-            middle = len(spooled) // 2
-            return _move(spooled[:middle]) + _move(spooled[middle:])
-        spool.set_aside(spooled[0], str(error))
-        logger.exception("a spooled event was set aside")
-        metrics.DRAINED.labels(Outcome.SET_ASIDE).inc()
-        return 0
+def _move(spooled: Sequence[Spooled]) -> list[bool]:
+    """Store the arrivals and take them out of the spool; return for each that it was moved."""
+    results = ingest.store_now([one.arrival for one in spooled])
     spool.discard(spooled)
     rejections.count_written(results)
     for outcome, number in Counter(result.outcome for result in results).items():
         metrics.DRAINED.labels(outcome).inc(number)
-    return len(spooled)
+    return [True] * len(spooled)
+
+
+def _set_aside(one: Spooled, error: Error) -> bool:
+    """Neither the event nor a rejection of it has a place, as when its partner is gone from a restored database."""
+    spool.set_aside(one, str(error))
+    logger.error("a spooled event was set aside", exc_info=error)
+    metrics.DRAINED.labels(Outcome.SET_ASIDE).inc()
+    return False
 
 
 class Drainer:

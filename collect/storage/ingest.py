@@ -13,6 +13,7 @@ from django.db import Error, connection
 
 from collect.intake.source import Source
 from collect.storage import outcomes, rejections, spool, store
+from collect.storage.bisection import bisect
 from collect.storage.outcomes import Outcome, Sent, Written
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
@@ -91,16 +92,12 @@ def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
 
 def write(arrivals: Sequence[Arrival]) -> list[Written]:
     """Store the arrivals, the ones apart that the database refuses. Raises `django.db.Error`; safe to repeat."""
-    try:
-        return store.write(arrivals)
-    except Error as error:
-        if not store.is_poison(error):
-            raise
-        if len(arrivals) == 1:
-            logger.warning("the database refused a row", extra={"reason": str(error)})
-            return [Written(Outcome.REJECTED, arrivals[0].row.id)]
-    middle = len(arrivals) // 2
-    return write(arrivals[:middle]) + write(arrivals[middle:])
+    return bisect(arrivals, store.write, _refused)
+
+
+def _refused(arrival: Arrival, error: Error) -> Written:
+    logger.warning("the database refused a row", extra={"reason": str(error)})
+    return Written(Outcome.REJECTED, arrival.row.id)
 
 
 def _commit(arrivals: Sequence[Arrival]) -> list[Written]:

@@ -16,37 +16,36 @@ from collect.intake.json_rules import clean, invalid
 from collect.models import Event
 from collect.storage.rows import Row
 from keys import crypto
+from keys.models import Partner
 from runtime import addresses
 
 # The columns that are named otherwise in the file: whose the event is, and the prefix of its key.
 NAMES = {"partner_id": "partner", "api_key_id": "api_key"}
 JSON = ("params", "extra", "consent")
 
-_PREFIX = rf"^({crypto.LIVE}|{crypto.TEST})_[0-9A-Za-z]{{1,12}}\Z"
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 _TYPES: dict[str, Any] = {
     "id": Annotated[str, Meta(pattern=_UUID)],
-    "partner": Annotated[str, Meta(min_length=1, max_length=255)],
-    "api_key": Annotated[str, Meta(pattern=_PREFIX)] | None,
-    "event_name": Annotated[str, Meta(min_length=1, max_length=255)],
-    "tag_id": Annotated[str, Meta(min_length=1, max_length=258)],
-    "channel": Annotated[str, Meta(min_length=1, max_length=32)],
+    "partner": Annotated[str, Meta(min_length=1, max_length=Partner._meta.get_field("name").max_length)],
+    "api_key": Annotated[str, Meta(pattern=f"^{crypto.PREFIX.pattern}")] | None,
 }
 
 
 def _field(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
     name = NAMES.get(field.name, field.name)
-    limit = None if name in NAMES.values() else getattr(Event._meta.get_field(field.name), "max_length", None)
-    if name in _TYPES:
-        kind = _TYPES[name]
-    elif isinstance(Event._meta.get_field(field.name), models.DateTimeField):
-        kind = Annotated[field.type, Meta(tz=True)]
-    elif isinstance(Event._meta.get_field(field.name), models.CharField):
-        kind = Annotated[str, Meta(max_length=limit)] | None
-    else:
-        kind = field.type
     required = field.default is msgspec.NODEFAULT and name != "api_key"
+    kind = _TYPES.get(name) or _type_of_column(field)
     return (name, kind) if required else (name, kind, None)
+
+
+def _type_of_column(field: msgspec.structs.FieldInfo) -> Any:
+    column = Event._meta.get_field(field.name)
+    if isinstance(column, models.DateTimeField):
+        return Annotated[field.type, Meta(tz=True)]
+    if isinstance(column, models.CharField):
+        text = Annotated[str, Meta(min_length=0 if column.null else 1, max_length=column.max_length)]
+        return text | None if column.null else text
+    return field.type
 
 
 FIELDS = [NAMES.get(field.name, field.name) for field in msgspec.structs.fields(Row)]

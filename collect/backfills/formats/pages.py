@@ -20,6 +20,7 @@ from django.db.models.functions import Cast
 from msgspec import Raw
 
 from collect.backfills.formats import exported
+from collect.backfills.walk import ranges
 from collect.models import Event
 from collect.storage.rows import Row
 from keys.models import ApiKey, Partner
@@ -70,15 +71,10 @@ def _let_go(pending: "deque[Future[Page]]") -> None:
 
 
 def _ranges(condition: models.Q, last: UUID | None) -> Iterator[tuple["models.QuerySet[Event]", UUID]]:
-    """Each page as a query, and its last id."""
+    """Yield each page as a query, and its last id."""
     events = Event.objects.filter(condition).order_by("id")
     # Events that come in meanwhile are not waited for: under load there would be no end.
-    end = events.values_list("id", flat=True).last()
-    while last != end and end is not None:
-        rest = events.filter(id__lte=end) if last is None else events.filter(id__lte=end, id__gt=last)
-        upto = rest.values_list("id", flat=True)[PAGE - 1 : PAGE].first() or end
-        yield rest.filter(id__lte=upto), upto
-        last = upto
+    return ranges(events, PAGE, last, events.values_list("id", flat=True).last())
 
 
 def _read(page: "models.QuerySet[Event]", last: UUID) -> Page:

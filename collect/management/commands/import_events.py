@@ -10,7 +10,7 @@ from collect.backfills.command import BackfillCommand
 from collect.backfills.formats.reading import FORMATS
 from collect.backfills.importing import STDIN, ImportOptions, import_events
 from collect.backfills.run import Run
-from collect.intake.source import CHANNEL
+from collect.intake.source import CHANNEL, MAX_CHANNEL
 
 
 class Command(BackfillCommand):
@@ -38,8 +38,8 @@ class Command(BackfillCommand):
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
         """Raises CommandError for a channel that no row can have."""
         channel = options["channel"].strip()
-        if not 0 < len(channel) <= 32:
-            raise CommandError("--channel must have 1 to 32 characters")
+        if not 0 < len(channel) <= MAX_CHANNEL:
+            raise CommandError(f"--channel must have 1 to {MAX_CHANNEL} characters")
         partner = options["partner"]
         return import_events(
             ImportOptions(
