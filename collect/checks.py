@@ -12,6 +12,7 @@ from django.db import Error as DatabaseError
 from collect.enrichment import geo
 from collect.storage.durability import problems
 from runtime import addresses
+from runtime.display import day
 
 OLD = timedelta(days=60)
 
@@ -43,7 +44,7 @@ def geo_database(**_: Any) -> Sequence[CheckMessage]:
     if status.error is not None:
         return [Warning(f"Geo columns stay null: {status.path}: {status.error}", hint=hint, id="collect.W001")]
     if status.built_at is not None and datetime.now(UTC) - status.built_at > OLD:
-        return [Warning(f"The geo database was built on {status.built_at:%Y-%m-%d}", hint=hint, id="collect.W002")]
+        return [Warning(f"The geo database was built on {day(status.built_at)}", hint=hint, id="collect.W002")]
     return []
 
 

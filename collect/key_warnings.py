@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from collect.models import Event
 from keys.models import ApiKey, KeyChange, Partner, State
+from runtime import display
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # A live key that nobody has used for so long is a risk without a use.
@@ -48,7 +49,7 @@ def _still_used(now: datetime) -> Iterator[Warning]:
         if change.key_id not in told and len(told) < SHOWN:
             told.add(change.key_id)
             place = f" from {change.address}" if change.address else ""
-            text = f"is {change.key.state} and still being used{place}, last seen {change.at:%Y-%m-%d %H:%M} UTC"
+            text = f"is {change.key.state} and still being used{place}, last seen {display.minute(change.at)} UTC"
             yield Warning(text, change.key.partner, change.key)
 
 
@@ -64,11 +65,12 @@ def _silent(now: datetime) -> Iterator[Warning]:
 
 def _expiring() -> Iterator[Warning]:
     for key in ApiKey.objects.in_state(State.EXPIRING).select_related("partner").order_by("expires_at")[:SHOWN]:
-        yield Warning(f"expires at {key.expires_at:%Y-%m-%d %H:%M} UTC", key.partner, key)
+        yield Warning(f"expires at {display.minute(key.expires_at)} UTC", key.partner, key)
 
 
 def _unused(now: datetime) -> Iterator[Warning]:
     live = ApiKey.objects.usable().filter(is_test=False).alias(seen=Coalesce("last_used_at", "created_at"))
     for key in live.filter(seen__lt=now - UNUSED).select_related("partner").order_by("seen")[:SHOWN]:
         event = "" if key.last_used_at else "it was issued, "
-        yield Warning(f"has not been used since {event}{key.last_used_at or key.created_at:%F}", key.partner, key)
+        day = display.day(key.last_used_at or key.created_at)
+        yield Warning(f"has not been used since {event}{day}", key.partner, key)

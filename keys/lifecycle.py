@@ -12,6 +12,7 @@ from django.utils import timezone
 from keys import crypto, directory
 from keys.history import Actor, record
 from keys.models import ApiKey, KeyChange, Partner
+from runtime.display import second
 
 # What an edit is called in the history, by the field that differs.
 _EDITS = {
@@ -59,7 +60,7 @@ def rotate(key: ApiKey, by: Actor, until: datetime) -> tuple[ApiKey, str]:
     raw_key = issue(new, by)
     key.expires_at = until if key.expires_at is None else min(until, key.expires_at)
     key.save(update_fields=["expires_at"])
-    record(key, KeyChange.What.ROTATED, by, f"replaced by {new.prefix}, works until {_moment(key.expires_at)}")
+    record(key, KeyChange.What.ROTATED, by, f"replaced by {new.prefix}, works until {second(key.expires_at)} UTC")
     directory.forget(key.prefix)
     return new, raw_key
 
@@ -108,14 +109,10 @@ def _differences(before: ApiKey, after: ApiKey, names: Sequence[str]) -> str:
 
 def _text(value: object) -> str:
     if isinstance(value, datetime):
-        return _moment(value)
+        return f"{second(value)} UTC"
     if isinstance(value, list):
         return ", ".join(value) or "any"
     return "none" if value is None else str(value)
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 ANOTHERS = "belongs to another partner"

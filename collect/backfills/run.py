@@ -84,7 +84,7 @@ class Run:
         position: dict[str, Any] = dict(self._checkpoint.position)
         self.counts.update(position.pop("counts", {}))
         self.changes.update(position.pop("changes", {}))
-        moment = f"{self._checkpoint.updated_at:%Y-%m-%d %H:%M:%S} UTC"
+        moment = f"{display.second(self._checkpoint.updated_at)} UTC"
         self.tell(f"Going on where the run of {moment} was cut off (--restart would begin anew).")
         return position
 

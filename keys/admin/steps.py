@@ -20,6 +20,7 @@ from keys import history, lifecycle
 from keys.admin.forms import RotateForm
 from keys.models import ApiKey, State
 from runtime import addresses
+from runtime.display import minute
 
 EXTENSION = timedelta(hours=24)
 
@@ -97,7 +98,7 @@ class Steps(ModelAdmin):
         except lifecycle.Ended as error:
             return self._ended(request, key, error)
         self.log_change(request, key, "Extended by 24 hours.")
-        self.message_user(request, f"Works until {key.expires_at:%Y-%m-%d %H:%M} UTC.", messages.SUCCESS)
+        self.message_user(request, f"Works until {minute(key.expires_at)} UTC.", messages.SUCCESS)
         return redirect("admin:keys_apikey_change", key.pk)
 
     @action(

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from collect.storage import drain, spool
+from runtime.display import second
 from runtime.periodic import Busy
 
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
 
     def _say(self) -> None:
         found = spool.status()
-        since = "" if found.oldest is None else f", the first since {found.oldest:%Y-%m-%d %H:%M:%S} UTC"
+        since = "" if found.oldest is None else f", the first since {second(found.oldest)} UTC"
         self.stdout.write(f"{found.events} events wait{since}. Nothing was moved.")
         self._say_set_aside()
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from collect.enrichment.geoip_update import MaxMindAccount, UpdateError, update
+from runtime.display import day
 
 
 class Command(BaseCommand):
@@ -38,4 +39,4 @@ class Command(BaseCommand):
         except UpdateError as error:
             raise CommandError(str(error)) from error
         verb = "would be put at" if options["dry_run"] else "is at"
-        self.stdout.write(f"{new.database_type} of {new.built_at:%Y-%m-%d}, {new.size:,} bytes, {verb} {target}")
+        self.stdout.write(f"{new.database_type} of {day(new.built_at)}, {new.size:,} bytes, {verb} {target}")

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from keys.management.arguments import find_key
+from runtime.display import second
 
 
 class Command(BaseCommand):
@@ -24,4 +25,4 @@ class Command(BaseCommand):
         for change in key.history.all():
             place = f" from {change.address}" if change.address else ""
             detail = f": {change.detail}" if change.detail else ""
-            self.stdout.write(f"{change.at:%Y-%m-%d %H:%M:%S}  {change.what} by {change.by_name}{place}{detail}")
+            self.stdout.write(f"{second(change.at)}  {change.what} by {change.by_name}{place}{detail}")

@@ -1,35 +1,26 @@
 """`manage.py list_keys`: the keys that there are, without what is secret of them."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from keys.models import ApiKey
+from runtime import display
 
 HEADINGS = ("PARTNER", "PREFIX", "LABEL", "KIND", "STATE", "CREATED", "EXPIRES", "LAST USED")
 
 
-def _moment(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M}" if at else "-"
-
-
-def _printable(text: str) -> str:
-    """Names are free text; what would steer the terminal does not reach it."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
 def _cells(key: ApiKey) -> Sequence[str]:
     return (
-        _printable(key.partner.name),
+        display.on_terminal(key.partner.name),
         key.prefix,
-        _printable(key.label),
+        display.on_terminal(key.label),
         "test" if key.is_test else "live",
         key.state,
-        _moment(key.created_at),
-        _moment(key.expires_at),
-        _moment(key.last_used_at),
+        display.minute(key.created_at),
+        display.minute(key.expires_at),
+        display.minute(key.last_used_at),
     )
 
 

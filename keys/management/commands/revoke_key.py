@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 
 from keys import history, lifecycle
 from keys.management.arguments import find_key
+from runtime.display import second
 
 
 class Command(BaseCommand):
@@ -27,4 +28,4 @@ class Command(BaseCommand):
         elif lifecycle.revoke(key, history.command()):
             self.stdout.write(f"Revoked {key} of {key.partner}.")
         else:
-            self.stdout.write(f"{key} of {key.partner} had been revoked before, at {key.revoked_at:%F %T} UTC.")
+            self.stdout.write(f"{key} of {key.partner} had been revoked before, at {second(key.revoked_at)} UTC.")

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from keys import history, lifecycle
 from keys.management.arguments import duration, find_key
+from runtime.display import second
 
 
 class Command(BaseCommand):
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         key = find_key(options["prefix"])
         until = timezone.now() + options["grace"]
         if options["dry_run"]:
-            self.stderr.write(f"Would replace {key} of {key.partner}, which would work until {until:%F %T} UTC.")
+            self.stderr.write(f"Would replace {key} of {key.partner}, which would work until {second(until)} UTC.")
             return
         try:
             new, raw_key = lifecycle.rotate(key, history.command(), until)
@@ -41,7 +42,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         key.refresh_from_db()
         self.stderr.write(
-            f"{new.prefix} takes the place of {key.prefix}, which works until {key.expires_at:%F %T} UTC."
+            f"{new.prefix} takes the place of {key.prefix}, which works until {second(key.expires_at)} UTC."
         )
         self.stderr.write("The new key is not shown again:")
         self.stdout.write(raw_key)

@@ -1,0 +1,32 @@
+"""What a person is shown: nothing that acts on the screen, and moments in UTC."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from runtime import display
+
+
+@pytest.mark.parametrize(
+    ("text", "page", "terminal"),
+    [
+        ("plain äöü 漢字", "plain äöü 漢字", "plain äöü 漢字"),
+        ("a\u202eb\u2066c", "a\\u202eb\\u2066c", "a\\u202eb\\u2066c"),
+        ("a\nb\x1b[31m\x7f\x9b", "a\nb\x1b[31m\x7f\x9b", "a\\x0ab\\x1b[31m\\x7f\\x9b"),
+        ("<b>", "<b>", "<b>"),
+    ],
+)
+def test_text_does_not_act_on_the_screen(text, page, terminal):
+    assert (display.on_page(text), display.on_terminal(text)) == (page, terminal)
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])
+def test_moment_is_in_utc(zone):
+    moment = datetime(2026, 5, 26, 23, 0, 7, 999, UTC).astimezone(zone)
+    assert display.second(moment) == "2026-05-26 23:00:07"
+    assert display.minute(moment) == "2026-05-26 23:00"
+    assert display.day(moment) == "2026-05-26"
+
+
+def test_no_moment_is_a_dash():
+    assert [display.second(None), display.minute(None), display.day(None)] == ["-"] * 3
