@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "axes",
     "keys",
     "collect",
+    "console",
 ]
 
 MIDDLEWARE = [
@@ -74,7 +75,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 # The one rule for addresses, through TRUSTED_PROXIES.
 AXES_CLIENT_IP_CALLABLE = "runtime.addresses.of_request"
-AXES_LOCKOUT_CALLABLE = "thrad_events.error_pages.locked_out"
+AXES_LOCKOUT_CALLABLE = "console.error_pages.locked_out"
 AXES_RESET_ON_SUCCESS = True
 # Who logs in successfully is in Django's own table; a second record of people is none of ours.
 AXES_DISABLE_ACCESS_LOG = True
@@ -227,7 +228,7 @@ UNFOLD = {
     "SITE_TITLE": "thrad_events",
     "SITE_HEADER": "thrad_events",
     "SITE_URL": None,
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("collect/favicon.svg")}],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("console/favicon.svg")}],
 }
 
 # --- logs ------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from thrad_events import error_pages, health
+from console import error_pages
+from thrad_events import health
 
 urlpatterns = [
     path("api/", include("collect.urls")),

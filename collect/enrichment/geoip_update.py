@@ -148,10 +148,10 @@ class _Redirects(HTTPRedirectHandler):
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
     ) -> Request | None:  # urllib's signature
         _require_https(newurl)
-        request = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if request is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
-            request.remove_header("Authorization")
-        return request
+        followed = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if followed is not None and urlsplit(newurl).netloc != urlsplit(req.full_url).netloc:
+            followed.remove_header("Authorization")
+        return followed
 
 
 @contextmanager

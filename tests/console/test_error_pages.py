@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 
-from thrad_events import error_pages
+from console import error_pages
 
 
 def test_our_failure_is_a_503_that_may_be_tried_again(rf):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from collect import key_warnings
+from console import warnings
 
 
 class Command(BaseCommand):
@@ -14,6 +14,6 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Write the lines to standard output."""
-        for warning in key_warnings.find():
+        for warning in warnings.find():
             subject = str(warning.partner) if warning.key is None else f"{warning.key} of {warning.partner}"
             self.stdout.write(f"{subject} {warning.text}")

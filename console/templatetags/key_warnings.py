@@ -2,7 +2,7 @@
 
 from django import template
 
-from collect import key_warnings as warnings
+from console import warnings
 
 register = template.Library()
 

@@ -4,13 +4,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
+from console.admin.read_only import ReadOnlyAdmin
 from keys.models import KeyChange
 
 
 @admin.register(KeyChange)
-class KeyChangeAdmin(ModelAdmin):
+class KeyChangeAdmin(ReadOnlyAdmin):
     """What happened to keys, newest first."""
 
     list_display = ("at", "key", "what", "by_name", "address", "detail")
@@ -18,18 +18,6 @@ class KeyChangeAdmin(ModelAdmin):
     list_select_related = ("key",)
     list_filter = ("what", ("key__partner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("key__prefix", "key__label", "by_name", "detail")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody: what happens is written down as it happens."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody: what happened stays as it was."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody."""
-        return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may see the keys."""

@@ -8,8 +8,8 @@ from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.utils import timezone
 
-from collect import key_warnings
 from collect.storage import ingest
+from console import warnings
 from keys import denials, lifecycle
 from keys.history import Actor
 from keys.models import ApiKey
@@ -27,7 +27,7 @@ def now(time_machine):
 
 
 def texts():
-    return [warning.text for warning in key_warnings.find()]
+    return [warning.text for warning in warnings.find()]
 
 
 def send(api_key, *ages):
@@ -92,7 +92,7 @@ def test_live_key_unused_for_90_days(time_machine):
 def test_partner_that_sent_every_hour_and_fell_silent(ages, warns):
     api_key, _ = factories.key()
     send(api_key, *ages)
-    found = key_warnings.find()
+    found = warnings.find()
     assert [warning.text for warning in found] == ["sent in each of 24 hours, and nothing in the last one"] * warns
     assert all((warning.partner, warning.key) == (api_key.partner, None) for warning in found)
 
@@ -113,7 +113,7 @@ def test_number_of_queries_does_not_depend_on_anything(django_assert_num_queries
         api_key, _ = factories.key(expires_at=NOW + timedelta(days=n + 1))
         send(api_key, *hours(1, 25))
     with django_assert_num_queries(4):
-        assert len(key_warnings.find()) == 10
+        assert len(warnings.find()) == 10
 
 
 def test_pages_and_command_show_them(admin_client, django_user_model):

@@ -144,7 +144,7 @@ def test_issue_page_has_a_line_that_can_be_pasted(console):
 def test_issue_page_copies_by_a_script_of_ours_and_holds_none_inline(console):
     body = text(issue(console))
     own = body[body.index('id="content"') :]
-    assert 'src="/static/keys/copy.js"' in body
+    assert 'src="/static/console/copy.js"' in body
     assert 'data-copy="raw-key"' in own or "data-copy=raw-key" in own
     assert RAW_KEY.findall(body)
     assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>[^<]*thrad_", body)

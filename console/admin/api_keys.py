@@ -16,9 +16,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import display
 
-from keys import lifecycle, use
-from keys.admin.forms import ApiKeyForm
-from keys.admin.steps import Steps, actor
+from console import key_use
+from console.admin.key_forms import ApiKeyForm
+from console.admin.key_steps import Steps, actor
+from keys import lifecycle
 from keys.models import ApiKey, ApiKeyQuerySet, State
 
 # Where the raw key waits between `save_model` and `response_add`, which Django calls one after the other: the
@@ -133,7 +134,11 @@ class ApiKeyAdmin(Steps):
         extra = extra_context or {}
         if key is not None:
             changes = key.history.select_related("by")[: SHOWN_CHANGES + 1]
-            extra |= {"uses": use.of(key), "changes": changes[:SHOWN_CHANGES], "has_more": len(changes) > SHOWN_CHANGES}
+            extra |= {
+                "uses": key_use.of(key),
+                "changes": changes[:SHOWN_CHANGES],
+                "has_more": len(changes) > SHOWN_CHANGES,
+            }
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response
 

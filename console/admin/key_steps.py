@@ -16,8 +16,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
+from console.admin.key_forms import RotateForm
 from keys import history, lifecycle
-from keys.admin.forms import RotateForm
 from keys.models import ApiKey, State
 from runtime import addresses
 from runtime.display import minute

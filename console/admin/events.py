@@ -1,0 +1,133 @@
+"""Events in the console. Nothing here can change or remove one."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from collect.intake.contract import STANDARD_EVENTS
+from collect.models import Event
+from collect.storage import rows
+from console.admin.read_only import LargeTableAdmin, as_json
+
+# A search reads this much of the newest events, which are together in the primary key; an id is found at any age.
+SEARCHED = timedelta(days=7)
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Events of the taxonomy, apart from custom ones."""
+
+    title = "event"
+    parameter_name = "event_name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The standard names, by category."""
+        return [(name, f"{category} · {name}") for name, category in STANDARD_EVENTS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+        """The events of the chosen name."""
+        return queryset.filter(event_name=self.value()) if self.value() else queryset
+
+
+@admin.register(Event)
+class EventAdmin(LargeTableAdmin):
+    """Events, newest first."""
+
+    list_display = ("received_at", "event_name", "tag_id", "partner", "event_id", "place", "mark")
+    list_filter = (KindFilter, "is_test", "partner")
+    list_select_related = ("partner",)
+    search_fields = ("event_id",)
+    search_help_text = "An event's id, or the exact event_id, name, tag, click, session or client of the last 7 days"
+    ordering = ("-id",)
+    readonly_fields = ("shown_params", "shown_consent", "shown_extra")
+    fieldsets: ClassVar = (
+        (
+            None,
+            {
+                "fields": (
+                    "id",
+                    "event_name",
+                    "event_id",
+                    "tag_id",
+                    "timestamp",
+                    "shown_params",
+                    "shown_extra",
+                )
+            },
+        ),
+        ("Sender", {"fields": ("partner", "api_key", "channel", "is_test", "received_at", "ip_address")}),
+        (
+            "Attribution",
+            {
+                "fields": (
+                    "click_id",
+                    "impression_id",
+                    "bid_id",
+                    "attribution_type",
+                    "session_id",
+                    "client_id",
+                )
+            },
+        ),
+        ("Context", {"fields": ("page_url", "referrer", "user_agent", "shown_consent")}),
+        ("Place", {"fields": ("geo_country", "geo_region", "geo_city", "geo_lat", "geo_lon")}),
+        (
+            "Browser",
+            {
+                "fields": (
+                    "ua_browser",
+                    "ua_browser_version",
+                    "ua_os",
+                    "ua_os_version",
+                    "ua_device",
+                    "ua_device_brand",
+                    "ua_device_model",
+                    "ua_is_bot",
+                )
+            },
+        ),
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
+    ) -> tuple[QuerySet[Event], bool]:
+        """Exact matches only: a search must not read a hundred million rows."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(pk=UUID(term)), False
+        except ValueError:
+            names = ("event_id", "event_name", "tag_id", "click_id", "session_id", "client_id")
+            matches = Q(*((name, term) for name in names), _connector=Q.OR)
+            return queryset.filter(matches, pk__gte=rows.uuid7(datetime.now(UTC) - SEARCHED)), False
+
+    @display(description="place")
+    def place(self, event: Event) -> str:
+        """City and country, as far as known."""
+        return ", ".join(filter(None, (event.geo_city, event.geo_country))) or "-"
+
+    @display(description="kind", label={"test": "warning", "bot": "info"})
+    def mark(self, event: Event) -> str:
+        """Whether it is a test or a bot."""
+        return "test" if event.is_test else "bot" if event.ua_is_bot else "live"
+
+    @display(description="params")
+    def shown_params(self, event: Event) -> SafeString | str:
+        """The free-form properties, as JSON."""
+        return as_json(event.params)
+
+    @display(description="consent")
+    def shown_consent(self, event: Event) -> SafeString | str:
+        """The consent flags, as JSON."""
+        return as_json(event.consent)
+
+    @display(description="extra")
+    def shown_extra(self, event: Event) -> SafeString | str:
+        """The keys that the contract does not name, as JSON."""
+        return as_json(event.extra)

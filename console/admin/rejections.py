@@ -1,0 +1,106 @@
+"""What was refused, in the console: when, to whom and why."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from collect.models import Rejection, RejectionTally
+from collect.storage.outcomes import Outcome
+from console.admin.read_only import LargeTableAdmin, link_to_event, preformatted
+from runtime.refusals import Code
+
+
+class CodeFilter(admin.SimpleListFilter):
+    """Why an event was refused, without asking the table which reasons there are."""
+
+    title = "reason"
+    parameter_name = "code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The codes that a rejection can have."""
+        codes = (
+            Outcome.CONFLICT,
+            Code.INVALID_EVENT,
+            Code.INVALID_JSON,
+            Code.TOO_LARGE,
+            Code.TAG_NOT_ALLOWED,
+        )
+        more = (Code.UNSUPPORTED_MEDIA_TYPE, Code.UNSUPPORTED_ENCODING)
+        return [(code.value, code.value.replace("_", " ")) for code in (*codes, *more)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> QuerySet[Rejection]:
+        """The rejections of the chosen code."""
+        return queryset.filter(code=self.value()) if self.value() else queryset
+
+
+@admin.register(Rejection)
+class RejectionAdmin(LargeTableAdmin):
+    """What was refused, when, to whom and why."""
+
+    list_display = ("received_at", "partner", "reason", "detail", "request_id")
+    list_filter = (CodeFilter, "partner")
+    list_select_related = ("partner",)
+    search_fields = ("=request_id",)
+    search_help_text = "The request id, as the sender saw it"
+    ordering = ("-received_at", "-id")
+    readonly_fields = ("shown_detail", "shown_errors", "shown_body", "first_event", "replayed")
+    fields = (
+        "id",
+        "received_at",
+        "partner",
+        "api_key",
+        "code",
+        "shown_detail",
+        "shown_errors",
+        "first_event",
+        "replayed",
+        "request_id",
+        "body_size",
+        "shown_body",
+    )
+
+    @display(
+        description="reason",
+        label={"conflict": "warning", "invalid_event": "danger", "invalid_json": "danger"},
+    )
+    def reason(self, rejection: Rejection) -> str:
+        """The code."""
+        return rejection.code
+
+    @display(description="detail")
+    def shown_detail(self, rejection: Rejection) -> SafeString:
+        """What the sender was told."""
+        return preformatted(rejection.detail)
+
+    @display(description="faults")
+    def shown_errors(self, rejection: Rejection) -> SafeString | str:
+        """Each field at fault; of a conflict, each that differs from the stored event."""
+        return preformatted("\n".join(f"{name}: {', '.join(messages)}" for name, messages in rejection.errors.items()))
+
+    @display(description="stored event")
+    def first_event(self, rejection: Rejection) -> SafeString | str:
+        """A link to the event that a conflicting one collided with."""
+        return link_to_event(rejection.event)
+
+    @display(description="replayed as")
+    def replayed(self, rejection: Rejection) -> SafeString | str:
+        """A link to the event that it became by `replay_rejections`."""
+        return link_to_event(rejection.replayed_as)
+
+    @display(description="body")
+    def shown_body(self, rejection: Rejection) -> SafeString:
+        """The body as far as it was kept; bytes that are not text show as replacement characters."""
+        return preformatted(bytes(rejection.body).decode(errors="replace"))
+
+
+@admin.register(RejectionTally)
+class RejectionTallyAdmin(LargeTableAdmin):
+    """How many rejections a key had in an hour, also beyond those that were kept."""
+
+    list_display = ("hour", "api_key", "seen", "kept")
+    list_select_related = ("api_key",)
+    ordering = ("-hour", "-seen")
