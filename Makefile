@@ -59,7 +59,7 @@ types: .venv/.dev
 django: .venv/.dev
 	$(PYTHON) -W error::RuntimeWarning manage.py makemigrations --check --dry-run --skip-checks
 	@city=$$(mktemp) && trap 'rm -f "$$city"' EXIT && \
-	$(PYTHON) -c 'import sys, tests.mmdb; tests.mmdb.write_city(sys.argv[1])' "$$city" && \
+	$(PYTHON) -c 'import sys, tests.harness.mmdb; tests.harness.mmdb.write_city(sys.argv[1])' "$$city" && \
 	set -x && HTTPS=1 ALLOWED_HOSTS=events.example.com GEOIP_PATH="$$city" \
 	$(PYTHON) manage.py check --deploy --fail-level WARNING
 

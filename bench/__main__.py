@@ -20,8 +20,8 @@ from bench import copy, full, paced
 from bench.database import Database
 from bench.load import load
 from bench.servers import CONTESTANTS, serve
-from tests import mmdb
-from tests.postgres import Postgres
+from tests.harness import mmdb
+from tests.harness.postgres import Postgres
 
 RESULTS = Path(__file__).resolve().parent / "results.json"
 # Durable like production, and with room for a round's WAL, so that no checkpoint falls into one and not another.

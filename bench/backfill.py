@@ -22,8 +22,8 @@ from bench.__main__ import POSTGRES
 from bench.database import Database
 from bench.load import wrk
 from bench.servers import CONTESTANTS, ROOT, serve
-from tests import mmdb
-from tests.postgres import Postgres
+from tests.harness import mmdb
+from tests.harness.postgres import Postgres
 
 RESULTS = Path(__file__).resolve().parent / "results-backfill.json"
 AGENTS = [

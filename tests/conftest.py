@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from tests import databases
-from tests.plugin import scratch_key
-from tests.server import Server, serve
+from tests.harness import databases
+from tests.harness.plugin import scratch_key
+from tests.harness.server import Server, serve
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.server import ROOT
+from tests.harness.server import ROOT
 
 PAGES = [page.name for page in sorted((ROOT / "docs").glob("*.md"))]
 NAMED = re.compile(r"(tests/[\w/]+\.py)::(\w+)")

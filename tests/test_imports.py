@@ -10,7 +10,8 @@ from django.apps import apps
 from django.http import HttpRequest
 from django.template.backends.django import get_installed_libraries
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.harness.server import ROOT
+
 # From the ground up; a package may use itself and those before it.
 ORDER = ["runtime", "keys", "collect", "console", "thrad_events"]
 NOT_OF_THE_SERVER = ["tests", "bench"]

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.server import ROOT
+from tests.harness.server import ROOT
 
 # Read with `env.bool("NAME"`, `os.environ["NAME"` or `os.environ.get("NAME"`.
 READ = re.compile(r'(?:env\.\w+\(|os\.environ(?:\.get\(|\[))"([A-Z_]+)"')

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from collect import batch
 from collect.models import Event, Rejection
 from runtime.refusals import Code, Refusal
-from tests import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from collect import checks
-from tests import mmdb
+from tests.harness import mmdb
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from collect.storage import store
 from collect.storage.outcomes import Outcome
 from collect.storage.rows import Arrival
 from runtime.refusals import Code, Refusal
-from tests import factories
+from tests.harness import factories
 
 LIMITS = {
     **dict.fromkeys(("event_name", "tag_id", "event_id"), 255),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from collect.models import Event, Rejection
-from tests import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 

@@ -1,4 +1,4 @@
-"""keys.admin: issue and revoke through the real pages."""
+"""The pages of keys: issue and revoke through the real pages."""
 
 import html
 import re
@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from keys import crypto, lifecycle
 from keys.models import ApiKey, Partner, State
-from tests.keys import factories
+from tests.harness import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.keys.urls")]
 
@@ -43,7 +43,7 @@ def change(key: ApiKey) -> str:
 
 
 def issue(client: Client, **fields):
-    data = {"partner": factories.partner().pk, "label": "backend", "expires_at_0": "", "expires_at_1": ""}
+    data = {"partner": factories.partner("Acme").pk, "label": "backend", "expires_at_0": "", "expires_at_1": ""}
     return client.post(ADD, {**data, **fields})
 
 

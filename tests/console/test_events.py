@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from collect.models import Event, Rejection
-from collect.storage import ingest, rejections, store
-from collect.storage.rejections import Record
+from collect.storage import ingest, store
 from keys.models import ApiKey
 from runtime.refusals import Code, Refusal
-from tests import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +38,7 @@ def test_list_shows_events_newest_first_without_counting_them(admin_client, sour
 def test_hostile_text_is_escaped_everywhere(admin_client, source):
     event = stored(source, event_name=HOSTILE, tag_id=HOSTILE, params={HOSTILE: HOSTILE}, zeta=HOSTILE, consent={})
     refusal = Refusal(Code.INVALID_EVENT, HOSTILE, errors={HOSTILE: [HOSTILE]})
-    rejections.keep([Record.of_refusal(refusal, source, HOSTILE.encode() + b"\xff", "r1")])
+    factories.reject(refusal, source, HOSTILE.encode() + b"\xff", request_id="r1")
     rejection = Rejection.objects.get().pk
     for path in ("event/", f"event/{event}/change/", "rejection/", f"rejection/{rejection}/change/"):
         page = admin_client.get(f"/admin/collect/{path}").content.decode()
@@ -65,8 +64,8 @@ def test_filters_narrow_the_lists(admin_client, source):
     other = stored(source, event_name="something")
     page = admin_client.get("/admin/collect/event/", {"event_name": "order_created"}).content.decode()
     assert (order in page, other in page) == (True, False)
-    rejections.keep([Record.of_refusal(Refusal(Code.INVALID_JSON, "no"), source, b"{", "needle-1")])
-    rejections.keep([Record.of_refusal(Refusal(Code.INVALID_EVENT, "no"), source, b"{}", "needle-2")])
+    factories.reject(Refusal(Code.INVALID_JSON, "no"), source, b"{", request_id="needle-1")
+    factories.reject(Refusal(Code.INVALID_EVENT, "no"), source, b"{}", request_id="needle-2")
     page = admin_client.get("/admin/collect/rejection/", {"code": "invalid_json"}).content.decode()
     assert ("needle-1" in page, "needle-2" in page) == (True, False)
 
@@ -90,7 +89,7 @@ def test_nothing_can_be_added_changed_or_deleted(admin_client, source):
 
 
 def test_counts_by_hour_are_shown(admin_client, source):
-    rejections.keep([Record.of_refusal(Refusal(Code.INVALID_JSON, "no"), source, b"{", "r")] * 3)
+    factories.reject(Refusal(Code.INVALID_JSON, "no"), source, *[b"{"] * 3)
     assert admin_client.get("/admin/collect/rejectiontally/").status_code == 200
 
 
@@ -102,7 +101,7 @@ def test_nobody_looks_without_the_right(client, django_user_model):
 def test_rejection_links_the_event_that_it_became(admin_client, source):
     event = stored(source)
     refusal = Refusal(Code.INVALID_EVENT, "event_name: required")
-    rejections.keep([Record.of_refusal(refusal, source, b"{}", "request-1")])
+    factories.reject(refusal, source, b"{}", request_id="request-1")
     rejection = Rejection.objects.get()
     link = f'href="/admin/collect/event/{event}/change/"'
     address = f"/admin/collect/rejection/{rejection.pk}/change/"

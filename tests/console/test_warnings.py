@@ -13,7 +13,7 @@ from console import warnings
 from keys import denials, lifecycle
 from keys.history import Actor
 from keys.models import ApiKey
-from tests import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 

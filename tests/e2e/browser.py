@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode
 
-from tests.server import Server
+from tests.harness.server import Server
 
 # What is no page: a form that ends the session, and a script.
 NO_PAGES = ("/logout/", "/jsi18n/")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import databases, mmdb
-from tests.e2e.collector import Collector, manage
-from tests.server import serve
+from tests.harness import databases, mmdb
+from tests.harness.collector import Collector, manage
+from tests.harness.server import serve
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.e2e.collector import manage
-from tests.server import ROOT, Server, serve
+from tests.harness.collector import manage
+from tests.harness.server import ROOT, Server, serve
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 420, "height": 900}
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")

@@ -10,10 +10,10 @@ from threading import Thread
 import pytest
 
 from keys import crypto
-from tests import databases, mmdb
 from tests.e2e.browser import Browser
-from tests.e2e.collector import SEED, Collector
-from tests.server import serve
+from tests.harness import databases, mmdb
+from tests.harness.collector import SEED, Collector
+from tests.harness.server import serve
 
 MIB = 1024 * 1024
 HOSTILE = '=1+1 @SUM(A1) <script>alert("x")</script> \'"><img src=x onerror=alert(1)> {{7*7}} \u202e\u2066evil'

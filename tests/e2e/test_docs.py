@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import ROOT
+from tests.harness.server import ROOT
 
 # The language of a sample -> what runs it. Python and a shell are always there; the CI script installs the others.
 RUNNERS = {

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.e2e.collector import SEED
+from tests.harness.collector import SEED
 
 MIB = 1024 * 1024
 

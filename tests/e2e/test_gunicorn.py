@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests import factories
-from tests.server import serve
+from tests.harness import factories
+from tests.harness.server import serve
 
 SLOW = 50
 

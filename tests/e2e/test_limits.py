@@ -9,9 +9,9 @@ from collections import Counter
 
 import pytest
 
-from tests import databases, redis
-from tests.e2e.collector import manage
-from tests.server import serve
+from tests.harness import databases, redis
+from tests.harness.collector import manage
+from tests.harness.server import serve
 
 LIMIT, OFFERED, SENDERS = 100, 1_000, 8
 

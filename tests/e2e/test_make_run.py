@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from tests.e2e.collector import manage
 from tests.e2e.first_words import read
-from tests.server import ROOT, serve
+from tests.harness.collector import manage
+from tests.harness.server import ROOT, serve
 
 
 @pytest.fixture

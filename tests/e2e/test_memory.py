@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import databases
-from tests.e2e.collector import Collector, manage
-from tests.server import serve
+from tests.harness import databases
+from tests.harness.collector import Collector, manage
+from tests.harness.server import serve
 
 KIB, MIB = 1024, 1024 * 1024
 GROWTH = 64 * MIB

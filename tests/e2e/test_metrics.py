@@ -2,7 +2,7 @@
 
 import re
 
-from tests.prometheus import samples
+from tests.harness.prometheus import samples
 
 
 def test_metrics_of_all_workers_are_added_up(collector):

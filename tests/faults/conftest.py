@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import databases
 from tests.faults.house import House
 from tests.faults.load import Load
-from tests.postgres import Postgres
+from tests.harness import databases
+from tests.harness.postgres import Postgres
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
-from tests.e2e.collector import manage
-from tests.postgres import Postgres, free_port
-from tests.server import ROOT, stop
+from tests.harness.collector import manage
+from tests.harness.postgres import Postgres, free_port
+from tests.harness.server import ROOT, stop
 
 START_SECONDS = 60
 # What a worker logs when it has met the keys: from then on an outage of the database is none of its senders'.

@@ -9,10 +9,10 @@ import psutil
 import psycopg
 import pytest
 
-from tests.e2e.collector import manage
 from tests.faults.house import until
 from tests.faults.load import Load
 from tests.faults.proxy import Proxy
+from tests.harness.collector import manage
 
 # Connect 3 s, or statement 5 s and a second of grace, and once more for the request that had to wait for that.
 BOUND_SECONDS = 15

@@ -9,8 +9,8 @@ import psutil
 import psycopg
 
 from tests.faults.house import until
-from tests.postgres import Postgres
-from tests.server import ROOT
+from tests.harness.postgres import Postgres
+from tests.harness.server import ROOT
 
 UNLIMITED = "unlimited"
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.house import until
 from tests.faults.load import Load
-from tests.server import ROOT
+from tests.harness.server import ROOT
 
 
 def assert_answers(load):

@@ -12,12 +12,12 @@ import psutil
 import pytest
 from django.db import connection
 
-from tests import databases
-from tests.e2e.collector import Collector, manage
 from tests.faults.house import until
 from tests.faults.load import Load
 from tests.faults.trace import assert_synced_before_204, needs_strace, traced
-from tests.server import serve
+from tests.harness import databases
+from tests.harness.collector import Collector, manage
+from tests.harness.server import serve
 
 
 @pytest.fixture

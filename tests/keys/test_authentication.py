@@ -11,7 +11,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from keys import authentication, crypto, directory
 from keys.models import ApiKey
-from tests.keys import factories
+from tests.harness import factories
 from tests.keys.conftest import failing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.keys.urls")]

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from keys import crypto
 from keys.models import ApiKey, Partner, State
-from tests.keys import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from keys.models import ApiKey, KeyChange, Partner
 from runtime.circuit import Circuit
 from runtime.outage import RETRY_SECONDS
 from runtime.refusals import Unavailable
-from tests.keys import factories
+from tests.harness import factories
 from tests.keys.conftest import failing
 
 pytestmark = pytest.mark.django_db

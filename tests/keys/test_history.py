@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from keys import crypto, denials, history, lifecycle
 from keys.models import KeyChange
-from tests.keys import factories
+from tests.harness import factories
 from tests.keys.test_commands import run
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.utils import timezone
 from keys import denials, directory, history, housekeeping
 from keys.models import ApiKey
 from runtime.periodic import Periodic
-from tests.keys import factories
+from tests.harness import factories
 from tests.runtime.test_periodic import eventually
 
 

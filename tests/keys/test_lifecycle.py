@@ -9,7 +9,7 @@ from django.utils import timezone
 from keys import crypto, directory, lifecycle
 from keys.history import Actor
 from keys.models import ApiKey
-from tests.keys import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 

@@ -16,8 +16,8 @@ from collect.models import Event, Rejection
 from keys import denials, limits
 from keys.limits import DAY, Limiter, Memory, Quota, Redis
 from keys.models import ApiKey, KeyChange
-from tests import redis as servers
-from tests.keys import factories
+from tests.harness import factories
+from tests.harness import redis as servers
 from tests.keys.test_commands import run
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 from collect.models import Event, Rejection
 from keys import denials, restrictions
 from keys.models import ApiKey, KeyChange
-from tests.keys import factories
+from tests.harness import factories
 from tests.keys.test_commands import run
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from django.utils import timezone
 from collect.models import Event
 from keys import crypto, lifecycle
 from keys.models import ApiKey, KeyChange, State
-from tests.keys import factories
+from tests.harness import factories
 from tests.keys.test_commands import run
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from keys import crypto
-from tests.server import ROOT
+from tests.harness.server import ROOT
 
 TEXT = (ROOT / "docs" / "security.md").read_text()
 SCANNER = re.compile(re.search(r"^    (\\b.*thrad.*)$", TEXT, re.MULTILINE)[1])

@@ -44,7 +44,7 @@ def test_answer_has_the_shape_and_the_headers(rf):
 @pytest.mark.django_db
 def test_surprise_in_a_view_is_a_503_and_logged_whole(client, monkeypatch, caplog):
     from collect import views  # noqa: PLC0415  # patched here only
-    from tests import factories  # noqa: PLC0415  # needs the database's models
+    from tests.harness import factories  # noqa: PLC0415  # needs the database's models
 
     def surprise(*args):
         raise RuntimeError("a surprise")

@@ -39,7 +39,7 @@ def test_line_has_no_more_of_a_secret_than_its_first_group():
 
 @pytest.mark.django_db
 def test_refusal_is_logged_with_its_fields_and_without_body_or_key(client, caplog):
-    from tests import factories  # noqa: PLC0415  # needs the database's models
+    from tests.harness import factories  # noqa: PLC0415  # needs the database's models
 
     _, raw_key = factories.key()
     with caplog.at_level("INFO"):

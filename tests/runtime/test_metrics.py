@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from tests import factories
-from tests.factories import SEED_EVENT
-from tests.prometheus import samples
+from tests.harness import factories
+from tests.harness.factories import SEED_EVENT
+from tests.harness.prometheus import samples
 
 both = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 

@@ -5,12 +5,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from django.db import OperationalError
 
 from runtime.periodic import Busy, Periodic, alone
+from tests.harness.server import ROOT
 
 NAME = "tests-periodic"
 
@@ -101,9 +101,8 @@ def test_lock_of_a_process_that_was_killed_is_free(tmp_path):
     path = tmp_path / "lock"
     script = "import sys, pathlib; from runtime.periodic import alone\n"
     script += "with alone(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
-    root = Path(__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", script, str(path)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", script, str(path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"

@@ -5,7 +5,7 @@ from django.db import OperationalError
 from django.db.migrations.recorder import MigrationRecorder
 
 from collect.storage import spool
-from tests import mmdb
+from tests.harness import mmdb
 from thrad_events import health
 
 both = pytest.mark.django_db(databases=["default", "spool"])

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from tests import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 

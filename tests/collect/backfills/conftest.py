@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from collect.backfills.run import Run
-from tests import databases, factories
-from tests.server import ROOT, Server
+from tests.harness import databases, factories
+from tests.harness.server import ROOT, Server
 
 
 class Told(list[str]):

@@ -13,11 +13,10 @@ from django.core.management import CommandError, call_command
 from collect.backfills import command
 from collect.backfills.run import Run
 from collect.models import Event, Rejection
-from collect.storage import ingest, rejections
-from collect.storage.rejections import Record
+from collect.storage import ingest
 from keys.models import ApiKey
 from runtime.refusals import Code, Refusal
-from tests import factories, mmdb
+from tests.harness import factories, mmdb
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 
@@ -96,7 +95,7 @@ def test_reenrich_and_derive_by_selection(source, city):
 
 def test_replay_by_options(source, tmp_path):
     refusal = Refusal(Code.INVALID_EVENT, "event_name: required")
-    rejections.keep([Record.of_refusal(refusal, source, b'{"n": %d}' % number, "r") for number in range(3)])
+    factories.reject(refusal, source, *(b'{"n": %d}' % number for number in range(3)))
     first, second, third = Rejection.objects.order_by("pk").values_list("pk", flat=True)
     mended = tmp_path / "mended"
     mended.write_text(json.dumps({"rejection": second, "event": {"event_name": "mended"}}))

@@ -14,8 +14,8 @@ from collect.storage import ingest, rejections
 from collect.storage.rejections import Record
 from keys.models import Partner
 from runtime.refusals import Code, Refusal
-from tests import databases, factories, mmdb
-from tests.server import ROOT
+from tests.harness import databases, factories, mmdb
+from tests.harness.server import ROOT
 
 # Rejections are shown by their ids.
 pytestmark = pytest.mark.django_db(transaction=True, reset_sequences=True)

@@ -21,8 +21,8 @@ from collect.enrichment.geo import Geo
 from collect.models import Checkpoint, Event, Rejection, RejectionTally
 from collect.storage import ingest
 from keys.models import ApiKey, KeyChange, Partner
-from tests import factories
 from tests.collect.backfills.conftest import send_beside
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

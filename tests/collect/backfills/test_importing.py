@@ -18,8 +18,8 @@ from collect.backfills.run import BackfillError
 from collect.models import Checkpoint, Event, Rejection
 from collect.storage import ingest, store
 from keys.models import ApiKey, Partner
-from tests import databases, factories
 from tests.collect.backfills.conftest import send_beside
+from tests.harness import databases, factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

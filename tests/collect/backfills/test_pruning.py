@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from collect.backfills import pruning
 from collect.models import Event
 from collect.storage import ingest
-from tests import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 

@@ -17,12 +17,11 @@ from collect.backfills.pruning import EVENTS, KEY_HISTORY, REJECTIONS, TEST_EVEN
 from collect.backfills.replaying import ReplayOptions, read_bodies, replay_rejections
 from collect.backfills.run import BackfillError
 from collect.models import ErasedEvent, Erasure, Event, Rejection, RejectionTally
-from collect.storage import ingest, rejections, spool, store
-from collect.storage.rejections import Record
+from collect.storage import ingest, spool, store
 from keys.models import KeyChange
 from runtime.refusals import Code, Refusal
-from tests import factories
 from tests.collect.backfills.conftest import send_beside
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 
@@ -54,7 +53,7 @@ def refuse(api_key, body, age=timedelta(0), **fields):
     """A rejection of these bytes, as the endpoint keeps it."""
     source = factories.source(api_key, received_at=datetime.now(UTC) - age, **fields)
     refusal = Refusal(Code.INVALID_EVENT, "event_name: required", errors={"event_name": ["required"]})
-    rejections.keep([Record.of_refusal(refusal, source, body, "request-1")])
+    factories.reject(refusal, source, body, request_id="request-1")
     return Rejection.objects.latest("pk")
 
 

@@ -14,8 +14,8 @@ from collect.backfills.selection import Selection
 from collect.enrichment import geo
 from collect.models import Checkpoint, Event
 from collect.storage import ingest
-from tests import databases, factories, mmdb
 from tests.collect.backfills.conftest import send_beside
+from tests.harness import databases, factories, mmdb
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,7 +6,7 @@ import pytest
 
 from collect.enrichment import geo
 from collect.enrichment.geo import CityFile, Geo
-from tests import mmdb
+from tests.harness import mmdb
 
 
 @pytest.fixture

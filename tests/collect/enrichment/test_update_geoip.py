@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from collect.enrichment import geoip_update
-from tests import mmdb
+from tests.harness import mmdb
 
 SECRET = "licence-key-that-nobody-may-see"
 

@@ -11,7 +11,7 @@ from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
 from runtime import outage
 from runtime.refusals import Unavailable
-from tests import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 

@@ -15,7 +15,7 @@ from collect.storage import drain, ingest, spool
 from keys.models import ApiKey, Partner
 from runtime import outage
 from runtime.periodic import Busy
-from tests import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 

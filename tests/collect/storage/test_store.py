@@ -14,7 +14,7 @@ from collect.storage import rejections, store
 from collect.storage.outcomes import Outcome
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
-from tests import factories
+from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 

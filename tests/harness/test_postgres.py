@@ -1,4 +1,4 @@
-"""tests.postgres: what the tests of storage and of faults rely on."""
+"""tests.harness.postgres: what the tests of storage and of faults rely on."""
 
 import os
 import signal
@@ -6,8 +6,8 @@ import signal
 import psycopg
 import pytest
 
-from tests import postgres_binaries
-from tests.postgres import Postgres
+from tests.harness import postgres_binaries
+from tests.harness.postgres import Postgres
 
 
 @pytest.mark.parametrize("binaries", [None, postgres_binaries.in_wheel()], ids=["found", "wheel"])

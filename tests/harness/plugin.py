@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import databases
-from tests.postgres import Postgres
+from tests.harness import databases
+from tests.harness.postgres import Postgres
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 scratch_key = pytest.StashKey[Path]()
 postgres_key = pytest.StashKey[Postgres]()

