@@ -1,6 +1,5 @@
 """System checks: what would make the server keep less than it promises, said before it starts."""
 
-import importlib.util
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,7 +35,8 @@ def _network_error(name: str, entry: str) -> Error | None:
     return None
 
 
-@register()
+# At deployment alone: every command would say it before its own output, and a server without places is a choice.
+@register(deploy=True)
 def geo_database(**_: Any) -> Sequence[CheckMessage]:
     """collect.W001 without a City database, collect.W002 with an old one."""
     status = geo.status()
@@ -45,20 +45,6 @@ def geo_database(**_: Any) -> Sequence[CheckMessage]:
         return [Warning(f"Geo columns stay null: {status.path}: {status.error}", hint=hint, id="collect.W001")]
     if status.built_at is not None and datetime.now(UTC) - status.built_at > OLD:
         return [Warning(f"The geo database was built on {day(status.built_at)}", hint=hint, id="collect.W002")]
-    return []
-
-
-@register()
-def user_agent_engine(**_: Any) -> Sequence[CheckMessage]:
-    """collect.W003 where user agents are parsed in pure Python, a hundred times slower."""
-    if importlib.util.find_spec("ua_parser_rs") is None:
-        return [
-            Warning(
-                "ua-parser runs without its compiled engine",
-                hint="pip install 'ua-parser[regex]'",
-                id="collect.W003",
-            )
-        ]
     return []
 
 

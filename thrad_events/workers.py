@@ -3,6 +3,7 @@
 import gc
 
 from collect.backfills import pruning
+from collect.enrichment import user_agent
 from collect.storage import drain, ingest, spool
 from keys import housekeeping
 
@@ -18,6 +19,8 @@ def start() -> None:
     if spool.is_enabled():
         spool.prepare()
         drain.thread.start()
+    # The rules for user agents are built at the first use, in a tenth of a second that no event should wait for.
+    user_agent.parse("curl/8")
     # What is loaded by now stays: the collector need not look through it again and again, in the middle of requests.
     gc.collect()
     gc.freeze()

@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import gzip
 import os
 import shutil
 import sys
@@ -10,12 +9,11 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 from uuid import UUID
 
-import zstandard
-
 from collect.backfills.formats import exported, tables
+from collect.backfills.formats.packing import packer
 from collect.backfills.formats.pages import pages
 from collect.backfills.run import BackfillError, Run, private
 from collect.backfills.selection import Selection
@@ -42,7 +40,7 @@ def export_events(options: ExportOptions, run: Run) -> int:
     A run that was cut off goes on after the last page of which it is known that it was written, where the format
     lets it: in plain NDJSON and CSV. Raises `BackfillError` where the file cannot be written.
     """
-    if options.format == "parquet" and _packing(options.out) is not None:
+    if options.format == "parquet" and packer(options.out) is not None:
         raise BackfillError("Parquet is compressed by itself: leave out .gz and .zst")
     if run.dry_run:
         run.counts["exported"] = Event.objects.filter(options.selection.condition).count()
@@ -68,7 +66,7 @@ class _Export:
         self._part = None if _is_stream(options.out) else Path(f"{options.out}.part")
         self._last: UUID | None = None
         self._start = 0
-        if self._part is not None and _packing(options.out) is None and options.format != "parquet":
+        if self._part is not None and packer(options.out) is None and options.format != "parquet":
             self._resume(self._part)
 
     def _resume(self, part: Path) -> None:
@@ -116,8 +114,8 @@ class _Export:
             plain.truncate(self._start)
             plain.seek(self._start)
         self._plain = plain
-        packing = _packing(self._options.out)
-        return plain if packing is None else cast(BinaryIO, self._stack.enter_context(packing(plain)))
+        pack = packer(self._options.out)
+        return plain if pack is None else cast(BinaryIO, self._stack.enter_context(pack(plain)))
 
     def _close(self, file: BinaryIO) -> None:
         if file is not self._plain:
@@ -133,14 +131,6 @@ class _Export:
 def _is_stream(out: str) -> bool:
     """Whether there is nothing to put in place in the end: standard output, a pipe, a device."""
     return out == STDOUT or (Path(out).exists() and not Path(out).is_file())
-
-
-def _packing(out: str) -> Callable[[BinaryIO], Any] | None:
-    if out.endswith(".gz"):
-        return lambda plain: gzip.GzipFile(fileobj=plain, mode="wb", compresslevel=6, mtime=0, filename="")
-    if out.endswith(".zst"):
-        return lambda plain: zstandard.ZstdCompressor().stream_writer(plain, closefd=False)
-    return None
 
 
 # --- formats ---------------------------------------------------------------------------------------

@@ -1,24 +1,17 @@
 """What a user agent string says of browser, system and device. Absent or unknown is None."""
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
 
 import ua_parser
 
+from collect.enrichment.bots import is_bot
 from collect.intake.contract import MAX_TEXT
 
 # The longest real ones have some 500 characters; what follows tells nothing and costs time.
 PARSED_CHARACTERS = 2_000
 CACHED_STRINGS = 5_000
-
-_BOT = re.compile(
-    r"bot\b|bot[/;_ -]|crawl|spider|slurp|headless|lighthouse|facebookexternalhit|monitor(?:ing)?\b"
-    r"|^(?:curl|wget|python-|go-http|java/|okhttp|axios|node-fetch|ruby|php|libwww|apache-httpclient)",
-    re.IGNORECASE,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class UserAgent:
@@ -38,7 +31,7 @@ ABSENT = UserAgent()
 
 
 def parse(text: str | None) -> UserAgent:
-    """The parts of `text`, of which the first 2,000 characters are read; all None where it is absent or blank."""
+    """Return the parts of `text`, of which the first 2,000 characters are read; all None where absent or blank."""
     start = text and text[:PARSED_CHARACTERS]
     return _parse(start) if start and not start.isspace() else ABSENT
 
@@ -55,8 +48,7 @@ def _parse(text: str) -> UserAgent:
         device=_known(device.family) if device else None,
         device_brand=_known(device.brand) if device else None,
         device_model=_known(device.model) if device else None,
-        # A bot is flagged, never dropped (contract, section 3).
-        is_bot=bool((device and device.family == "Spider") or _BOT.search(text)),
+        is_bot=bool((device and device.family == "Spider") or is_bot(text)),
     )
 
 

@@ -4,25 +4,22 @@ A record that is broken is one record; only what makes the rest unreadable ends 
 """
 
 import csv
-import gzip
 import io
 import os
 import re
-import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import msgspec
-import zstandard
 
-from collect.backfills.formats import tables
+from collect.backfills.formats import packing, tables
 from collect.intake import contract
 from runtime.refusals import Code, Refusal
 
 FORMATS = ("ndjson", "json", "csv", "parquet")
 _SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".parquet": "parquet"}
-_GZIP, _ZSTD, _PARQUET, _BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1", b"\xef\xbb\xbf"
+_PARQUET, _BOM = b"PAR1", b"\xef\xbb\xbf"
 _CHUNK = 256 * 1024
 # An exported event is longer than it was sent: our columns, spaces in its JSON, numbers without exponents.
 MAX_RECORD_BYTES = 8 * contract.MAX_BODY_BYTES
@@ -62,58 +59,24 @@ class RecordFile:
     def records(self, format: str | None) -> Iterator[Record]:
         """The records, of `format` or of what the file looks like. Raises `Unreadable`."""
         try:
-            plain = _decompressed(self._file)
+            plain = _plain(self._file)
             yield from _READERS[format or _guess(self.path, plain)](plain)
-        except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+        except packing.Damaged as error:
             raise Unreadable(f"{self.path}: the compressed file is cut off or damaged ({error})") from None
         except OSError as error:
             raise Unreadable(f"{self.path}: {error}") from None
 
 
-def _decompressed(file: BinaryIO) -> io.BufferedReader:
-    buffered = cast(io.BufferedReader, file if hasattr(file, "peek") else io.BufferedReader(cast(io.RawIOBase, file)))
-    start = buffered.peek(4)
-    if start.startswith(_GZIP):
-        buffered = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=buffered)), _CHUNK)
-    elif start.startswith(_ZSTD):
-        buffered = io.BufferedReader(_Zstandard(buffered), _CHUNK)
-    if buffered.peek(3).startswith(_BOM):
-        buffered.read(3)
-    return buffered
-
-
-class _Zstandard(io.RawIOBase):
-    """The frames of a zstd file one after another; unlike the library's own reader it notices one that is cut off."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._plain = memoryview(b"")
-        self._is_between = True
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, target: "memoryview") -> int:  # type: ignore[override]
-        while not self._plain:
-            # A little at a time: four bytes may be 128 KiB when they are decompressed (RFC 8878, RLE blocks).
-            packed = self._frame.unused_data or self._file.read(512)
-            if not packed:
-                if self._is_between:
-                    return 0
-                raise EOFError("the last frame has no end")
-            if self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
-            self._plain = memoryview(self._frame.decompress(packed))
-            self._is_between = self._frame.eof
-        length = min(len(target), len(self._plain))
-        target[:length] = self._plain[:length]
-        self._plain = self._plain[length:]
-        return length
+def _plain(file: BinaryIO) -> io.BufferedReader:
+    """Return the content without compression, and without a byte order mark."""
+    plain = packing.unpacked(file)
+    if plain.peek(3).startswith(_BOM):
+        plain.read(3)
+    return plain
 
 
 def _guess(path: str, plain: io.BufferedReader) -> str:
-    suffixes = [suffix for suffix in Path(path).suffixes if suffix not in (".gz", ".zst")]
+    suffixes = [suffix for suffix in Path(path).suffixes if suffix not in packing.SUFFIXES]
     if suffixes and (by_name := _SUFFIXES.get(suffixes[-1])):
         return by_name
     start = plain.peek(4096)[:4096]
