@@ -1,0 +1,168 @@
+"""An upgrade and a downgrade, each in one step: what one version wrote the other serves, with nothing done by hand.
+
+`before_0.1.0.tar.xz` is the program as it was before its rooms were put in order (commit d298405), made by
+
+    git archive COMMIT manage.py gunicorn.conf.py thrad_events keys collect templates .env.example | xz -9e
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import databases
+from tests.harness.collector import Collector
+from tests.harness.server import ROOT, serve
+
+BEFORE = Path(__file__).with_name("before_0.1.0.tar.xz")
+# Settings that the tests set for all processes; here they are those of the operator's own file.
+OWN = ("SECRET_KEY", "DATABASE_URL", "VAR_DIR", "GEOIP_PATH", "SPOOL_PATH", "ENV_FILE")
+
+# Events that were acknowledged while the database was away, as `ingest` spools them.
+SPOOL_BEFORE = """
+from datetime import UTC, datetime
+from collect import contract, rows, spool
+from collect.geo import Geo
+from keys.models import ApiKey
+key = ApiKey.objects.get()
+source = rows.Source(partner_id=key.partner_id, api_key_id=key.pk, is_test=False, received_at=datetime.now(UTC),
+                     ip_address="127.0.0.1", geo=Geo())
+body = b'{BODY}'
+row = rows.build(contract.decode(body), source)
+spool.prepare()
+spool.append([rows.Arrival(row, rows.encode(row), body, "request-1")])
+"""
+SPOOL_NOW = """
+from datetime import UTC, datetime
+from collect import assembly
+from collect.enrichment.geo import Geo
+from collect.intake import contract
+from collect.intake.source import Source
+from collect.storage import spool
+from collect.storage.rows import Arrival
+from keys.models import ApiKey
+key = ApiKey.objects.get()
+source = Source(partner_id=key.partner_id, api_key_id=key.pk, is_test=False, received_at=datetime.now(UTC),
+                ip_address="127.0.0.1", geo=Geo())
+body = b'{BODY}'
+spool.prepare()
+spool.append([Arrival.of(assembly.build(contract.decode(body), source), body, "request-1")])
+"""
+
+
+@dataclass(frozen=True)
+class Version:
+    """The program in a directory, with an operator's `.env` and what it writes."""
+
+    directory: Path
+    env_file: Path
+    database_url: str
+    spooling: str
+
+    @property
+    def _wrapper(self) -> tuple[str, ...]:
+        unset = [part for name in OWN for part in ("-u", name)]
+        return ("env", "-C", str(self.directory), *unset, f"ENV_FILE={self.env_file}")
+
+    def manage(self, *arguments: str) -> str:
+        """Run a command and return what it prints. Raises CalledProcessError."""
+        command = [*self._wrapper, sys.executable, "manage.py", *arguments]
+        told = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=120)
+        assert told.returncode == 0, told.stderr
+        return told.stdout
+
+    def spool(self, event: dict[str, Any]) -> None:
+        """Leave an acknowledged event in the spool."""
+        self.manage("shell", "-v0", "-c", self.spooling.replace("{BODY}", json.dumps(event)))
+
+    def collect(self, raw_key: str, act: Callable[[Collector], None]) -> None:
+        """Serve with this version while `act` sends and looks."""
+        with serve(self.database_url, self._wrapper) as server:
+            act(Collector(server, self.database_url, raw_key))
+
+
+@pytest.fixture
+def versions(tmp_path: Path, new_database: str) -> tuple[Version, Version]:
+    """The version before and this one, on one database, one `.env` and one `var`."""
+    before, var = tmp_path / "before", tmp_path / "var"
+    with tarfile.open(BEFORE) as archive:
+        archive.extractall(before, filter="data")
+    var.mkdir()
+    settings = {
+        "SECRET_KEY": "an operator's own, which the sessions and the forms of both are signed with: 0123456789",
+        "DATABASE_URL": new_database,
+        "VAR_DIR": str(var),
+    }
+    text = (before / ".env.example").read_text()
+    for name, value in settings.items():
+        lines = [f"{name}={value}" if line.lstrip("#").startswith(f"{name}=") else line for line in text.splitlines()]
+        text = "\n".join(lines)
+    env_file = tmp_path / ".env"
+    env_file.write_text(text)
+    return Version(before, env_file, new_database, SPOOL_BEFORE), Version(ROOT, env_file, new_database, SPOOL_NOW)
+
+
+def outcome(collector: Collector, event_id: str, **fields: Any) -> str:
+    answer = collector.post({"event_name": "order_created", "event_id": event_id, "tag_id": "shop", **fields})
+    assert answer.status == 204, answer.body
+    return answer.headers["X-Event-Outcome"]
+
+
+def wait_for(collector: Collector, event_id: str) -> None:
+    """Wait until the event is in the database; fail after half a minute."""
+    for _ in range(300):
+        if collector.rows(f"SELECT 1 FROM collect_event WHERE event_id = '{event_id}'"):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{event_id} was not drained:\n{collector.server.log}")
+
+
+def test_upgrade_and_downgrade_serve_what_the_other_version_wrote(versions: tuple[Version, Version]) -> None:
+    before, now = versions
+    before.manage("migrate", "-v0")
+    raw_key = before.manage("issue_key", "--partner", "acme", "--label", "orders").strip()
+    has_spool = not databases.is_sqlite()
+
+    def begin(collector: Collector) -> None:
+        assert outcome(collector, "first", params={"value": 1.50}) == "stored"
+        assert outcome(collector, "first", params={"value": 2}) == "conflict"
+
+    before.collect(raw_key, begin)
+    if has_spool:
+        before.spool({"event_name": "order_created", "event_id": "spooled before", "consent": {"ad": True}})
+
+    # --- up ---
+    assert now.manage("migrate", "--plan") == "Planned operations:\n  No planned migration operations.\n"
+
+    def go_on(collector: Collector) -> None:
+        if has_spool:
+            wait_for(collector, "spooled before")
+        assert outcome(collector, "first", params={"value": 1.50}) == "duplicate"
+        assert outcome(collector, "second") == "stored"
+        assert collector.request("GET", "/readyz").json()["status"] == "ready"
+        assert collector.count("collect_rejection") == 1
+
+    now.collect(raw_key, go_on)
+    if has_spool:
+        now.spool({"event_name": "order_created", "event_id": "spooled now", "consent": {"ad": True}})
+    now.manage("rotate_key", raw_key, "--grace", "1h")
+
+    # --- and down again ---
+    assert before.manage("migrate", "--plan") == "Planned operations:\n  No planned migration operations.\n"
+
+    def return_to(collector: Collector) -> None:
+        if has_spool:
+            wait_for(collector, "spooled now")
+        assert outcome(collector, "second") == "duplicate"
+        assert outcome(collector, "third") == "stored"
+        assert collector.request("GET", "/readyz").json()["status"] == "ready"
+
+    before.collect(raw_key, return_to)
