@@ -1,0 +1,57 @@
+"""The files and functions that the documentation names: they are there."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.harness.server import ROOT
+
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "bench" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+FILES = [
+    path.relative_to(ROOT)
+    for pattern in ("*.py", "*.html", "*.css", "*.js")
+    for path in ROOT.rglob(pattern)
+    if not {".venv", "var", "node_modules"} & set(path.relative_to(ROOT).parts)
+]
+NAMED = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|html|css|js))`")
+# A file and something in it, beside each other.
+DEFINED = re.compile(r"`((?:[\w.-]+/)*\w+\.py)`,? `([A-Za-z_][\w.]*)`")
+
+
+def found(name: str) -> list[Path]:
+    """The files that are meant by a name, which may leave out the folders in front of it."""
+    return [path for path in FILES if path.match(name)]
+
+
+def definitions(path: Path) -> set[str]:
+    """What a module defines at its top and in its classes."""
+    names = set()
+    for node in ast.parse((ROOT / path).read_text()).body:
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{inner.name}" for inner in node.body if isinstance(inner, ast.FunctionDef)}
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+    return names
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text()
+    assert [name for name in sorted(set(NAMED.findall(text))) if not found(name)] == []
+    for name, definition in DEFINED.findall(text):
+        is_file = definition.endswith(".py")
+        assert is_file or any(definition in definitions(path) for path in found(name)), f"{definition} is not in {name}"
+
+
+def test_architecture_names_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = {path.parts[0] for path in FILES if len(path.parts) > 1 and (ROOT / path.parts[0] / "__init__.py").exists()}
+    assert [room for room in sorted(rooms) if f"{room}/" not in text] == []
+    assert len(NAMED.findall(text)) > 30
