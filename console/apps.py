@@ -1,4 +1,4 @@
-"""The app that people look at: the admin's pages, and what they say of keys, events and refusals."""
+"""The app that people look at: the admin's pages, with keys, events and rejections."""
 
 from django.apps import AppConfig
 

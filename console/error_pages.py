@@ -10,7 +10,7 @@ from runtime.refusals import STATUS, Code, Refusal, Unavailable
 
 
 def _page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """A person in the console gets a page, everybody else the JSON shape."""
+    """Return a page for a person in the console, and the JSON shape for everybody else."""
     if request.path.startswith("/admin/"):
         context = {**admin.site.each_context(request), "refusal": refusal, "title": refusal.detail}
         return render(request, "error.html", context, status=refusal.status)
@@ -18,7 +18,7 @@ def _page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 
 def locked_out(request: HttpRequest, *_args: object, **_kwargs: object) -> HttpResponse:
-    """What django-axes answers to a log-in that was tried too often."""
+    """Return the page with which django-axes answers a log-in that was tried too often."""
     minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
     context = {**admin.site.each_context(request), "minutes": minutes, "title": "Too many attempts to log in"}
     response = render(request, "admin/locked.html", context, status=STATUS[Code.RATE_LIMITED])
@@ -27,20 +27,20 @@ def locked_out(request: HttpRequest, *_args: object, **_kwargs: object) -> HttpR
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler400: a host that is not ours, too many fields, a malformed path."""
+    """Answer as Django's handler400: a host that is not ours, too many fields, a malformed path."""
     return _page(request, as_refusal(exception))
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler403."""
+    """Answer as Django's handler403."""
     return _page(request, as_refusal(exception))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's handler404."""
+    """Answer as Django's handler404."""
     return _page(request, Refusal(Code.NOT_FOUND, "Not found"))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: our own failure is a 503 that can be tried again (Django has logged the exception)."""
+    """Answer as Django's handler500: our own failure is a 503, to be tried again. Django has logged the exception."""
     return _page(request, Unavailable())

@@ -1,4 +1,4 @@
-"""Who uses a key: what an operator looks at before ending one. Reads events by their partner and time alone."""
+"""Who uses a key, which an operator looks at before ending it. Events are found by their partner and time."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ SHOWN_ADDRESSES = 10
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What came with a key in the last hour, by the addresses that sent most; and the time that it has left.
+    """The events that came with a key in the last hour, the addresses that sent most, and the time that it has left.
 
     `minutes_left` is None for a key that does not expire, 0 for one that has ended.
     """
@@ -26,12 +26,12 @@ class Use:
 
 
 def of(key: ApiKey) -> list[Use]:
-    """The use of the key, and of the one that it took the place of."""
+    """Return the use of the key, and of the key whose place it took."""
     return [_use(one) for one in (key, key.replaces) if one is not None]
 
 
 def _use(key: ApiKey) -> Use:
-    # By partner too, whose index this goes by: there is none of the key.
+    # Filtered by partner too, because there is an index on partner and time, and none on the key.
     events = key.events.filter(partner=key.partner_id, received_at__gte=timezone.now() - HOUR)
     by_address = events.values_list("ip_address").annotate(events=Count("id")).order_by("-events")
     counts = [(address or "unknown", number) for address, number in by_address]

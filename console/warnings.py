@@ -1,7 +1,7 @@
-"""What an operator should see of keys and partners without looking for it; four questions, four queries.
+"""Warnings about keys and partners, which an operator should see without looking for them: four queries.
 
-Cheap beside any number of events: the silence of a partner is asked hour by hour, whether there is one event, through
-the index of partner and time.
+They stay cheap with any number of events. To find silent partners, the query asks of each hour only whether it has an
+event, through the index on partner and time.
 """
 
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from keys.models import ApiKey, KeyChange, Partner, State
 from runtime import display
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# A live key that nobody has used for so long is a risk without a use.
+# A live key that nobody has used for this long is a risk without a use.
 UNUSED = timedelta(days=90)
-# A partner that sent in each of so many hours, and in the last one not, has fallen silent.
+# A partner that sent events in each of this many hours, but none in the hour after them, has fallen silent.
 STEADY_HOURS = 24
-# Lines of a kind; who has more to look at than that needs the list itself.
+# The most warnings of one kind. Whoever has more to look at needs the list of keys itself.
 SHOWN = 20
 
 
@@ -35,7 +35,7 @@ class Warning:  # the word that people use
 
 
 def find() -> list[Warning]:
-    """All that there is to say now."""
+    """Return all warnings that there are now."""
     now = timezone.now()
     return [*_still_used(now), *_silent(now), *_expiring(), *_unused(now)]
 

@@ -1,6 +1,6 @@
-"""Who sends this request: DRF's authentication by a bearer key.
+"""DRF's authentication of a sender by a bearer key.
 
-It must never log or keep the raw key, and never tell one cause of a refusal from another.
+It must never log or keep the raw key, and its refusal must never show why a key was denied.
 """
 
 import re
@@ -20,14 +20,15 @@ BEARER = re.compile(r"(?:^|,)[ \t]*bearer[ \t]+[^ \t,]", re.IGNORECASE)
 
 
 def _refusal(header: str) -> Refusal:
-    """Return the answer to a header that opens nothing (contract, section 2)."""
+    """Return the answer to a header in which there is no accepted key (contract, section 2)."""
     return InvalidKey() if BEARER.search(header) else MissingToken()
 
 
 def _find(raw_key: str, address: str | None) -> ApiKey | None:
-    """Return the key that opens to this raw key from this address, or None.
+    """Return the key of this raw key if it is accepted from this address, otherwise None.
 
-    Raises Unavailable where only the database could tell.
+    A raw key that is correct but not accepted is noted as a denial. Raises Unavailable where only the database could
+    tell.
     """
     prefix = crypto.parse(raw_key)
     key = None if prefix is None else directory.find(prefix)
@@ -43,15 +44,15 @@ def _find(raw_key: str, address: str | None) -> ApiKey | None:
 
 
 class BearerKeyAuthentication(BaseAuthentication):
-    """`request.auth` is the `ApiKey` and `request.user` None: a partner is no user of the console.
+    """Sets `request.auth` to the `ApiKey` and `request.user` to None: a partner is no user of the console.
 
-    The row is shared between requests and seconds old; read from it, never save it.
+    The row is shared between requests and may be out of date; read from it, never save it.
     """
 
     def authenticate(self, request: HttpRequest | Request) -> tuple[None, ApiKey]:
-        """Return the key of the request, a request of Django's or DRF's.
+        """Return no user, and the key of the request, which may be Django's or DRF's.
 
-        Raises Refusal (401), or Unavailable (503) for a key that only the database could tell.
+        Raises Refusal (401) where there is no accepted key, or Unavailable (503) where only the database could tell.
         """
         header: str = request.META.get("HTTP_AUTHORIZATION", "")
         scheme, _, credential = header.partition(" ")
@@ -62,7 +63,7 @@ class BearerKeyAuthentication(BaseAuthentication):
         return None, key
 
     def authenticate_header(self, request: Request) -> str:  # DRF's signature
-        """The challenge of DRF's own 401s."""
+        """Return the challenge (`WWW-Authenticate`) of DRF's own 401s."""
         return SCHEME
 
 
@@ -73,7 +74,7 @@ class BearerKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
     name = "bearerKey"
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # spectacular's
-        """An HTTP bearer scheme."""
+        """Return an HTTP bearer scheme."""
         return {
             "type": "http",
             "scheme": "bearer",

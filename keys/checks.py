@@ -1,4 +1,4 @@
-"""System checks: settings of this app that cannot be used, said before the server starts."""
+"""System checks that report unusable settings of this app before the server starts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 
 @register()
 def cache_url(**_: Any) -> Sequence[CheckMessage]:
-    """keys.E001: CACHE_URL is the URL of a Redis, or empty. Nobody is asked whether it answers."""
+    """Return keys.E001 if CACHE_URL is neither empty nor the URL of a Redis. No connection is made."""
     if not settings.CACHE_URL:
         return []
     try:

@@ -28,7 +28,7 @@ SHAPE = re.compile(rf"(?:{LIVE}|{TEST})_[0-9A-Za-z]{{{ID_LENGTH}}}_[0-9A-Za-z]{{
 
 
 def _base62(number: int, width: int) -> str:
-    """`number` with leading zeros, so that every key has one length and the CRC one place."""
+    """Return `number` with leading zeros, so that every key has one length and the CRC one place."""
     characters = []
     for _ in range(width):
         number, digit = divmod(number, len(ALPHABET))
@@ -41,7 +41,7 @@ def _crc(text: str) -> str:
 
 
 def make(*, is_test: bool) -> str:
-    """A new raw key from the system's random source."""
+    """Return a new raw key from the system's random source."""
     public_id = "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH))
     secret = _base62(int.from_bytes(secrets.token_bytes(SECRET_BYTES)), SECRET_LENGTH)
     body = f"{TEST if is_test else LIVE}_{public_id}_{secret}"
@@ -49,19 +49,19 @@ def make(*, is_test: bool) -> str:
 
 
 def prefix_of(raw_key: str) -> str:
-    """The part of a raw key that may be shown and stored: all up to its last underscore."""
+    """Return the part of a raw key that may be shown and stored: all up to its last underscore."""
     return raw_key.rpartition("_")[0]
 
 
 def parse(raw_key: str) -> str | None:
-    """The prefix of what may be a raw key, or None where it cannot be one of ours."""
+    """Return the prefix of what may be a raw key, or None where it cannot be one of ours."""
     if SHAPE.fullmatch(raw_key) is None or _crc(raw_key[:-CRC_LENGTH]) != raw_key[-CRC_LENGTH:]:
         return None
     return prefix_of(raw_key)
 
 
 def digest(raw_key: str) -> str:
-    """What is stored of a raw key: SHA-256 in hex.
+    """Return what is stored of a raw key: SHA-256 in hex.
 
     No salt and no slow hash: the secret has 256 random bits, so there is nothing to guess or to tabulate.
     """
@@ -69,5 +69,5 @@ def digest(raw_key: str) -> str:
 
 
 def matches(raw_key: str, stored_digest: str) -> bool:
-    """Whether the digest is that of the raw key, in a time that does not tell how much of it agrees."""
+    """Tell whether the digest is that of the raw key, in a time that does not show how much of it agrees."""
     return hmac.compare_digest(digest(raw_key), stored_digest)

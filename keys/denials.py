@@ -1,6 +1,7 @@
-"""Who still knocks with a key that is not accepted: for the history of the key, at most once an hour and reason.
+"""Records uses of a key that is revoked, expired, limited or on a foreign network.
 
-Only a whole key gets here, its secret proven: a stranger who knows no more than a prefix writes nothing.
+The key's history gets at most one line per reason and hour. Only a request with the whole, correct key is recorded:
+a stranger who knows no more than a prefix writes nothing.
 """
 
 from datetime import timedelta
@@ -11,7 +12,7 @@ from django.utils import timezone
 from keys.models import ApiKey, KeyChange
 
 RESOLUTION = timedelta(hours=1)
-# Keys that may wait to be written down; a history can do without the others.
+# The most denials that wait to be written; a history can do without the others.
 CAPACITY = 1_000
 
 
@@ -24,13 +25,16 @@ _waiting: dict[_Refused, str | None] = {}
 
 
 def mark(key: ApiKey, detail: str, address: str | None) -> None:
-    """Note that `key` was refused for this reason, from this address; `write` puts it into the key's history."""
+    """Note that `key` was denied for the reason `detail`, from this address; `write` puts it into the key's history."""
     if len(_waiting) < CAPACITY:
         _waiting[_Refused(key.pk, detail)] = address
 
 
 def write() -> None:
-    """Write what was refused since, unless the history said so within the hour. Raises `django.db.Error`."""
+    """Write the denials noted since the last call, except those that the history has within the last hour.
+
+    Raises `django.db.Error` where the database fails; the denials then wait for the next call.
+    """
     if not _waiting:
         return
     found = dict(_waiting)

@@ -1,13 +1,13 @@
-"""The keys that this process has met, in memory, so that a request with a known key asks no database.
+"""Keeps the keys that this process has met in memory, so that a request with a known key asks no database.
 
-It must never hold a raw key (only digests are read), never call a key unknown because the database is away,
-and never trust what it read for longer than it says:
+It must never hold a raw key (only digests are read), never call a key unknown because the database does not answer,
+and never trust what it read for longer than this:
 
-- a key is trusted for `TRUST_SECONDS` after it was read. The thread of `housekeeping` reads all of them again
-  well before that, so a request that has to ask is one with a new key, or one in a process without the thread
-  or with a thread that is stuck. A revocation is thus seen everywhere within 5 s;
-- while the database is away, keys that were met keep working for `AUTH_STALE_SECONDS`, and nobody waits. The thread
-  meets those that are in use as soon as it starts.
+- A key is trusted for `TRUST_SECONDS` after it was read. The thread of `housekeeping` reads all known keys again well
+  before that. Only a request with a new key has to ask the database, or one in a process whose thread is missing or
+  stuck. A revocation is thus seen everywhere within 5 s.
+- While the database does not answer, known keys keep working for `AUTH_STALE_SECONDS`, and no request with one waits.
+  The thread reads the keys that are in use as soon as it starts.
 """
 
 import logging
@@ -31,15 +31,15 @@ from runtime.refusals import Unavailable
 logger = logging.getLogger(__name__)
 
 TRUST_SECONDS = 4.0
-# How long a prefix that nobody has is remembered as such.
+# How long a prefix that no key has is remembered as unknown.
 UNKNOWN_SECONDS = 2.0
-# Requests that may ask at the same time, each on a connection of its own; the others wait this long for
-# a turn. It keeps a flood of made-up prefixes from taking all the connections that the database has.
+# At most ASKING requests ask the database at the same time, each on a connection of its own; the others wait up to
+# TURN_SECONDS for a turn. This keeps a flood of made-up prefixes from taking all of the database's connections.
 ASKING = 4
 TURN_SECONDS = 2.0
-# Keys, and apart from them unknown prefixes, that are remembered at most: a few megabytes of either.
+# The most keys that are remembered, and separately the most unknown prefixes: a few megabytes of each.
 CAPACITY = 10_000
-# Keys that a process meets by itself when it starts: those used last, then the newest.
+# The most keys that a process reads when it starts: those used last, then the newest.
 PRELOADED = 1_000
 # How exact `last_used_at` is; a busy key costs one write in this time, not one per request.
 USE_RESOLUTION = timedelta(minutes=1)
@@ -54,19 +54,25 @@ class Entry:
 
 
 def _load(prefixes: Collection[str]) -> dict[str, ApiKey]:
-    """The rows of these prefixes, in one statement. Raises what the database raises."""
+    """Return the keys with these prefixes, by prefix, read in one statement.
+
+    Raises `django.db.Error` where the database fails.
+    """
     rows = ApiKey.objects.select_related("partner").filter(prefix__in=prefixes)
     return {key.prefix: key for key in rows}
 
 
 def _load_likely() -> list[ApiKey]:
-    """The active keys that were used last, then the newest, in one statement. Raises what the database raises."""
+    """Return up to `PRELOADED` active keys, those used last first, then the newest, read in one statement.
+
+    Raises `django.db.Error` where the database fails.
+    """
     active = ApiKey.objects.select_related("partner").usable()
     return list(active.order_by(F("last_used_at").desc(nulls_last=True), "-pk")[:PRELOADED])
 
 
 class Directory:
-    """A bounded memory of keys. Reading takes no lock; changes take a short one, never across a query."""
+    """A bounded memory of keys. Reading takes no lock. Changing takes one for a short time, never during a query."""
 
     def __init__(
         self,
@@ -76,15 +82,15 @@ class Directory:
         capacity: int = CAPACITY,
     ) -> None:
         self._clock = clock
-        # While it is open requests leave the database alone.
+        # While this circuit is open, requests do not ask the database.
         self._database = database
-        # Bounded by dropping the oldest, not the one used least of late: reading takes no lock and must change nothing.
+        # These drop the oldest entry, not the least recently used: reading takes no lock and so must change nothing.
         self._known: FIFOCache[str, Entry] = FIFOCache(capacity)
         self._unknown: FIFOCache[str, float] = FIFOCache(capacity)
         self._used: dict[str, datetime] = {}
         self._partners: dict[int, str] = {}
         self._is_preloaded = False
-        # Counted here and published by the thread: a metric costs more than the look-up.
+        # Counted here and published by the thread, because a metric costs more than the look-up.
         self._hits = self._misses = 0
         self._changing = threading.Lock()
         self._turns = threading.BoundedSemaphore(ASKING)
@@ -105,14 +111,20 @@ class Directory:
         return self._ask(prefix)
 
     def _entry(self, prefix: str) -> Entry | None:
-        """Return what is remembered. Not by `get`, which looks twice, and another thread may come in between."""
+        """Return the remembered entry, or None.
+
+        `get` would look twice, and another thread could remove the entry in between.
+        """
         try:
             return self._known[prefix]
         except KeyError:
             return None
 
     def _ask(self, prefix: str) -> ApiKey | None:
-        """Read one key on the request's own connection; one that was known waits for nothing."""
+        """Read one key on the request's own connection. A known key does not wait for a turn.
+
+        Raises Unavailable where the database does not answer and no recent entry is known.
+        """
         self._misses += 1
         if self._database.is_open or not self._turns.acquire(timeout=0 if prefix in self._known else TURN_SECONDS):
             return self._fall_back(prefix)
@@ -122,13 +134,16 @@ class Directory:
             self._database.open(exc)
             return self._fall_back(prefix)
         finally:
-            # At once and not at the end of the request, of which the senders' road tells Django nothing.
+            # Done here, because the short road for senders does not tell Django when a request ends.
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()
             self._turns.release()
 
     def _read(self, prefix: str) -> ApiKey | None:
-        """Return the key as the database has it, or as it was read while this request waited for its turn."""
+        """Return the key from the database, or as another request has read it while this one waited for its turn.
+
+        Raises `django.db.Error` where the database fails.
+        """
         asked_at = self._clock()
         entry = self._entry(prefix)
         if entry is not None and asked_at - entry.read_at < TRUST_SECONDS:
@@ -139,7 +154,10 @@ class Directory:
             return self._remember(prefix, key, asked_at)
 
     def _remember(self, prefix: str, key: ApiKey | None, asked_at: float) -> ApiKey | None:
-        """Keep an answer and return the newest there is: one from a later question is not overwritten."""
+        """Keep the answer to a question asked at `asked_at`, and return the newest known answer.
+
+        The answer to a later question is not overwritten.
+        """
         current = self._known.get(prefix)
         if current is not None and current.read_at > asked_at:
             return current.key
@@ -153,7 +171,7 @@ class Directory:
         return key
 
     def _fall_back(self, prefix: str) -> ApiKey:
-        """Return what was known before. Raises Unavailable where that is nothing, or too old."""
+        """Return the key as it was last read. Raises Unavailable if it never was, or too long ago."""
         entry = self._entry(prefix)
         if entry is None or self._clock() - entry.read_at >= settings.AUTH_STALE_SECONDS:
             raise Unavailable
@@ -165,17 +183,17 @@ class Directory:
         self._writes_fail = True
 
     def forget(self, prefix: str) -> None:
-        """Ask anew when this prefix comes next; for the process that has just changed the key."""
+        """Forget this prefix, so that its next request asks the database. For the process that has changed the key."""
         with self._changing:
             self._known.pop(prefix, None)
             self._unknown.pop(prefix, None)
 
     def mark_used(self, key: ApiKey) -> None:
-        """Note that the key has just opened the door; `write_uses` tells the database."""
+        """Note that the key has just been used; `write_uses` writes it to the database."""
         self._used[key.prefix] = datetime.now(UTC)
 
     def preload(self) -> bool:
-        """Meet, once, the keys that are likely to come; False where the database does not answer."""
+        """Read, once, the keys that are likely to be used. Return False where the database does not answer."""
         if self._is_preloaded:
             return True
         asked_at = self._clock()
@@ -192,16 +210,19 @@ class Directory:
         return True
 
     def partner_name(self, partner_id: int) -> str:
-        """The name of a partner one of whose keys was met, else its id in words: for metrics, not for decisions."""
+        """Return the name of a partner if one of its keys was met, otherwise `#` and its id.
+
+        This is for metrics, not for decisions.
+        """
         return self._partners.get(partner_id) or f"#{partner_id}"
 
     def refresh(self) -> bool:
-        """Read every known key again, in one statement; False where the database does not answer."""
+        """Read every known key again, in one statement. Return False where the database does not answer."""
         asked_at = self._clock()
         with self._changing:
             prefixes = list(self._known)
         try:
-            # Never an empty list, for which Django asks nothing: this is also how the way back is noticed.
+            # For an empty list Django would send no query, and this query is also how the end of an outage is noticed.
             keys = _load(prefixes or [""])
         except DatabaseError as exc:
             self._database.open(exc)
@@ -209,19 +230,19 @@ class Directory:
         self._database.close()
         with self._changing:
             for prefix in prefixes:
-                # What was forgotten meanwhile had changed, perhaps after these rows were read.
+                # A key that was forgotten meanwhile had changed, perhaps after these rows were read.
                 if prefix in self._known:
                     self._remember(prefix, keys.get(prefix), asked_at)
         return True
 
     def write_uses(self) -> bool:
-        """Write `last_used_at` of the keys used since, at most once a minute; False where that failed.
+        """Write `last_used_at` of the keys used since the last call, for each at most once a minute.
 
-        The moment may be a minute behind the last use, never after it. Two processes can write at the same
-        time and the earlier moment win, by a round of the thread at most.
+        Return False where that failed. The moment may be up to a minute before the last use, never after it. If two
+        processes write at the same time, the earlier moment may win; the difference is one round of the thread at most.
         """
         used, self._used = self._used, {}
-        # Copied: a thread that read the attribute before the swap may still add to the old dict.
+        # Copied, because a thread that read the attribute before the swap may still add to the old dict.
         due = [row for prefix, at in used.copy().items() if (row := self._due(prefix, at)) is not None]
         try:
             ApiKey.objects.bulk_update(due, ["last_used_at"], batch_size=500)
@@ -233,7 +254,10 @@ class Directory:
         return True
 
     def _due(self, prefix: str, used_at: datetime) -> ApiKey | None:
-        """A row that carries the use alone, as the cached one is shared between requests."""
+        """Return a row that carries only the use, or None if the use need not be written.
+
+        It is a new object, because the remembered one is shared between requests.
+        """
         entry = self._entry(prefix)
         if entry is None:
             return None
@@ -243,7 +267,7 @@ class Directory:
         return ApiKey(pk=entry.key.pk, last_used_at=used_at)
 
     def housekeep(self) -> bool:
-        """One round of the thread; False where the database failed."""
+        """Do one round of the thread's work. Return False where the database failed."""
         self._publish()
         return self.preload() and self.refresh() and self.write_uses()
 
@@ -253,7 +277,7 @@ class Directory:
         metrics.AUTH_LOOKUPS.labels("miss").inc(misses)
 
 
-# The one of this process. Each of its functions is called through this module, as `directory.find(prefix)`.
+# The directory of this process. Callers use it through this module, as in `directory.find(prefix)`.
 shared = Directory()
 find = shared.find
 forget = shared.forget

@@ -1,7 +1,7 @@
-"""What happened to each key: who, when, from where. Written once, never changed, deleted by retention only.
+"""The history of each key: what happened to it, who did it, when, and from where.
 
-The console and the commands write here through `lifecycle`; the workers note which keys have expired, and that an
-ended one is still being used (`refusals`).
+A line is written once and never changed; only retention deletes it. The console and the commands write here through
+`lifecycle`. The workers write which keys have expired, and which denied keys are still being used (`denials`).
 """
 
 import getpass
@@ -29,7 +29,7 @@ SERVER = Actor("server")
 
 
 def command() -> Actor:
-    """Whoever runs a command of `manage.py` on this machine."""
+    """Return the actor for whoever runs a command of `manage.py` on this machine."""
     try:
         return Actor(f"{getpass.getuser()} (manage.py)")
     except (KeyError, OSError):  # a user without a name, as in some containers
@@ -37,14 +37,17 @@ def command() -> Actor:
 
 
 def record(key: ApiKey, what: KeyChange.What, actor: Actor, detail: str = "") -> None:
-    """Write down what happened to `key`; in the transaction of the change itself, where there is one."""
+    """Write a line about what happened to `key`. Call it in the transaction of the change itself, if there is one."""
     KeyChange.objects.create(
         key=key, what=what, by=actor.user, by_name=actor.name[:255], address=actor.address, detail=detail
     )
 
 
 def note_expired() -> None:
-    """Write down which keys have expired, each once, at the moment at which it did. Raises `django.db.Error`."""
+    """Write one line for each key that has expired, dated to that moment, unless the history has it.
+
+    Raises `django.db.Error` where the database fails.
+    """
     noted = KeyChange.objects.filter(key=OuterRef("pk"), what=KeyChange.What.EXPIRED, at=OuterRef("expires_at"))
     expired = ApiKey.objects.filter(~Exists(noted), expires_at__lte=timezone.now(), revoked_at=None)
     KeyChange.objects.bulk_create(
@@ -53,12 +56,12 @@ def note_expired() -> None:
             for pk, expires_at in expired.values_list("pk", "expires_at")
             if expires_at is not None
         ],
-        # Another worker may have noticed at the same moment.
+        # Another worker may write the same lines at the same moment.
         ignore_conflicts=True,
     )
 
 
 def forget(lines: Sequence[int]) -> int:
-    """Delete lines that are older than they have to be kept; how many. The one door in the history: retention."""
-    # Past the queryset's own refusal, and on purpose.
+    """Delete these lines, given by id, and return how many were. Only retention may call this."""
+    # A plain queryset, on purpose: the model's own refuses to delete.
     return int(models.QuerySet(KeyChange).filter(pk__in=lines).delete()[0])

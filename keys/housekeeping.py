@@ -1,6 +1,6 @@
-"""The thread that keeps the `directory` of a worker fresh, and writes when keys were last used and what became of them.
+"""The thread that keeps a worker's `directory` fresh, and writes when keys were last used, denied or expired.
 
-Without it requests ask the database for themselves.
+In a process without it, requests ask the database themselves.
 """
 
 from itertools import count
@@ -9,18 +9,21 @@ from keys import denials, directory, history
 from runtime.periodic import Periodic
 
 PERIOD_SECONDS = 2.0
-# How many turns the history may be behind.
+# The history is written once in so many turns, and may be that far behind.
 TURNS_OF_HISTORY = 15
 
 
 class Housekeeper:
-    """Takes the turns, and counts them."""
+    """Takes the thread's turns and counts them, because the history is written in some of them only."""
 
     def __init__(self) -> None:
         self._numbers = count()
 
     def turn(self) -> None:
-        """Refresh the directory; every so often write the history. Raises `django.db.Error`."""
+        """Refresh the directory, and every `TURNS_OF_HISTORY` turns write the history.
+
+        Raises `django.db.Error` where the history cannot be written.
+        """
         is_due = next(self._numbers) % TURNS_OF_HISTORY == 0
         if directory.housekeep() and is_due:
             denials.write()

@@ -119,9 +119,9 @@ ANOTHERS = "belongs to another partner"
 
 
 def remember(partner: Partner, prefix: str, by: Actor) -> ApiKey:
-    """The key with this prefix, for events of another database: where there is none, one that opens no door.
+    """Return the key with this prefix, for events of another database. If there is none, make one that opens no door.
 
-    It has no secret and is revoked. Raises ValueError where the prefix is another partner's.
+    The new one has no secret and is revoked. Raises ValueError where the prefix is another partner's.
     """
     key, is_new = ApiKey.objects.get_or_create(
         prefix=prefix,

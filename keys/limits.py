@@ -1,7 +1,7 @@
-"""How many events a key may send: a second, as a token bucket, and a day, counted from midnight UTC.
+"""Limits how many events a key may send per second (a token bucket) and per day (counted from midnight UTC).
 
-With `CACHE_URL` the count is kept by Redis or Valkey, in one atomic step, for all workers and machines. Without it, or
-while that does not answer, each worker grants its share of the limit (docs/operations.md, "Limits").
+With `CACHE_URL`, Redis or Valkey keeps the count for all workers and machines, in one atomic step. Without it, or while
+it does not answer, each worker grants its share of the limit (docs/operations.md, "Limits").
 """
 
 import logging
@@ -22,44 +22,48 @@ from runtime.refusals import Code, Refusal
 logger = logging.getLogger(__name__)
 
 DAY = 86_400
-# What may come at once, in seconds of the limit. A larger batch is taken when so much is free, and what is beyond it
-# is paid back before the next.
+# How much may be sent at once, in seconds of the limit. A larger batch is accepted when all of this is free; the next
+# one must then wait until the excess is paid back.
 BURST_SECONDS = 0.5
-# A wait that is shorter is none, in seconds.
+# A wait shorter than this, in seconds, counts as none.
 ROUNDING = 0.000001
-# Redis is in the way of a request: longer than this it may not keep it waiting, and then it is left alone for a while.
+# A request waits for Redis, but never longer than REDIS_SECONDS. After a failure Redis is not asked for RETRY_SECONDS.
 REDIS_SECONDS = 0.1
 RETRY_SECONDS = 5.0
-# Keys whose counts a worker keeps.
+# The most keys whose counts a worker keeps in memory.
 CAPACITY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a key may send; None is no limit. `share` of it is granted by this process."""
+    """How many events a key may send; None means no limit."""
 
     per_second: float | None
     per_day: int | None
 
     def of(self, share: int) -> "Quota":
-        """The part of one of `share` processes, at least one event a day."""
+        """Return the part that one of `share` processes grants; at least one event a day."""
         second = None if self.per_second is None else self.per_second / share
         return Quota(second, None if self.per_day is None else max(1, self.per_day // share))
 
     @property
     def interval(self) -> float:
-        """Seconds of the bucket that an event takes; 0 where there is none."""
+        """Seconds of the bucket that one event takes; 0 if there is no limit per second."""
         return 0.0 if self.per_second is None else 1 / self.per_second
 
     @property
     def burst(self) -> float:
-        """Seconds of the bucket that may be taken at once: one event at least."""
+        """Seconds of the bucket that may be taken at once; enough for at least one event."""
         return max(BURST_SECONDS, self.interval)
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What a key has left: seconds of its bucket, events of its day; `wait` is seconds until it may send, 0 for now."""
+    """The state of a key's limits.
+
+    `wait`: seconds until it may send, 0 for now. `bucket`: seconds of the bucket that are free. `today`: events counted
+    today. `midnight`: seconds until the day ends.
+    """
 
     wait: float
     bucket: float
@@ -68,18 +72,18 @@ class Count:
 
 
 class Memory:
-    """Counts in this process. What it knows is gone with it."""
+    """Keeps the counts in this process; they are lost when it ends."""
 
     def __init__(self, clock: Callable[[], float] = time.time, capacity: int = CAPACITY) -> None:
         self._clock = clock
-        # By name: until when the bucket is spoken for, the day, and the events of that day. Of more keys than there is
-        # room for those go that have sent nothing for longest.
+        # By name: the time until which the bucket is used up, the day, and the events of that day. If there are more
+        # keys than there is room for, those that have sent nothing for longest are dropped.
         self._counts: LRUCache[str, tuple[float, int, int]] = LRUCache(capacity)
 
     def take(self, name: str, quota: Quota, events: int) -> Count:
-        """Take the events if they fit, and return what is left.
+        """Take the events if they fit, and return the state of the limits either way.
 
-        No other greenlet gets in between: nothing here waits.
+        Nothing here waits, so no other greenlet can run in between.
         """
         now = self._clock()
         day, midnight = int(now // DAY), DAY - now % DAY
@@ -95,7 +99,7 @@ class Memory:
         return Count(wait, max(0.0, quota.burst - (until - now)), today, midnight)
 
 
-# The same as `Memory.take`, by the clock of Redis. A hash of each key: u(ntil), d(ay), c(ount).
+# The same rule as `Memory.take`, by Redis's clock. Each key has a hash with the fields u(ntil), d(ay) and c(ount).
 _SCRIPT = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
@@ -118,14 +122,17 @@ return {string.format('%.6f', wait), string.format('%.6f', math.max(0, burst - (
 
 
 class Redis:
-    """Counts in Redis or Valkey, for all who name the same."""
+    """Keeps the counts in Redis or Valkey, for all processes that use the same one."""
 
     def __init__(self, url: str) -> None:
         client = redis.Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
         self._script = client.register_script(_SCRIPT)
 
     def take(self, name: str, quota: Quota, events: int) -> Count:
-        """Raises redis.RedisError where it does not answer in time."""
+        """Take the events if they fit, and return the state of the limits either way.
+
+        Raises redis.RedisError where Redis fails or does not answer in time.
+        """
         per_day = -1 if quota.per_day is None else quota.per_day
         wait, bucket, today, midnight = self._script(
             [f"thrad_events:limit:{name}"], [events, quota.interval, quota.burst, per_day]
@@ -134,7 +141,7 @@ class Redis:
 
 
 class Limiter:
-    """Redis where there is one and it answers, else memory, with this process's share of the limit."""
+    """Counts in Redis if there is one and it answers, otherwise in memory with this process's share of the limit."""
 
     def __init__(self, url: str, processes: int) -> None:
         self._redis = Redis(url) if url else None
@@ -143,9 +150,9 @@ class Limiter:
         self._circuit = Circuit("the cache of limits", RETRY_SECONDS)
 
     def take(self, key: ApiKey, events: int) -> Mapping[str, str]:
-        """Take `events` of the key's limits; the headers that say what is left.
+        """Take `events` from the key's limits and return the headers that say what is left.
 
-        Raises `Refusal` (`rate_limited`) where they do not fit, and then none are taken.
+        Raises `Refusal` (`rate_limited`) where they do not fit; then none are taken.
         """
         quota = Quota(key.per_second, key.per_day)
         count = self._take(key.prefix, quota, events)
@@ -175,7 +182,7 @@ def _detail(quota: Quota, events: int) -> str:
 
 
 def _headers(quota: Quota, count: Count) -> dict[str, str]:
-    """`RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10)."""
+    """Return `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10)."""
     policies, limits = [], []
     if quota.per_second is not None:
         left = int(count.bucket * quota.per_second + 1e-6)
@@ -188,7 +195,10 @@ def _headers(quota: Quota, count: Count) -> dict[str, str]:
 
 
 def take(key: ApiKey, events: int) -> Mapping[str, str]:
-    """Take `events` of the key's limits, as this process counts them; see `Limiter.take`."""
+    """Take `events` from the key's limits and return the headers that say what is left.
+
+    Raises `Refusal` (`rate_limited`) where they do not fit; then none are taken.
+    """
     return _limiter(settings.CACHE_URL, settings.WEB_CONCURRENCY).take(key, events)
 
 

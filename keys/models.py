@@ -1,7 +1,7 @@
-"""Partners, who send events, and the keys that prove it. No column holds a secret.
+"""Partners, who send events, and the keys that prove who they are. No column holds a secret.
 
-A key lives one way: issued, perhaps expired, perhaps revoked, and never back or away. `lifecycle` issues and
-revokes; the rest of the program reads.
+A key's life has one direction: it is issued, may expire, may be revoked. It never comes back and is never deleted.
+`lifecycle` issues, changes and revokes keys; the rest of the program reads them.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from keys import crypto, restrictions
 
 
 class State(models.TextChoices):
-    """Whether a key opens the door, and whether it will stop to by itself."""
+    """Whether a key is accepted, and whether it will soon expire by itself."""
 
     ACTIVE = "active"
     EXPIRING = "expiring"
@@ -45,10 +45,13 @@ class Partner(models.Model):
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    """Questions about many keys."""
+    """Selects keys by their state."""
 
     def in_state(self, state: str) -> "ApiKeyQuerySet":
-        """The keys that are in one `State` now; the same rule as `ApiKey.state`."""
+        """Return the keys that are in this `State` now, by the same rule as `ApiKey.state`.
+
+        Raises ValueError for a text that is no `State`.
+        """
         now = timezone.now()
         expired = Q(expires_at__isnull=False, expires_at__lte=now)
         expiring = Q(expires_at__gt=now, expires_at__lte=now + EXPIRING)
@@ -62,14 +65,14 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         )
 
     def usable(self) -> "ApiKeyQuerySet":
-        """The keys that open the door now."""
+        """Return the keys that are accepted now."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
 
 
 class ApiKey(models.Model):
-    """One key: what is public of it, the digest of the rest, and what happened to it."""
+    """One key: its public prefix, the digest of the raw key, its limits, and when it was issued, used and ended."""
 
-    # What an operator may change. `save` writes nothing else of a key that exists, so that a form opened
+    # What an operator may change. `save` writes only these fields of a key that exists, so that a form opened
     # before somebody revoked the key cannot bring it back by saving what it had read.
     EDITABLE = ("label", "expires_at", "tags", "networks", "per_second", "per_day")
 
@@ -92,7 +95,7 @@ class ApiKey(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
     )
     last_used_at = models.DateTimeField("last used", null=True, editable=False)
-    # The key that this one was issued to take the place of; it may be used beside this one until it expires.
+    # The older key in whose place this one was issued. Both may be used until the older one expires.
     replaces = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, editable=False, related_name="replaced_by"
     )
@@ -145,23 +148,26 @@ class ApiKey(models.Model):
         return f"{self.prefix} ({self.label})"
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
-        """Write a new key whole, and of an existing one what `EDITABLE` lists (unless told which fields)."""
+        """Save all fields of a new key, but only `EDITABLE` of an existing one, unless `update_fields` is given."""
         if update_fields is None and not self._state.adding:
             update_fields = self.EDITABLE
         super().save(*args, update_fields=update_fields, **kwargs)
 
     def clean(self) -> None:
-        """A new key that is already expired is a slip of the hand; ending an old one by its expiry is not."""
+        """Check that a new key has not expired already, which would be a slip. Raises ValidationError where it has.
+
+        An existing key may be given a past expiry, which ends it.
+        """
         if self._state.adding and self.expires_at is not None and self.expires_at <= timezone.now():
             raise ValidationError({"expires_at": "This moment has passed."})
 
     def is_active(self) -> bool:
-        """Whether the key opens the door now; asked for every request, so it reads no clock needlessly."""
+        """Tell whether the key is accepted now. Every request asks, so the clock is read only if the key expires."""
         return self.revoked_at is None and (self.expires_at is None or timezone.now() < self.expires_at)
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is a limit to what it may send."""
+        """Whether there is a limit on how many events it may send."""
         return self.per_second is not None or self.per_day is not None
 
     @property
@@ -176,19 +182,19 @@ class ApiKey(models.Model):
 
 
 class KeyChangeQuerySet(models.QuerySet["KeyChange"]):
-    """Grows, and does nothing else."""
+    """Lets rows be added, but neither changed nor deleted."""
 
     def update(self, **kwargs: Any) -> int:
-        """Raises TypeError: what happened stays as it was."""
+        """Refuse: what happened stays as it was. Raises TypeError always."""
         raise TypeError("the history of a key is append-only")
 
     def delete(self) -> tuple[int, dict[str, int]]:
-        """Raises TypeError: what happened stays."""
+        """Refuse: what happened stays. Raises TypeError always."""
         raise TypeError("the history of a key is append-only")
 
 
 class KeyChange(models.Model):
-    """One thing that happened to a key. Append-only: nothing changes a row, and retention alone deletes it."""
+    """One thing that happened to a key. Append-only: nothing changes a row, and only retention deletes it."""
 
     class What(models.TextChoices):
         """What can happen to a key."""
@@ -205,7 +211,7 @@ class KeyChange(models.Model):
     at = models.DateTimeField(default=timezone.now)
     what = models.CharField(max_length=16, choices=What)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    # Stays when the user is deleted; a command has only this.
+    # Remains when the user is deleted; a command and the server have only this.
     by_name = models.CharField("by", max_length=255)
     address = models.GenericIPAddressField("from", null=True)
     detail = models.TextField()
@@ -217,7 +223,7 @@ class KeyChange(models.Model):
         verbose_name_plural = "key history"
         ordering = ["-at", "-id"]
         default_permissions = ("view",)
-        # Each worker may notice that a key has expired; it has done so once.
+        # Several workers may notice that a key has expired, but it is recorded once.
         constraints = [
             models.UniqueConstraint(
                 fields=["key", "at"], condition=Q(what="expired"), name="keys_keychange_expired_once"
@@ -228,11 +234,11 @@ class KeyChange(models.Model):
         return f"{self.what} by {self.by_name}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Write a new line. Raises TypeError for one that is there."""
+        """Write a new line. Raises TypeError for one that exists."""
         if not self._state.adding:
             raise TypeError("the history of a key is append-only")
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Raises TypeError: what happened stays."""
+        """Refuse: what happened stays. Raises TypeError always."""
         raise TypeError("the history of a key is append-only")

@@ -7,19 +7,19 @@ from django.core.exceptions import ValidationError
 
 from runtime import addresses
 
-# The longest tag id that there is: `site:` and a host name.
+# The longest possible tag id: `site:` and a host name.
 MAX_TAG_LENGTH = 258
 
 
 def validate_tags(tags: object) -> None:
-    """A list of tag ids, each exact or ending in `*`. Raises ValidationError."""
+    """Check that `tags` is a list of tag ids, each exact or ending in `*`. Raises ValidationError where it is not."""
     for tag in _texts(tags):
         if not 0 < len(tag) <= MAX_TAG_LENGTH or "*" in tag[:-1]:
             raise ValidationError(f"{tag!r} is no tag id: write it exactly, or end it in *, such as adv_acme_*.")
 
 
 def validate_networks(networks: object) -> None:
-    """A list of CIDRs. Raises ValidationError."""
+    """Check that `networks` is a list of CIDRs. Raises ValidationError where it is not."""
     for network in _texts(networks):
         try:
             addresses.networks([network])
@@ -34,14 +34,17 @@ def _texts(values: object) -> list[str]:
 
 
 def allows_tag(allowed: Sequence[str], tag_id: str) -> bool:
-    """Whether a key with these tags may send for `tag_id`, derived tags included. No tags: any."""
+    """Tell whether a key with these tags may send for `tag_id`, derived tags included. An empty list allows any."""
     if not allowed:
         return True
     return any(tag_id.startswith(tag[:-1]) if tag.endswith("*") else tag_id == tag for tag in allowed)
 
 
 def allows_address(allowed: Sequence[str], address: str | None) -> bool:
-    """Whether a key with these networks is accepted from `address`; an unknown one is in none. No networks: any."""
+    """Tell whether a key with these networks is accepted from `address`.
+
+    An empty list allows any address. An unknown address (None) is in no network.
+    """
     if not allowed:
         return True
     if address is None:
@@ -49,5 +52,5 @@ def allows_address(allowed: Sequence[str], address: str | None) -> bool:
     return addresses.is_within(address, _networks(tuple(allowed)))
 
 
-# A key's networks are the same at each request, and reading them takes longer than looking into them.
+# A key's networks are the same at each request, and parsing them takes longer than the look-up itself.
 _networks = lru_cache(maxsize=1_000)(addresses.networks)

@@ -1,1 +1,1 @@
-"""What every process of the server stands on. Nothing here imports an app."""
+"""The parts that every process of the server is built on. Nothing here imports an app."""

@@ -69,7 +69,7 @@ class ClientAddressMiddleware:
     """Gives every request its `client_address`, through the proxies of TRUSTED_PROXIES."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        """Raises ValueError where TRUSTED_PROXIES names something that is no network."""
+        """Read TRUSTED_PROXIES. Raises ValueError where it names something that is no network."""
         self.get_response = get_response
         self._trusted = networks(settings.TRUSTED_PROXIES)
 

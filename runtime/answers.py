@@ -39,7 +39,10 @@ def respond(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 
 def as_refusal(exc: Exception) -> Refusal:
-    """What is told to the sender of a request that ended in `exc`; a surprise is our fault and logged whole."""
+    """Return the refusal that answers a request which raised `exc`.
+
+    An exception that is not expected here is our fault: it is logged with its traceback and becomes `Unavailable`.
+    """
     if isinstance(exc, Refusal):
         return exc
     if isinstance(exc, drf.MethodNotAllowed):
@@ -58,7 +61,7 @@ def as_refusal(exc: Exception) -> Refusal:
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse:
-    """DRF's hook: whatever a view of the API raised, in the one JSON shape."""
+    """Return the answer to whatever a view of the API raised, in the one JSON shape. DRF calls it for every view."""
     request: HttpRequest = context["request"]
     refusal = as_refusal(exc)
     if isinstance(exc, drf.MethodNotAllowed):

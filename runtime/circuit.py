@@ -9,7 +9,7 @@ logger = logging.getLogger(__name__)
 
 
 class Circuit:
-    """Open after a failure for `seconds`, or until somebody who saw it work closes it."""
+    """Stays open for `seconds` after a failure, or until a caller that saw a success closes it."""
 
     def __init__(self, name: str, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
@@ -20,12 +20,12 @@ class Circuit:
 
     @property
     def is_open(self) -> bool:
-        """Whether to leave it alone."""
+        """Whether callers should fail at once instead of trying."""
         until = self._open_until
         return until is not None and self._clock() < until
 
     def open(self, reason: BaseException) -> None:
-        """Note that it failed. The log says so once, however many callers see it."""
+        """Note a failure. It is logged once, however many callers see it."""
         with self._changing:
             is_news = self._open_until is None
             self._open_until = self._clock() + self._seconds
@@ -33,7 +33,7 @@ class Circuit:
             logger.error("%s does not answer", self._name, exc_info=reason)
 
     def close(self) -> None:
-        """Note that it works."""
+        """Note a success. It is logged if it ends an outage."""
         with self._changing:
             is_news, self._open_until = self._open_until is not None, None
         if is_news:

@@ -53,7 +53,7 @@ class Group(Generic[Item, Result]):
             self._thread.start()
 
     def submit(self, items: Sequence[Item]) -> list[Result]:
-        """The results of `items`, in their order.
+        """Return the results of `items`, in their order.
 
         Raises `Unavailable` when too many wait or when the shared call failed.
         """
@@ -79,7 +79,7 @@ class Group(Generic[Item, Result]):
                 self._call(self._take())
 
     def _take(self) -> list[_Ticket[Item, Result]]:
-        """Whole requests, up to the size of a call."""
+        """Take whole requests from the queue, up to the size of a call, but at least one."""
         taken = [self._queue.popleft()]
         count = len(taken[0].items)
         while self._queue and count + len(self._queue[0].items) <= self._size:

@@ -1,7 +1,7 @@
-"""Calls that wait in C, kept off gevent's hub.
+"""Keeps calls that wait in C off gevent's hub.
 
-psycopg waits cooperatively. sqlite3 does not, and while it waits for a disk or a lock no other request of the worker
-would be served.
+psycopg waits cooperatively. sqlite3 does not: while it waited for a disk or a lock, the worker would serve no other
+request.
 """
 
 import sys
@@ -20,10 +20,10 @@ def is_gevent() -> bool:
 
 
 class OwnThread:
-    """A decorator: under gevent the functions run in one real thread of their own, elsewhere in the caller's.
+    """A decorator whose functions run in one real thread of their own under gevent, and elsewhere in the caller's.
 
-    Always in the same thread, since Django's connections belong to theirs. Whether there is need for it is asked at the
-    first call; `is_needed` may name a further condition.
+    It is always the same thread, because a Django connection belongs to the thread that made it. Whether a thread is
+    needed is decided at the first call; `is_needed` may give a further condition.
     """
 
     def __init__(self, is_needed: Callable[[], bool] = lambda: True) -> None:
@@ -38,12 +38,12 @@ class OwnThread:
         return ThreadPool(1)
 
     def __call__(self, function: Callable[Args, Result]) -> Callable[Args, Result]:
-        """Return `function`, to be called as before."""
+        """Return a function that is called as `function` is, and raises what it raises."""
 
         def guarded(*args: Args.args, **kwargs: Args.kwargs) -> tuple[Result | None, Exception | None]:
             try:
                 return function(*args, **kwargs), None
-            except Exception as error:  # carried over to the caller; gevent would print it besides
+            except Exception as error:  # raised again in the caller's thread; gevent would also print it
                 return None, error
 
         @wraps(function)

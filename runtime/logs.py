@@ -1,4 +1,4 @@
-"""One JSON object a log line, with the id of the request that it belongs to; never a key, never a body."""
+"""Log lines as JSON objects, each with the id of the request that it belongs to. None may show a key or a body."""
 
 import logging
 import re
@@ -10,9 +10,9 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 class JsonFormatter(BaseJsonFormatter):
-    """Timestamp, level, logger, message, request id, and whatever the call gave as `extra`.
+    """Writes the time, level, logger, message and request id of a record, and whatever the call gave as `extra`.
 
-    `secret` finds what no line may show, wherever a sender put it; its first group is what stays of it.
+    `secret` matches what no line may show, wherever a sender put it; only its first group stays in the line.
     """
 
     def __init__(self, secret: re.Pattern[str]) -> None:
@@ -25,11 +25,11 @@ class JsonFormatter(BaseJsonFormatter):
         )
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line without any secret."""
+        """Return the record's line, with every secret removed."""
         return self._secret.sub(r"\1_[removed]", super().format(record))
 
     def process_log_record(self, log_data: dict[str, object]) -> dict[str, object]:
-        """Add the request's id where a request is being served."""
+        """Add the request's id if a request is being served, and leave out the request itself."""
         if (current := request_id.get()) is not None:
             log_data.setdefault("request_id", current)
         # Django hands the request object to some of its lines; its repr could carry a query string.

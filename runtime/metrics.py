@@ -1,9 +1,9 @@
-"""What the server counts, in the words of Prometheus; `/metrics` shows it.
+"""The server's Prometheus metrics, which `/metrics` shows.
 
-Every event of an authenticated sender is counted once in `thrad_events_total`, by what became of it; that of a test key
-in `thrad_test_events_total` instead. Under gunicorn
-the values of all workers lie in files of a directory (`PROMETHEUS_MULTIPROC_DIR`, which gunicorn.conf.py sets before
-this module is imported), and any worker can add them up.
+Every event of an authenticated sender is counted once, by its outcome: in `thrad_events_total`, or in
+`thrad_test_events_total` if the key is a test key. Under gunicorn the values of all workers lie in files of one
+directory (`PROMETHEUS_MULTIPROC_DIR`, which gunicorn.conf.py sets before this module is imported), so that any worker
+can add them up.
 """
 
 import os
@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, g
 from prometheus_client.registry import Collector
 
 EVENTS = Counter("thrad_events", "Events of authenticated senders", ["outcome", "partner", "channel"])
-# Apart, so that no sum of what partners send has them in it.
+# Counted separately, so that no sum of what partners send includes them.
 TEST_EVENTS = Counter("thrad_test_events", "Events of test keys", ["outcome", "partner", "channel"])
 REJECTIONS = Counter("thrad_rejections", "Refused events, and conflicts", ["code"])
 DRAINED = Counter("thrad_drained_events", "Events moved from the spool to the database", ["outcome"])
@@ -28,7 +28,7 @@ AUTH_LOOKUPS = Counter("thrad_auth_lookups", "Keys looked up: in memory (hit) or
 
 
 def exposition(now: Collector) -> bytes:
-    """All that was counted, by all workers, and what `now` finds at this moment, in Prometheus's text format."""
+    """Return, in Prometheus's text format, what all workers have counted and what `now` collects at this moment."""
     registry = CollectorRegistry()
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

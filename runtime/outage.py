@@ -1,16 +1,16 @@
-"""What of the database is away, as this process has seen it: all learn of an outage from the first that met it."""
+"""What this process knows of the database's outages: every caller learns of one from the first that met it."""
 
 from django.db import Error, InterfaceError
 
 from runtime.circuit import Circuit
 
-# How long what failed is left alone, unless it is seen to work before. Longer than a turn of the thread that looks may
-# take to fail (its period, and 5 s of the database's timeouts).
+# How long nothing is tried after a failure, unless a success is seen before. It is longer than a turn of the thread
+# that checks the database can take to fail (its period, and 5 s of the database's timeouts).
 RETRY_SECONDS = 10.0
 
-# Whether the database can be reached and read.
+# Open while the database cannot be reached or read.
 database = Circuit("the database", RETRY_SECONDS)
-# Whether it takes events. A lock or a full disk prevents that while it can be read.
+# Open while the database takes no events. A lock or a full disk prevents writes while reads still work.
 writing = Circuit("writing to the database", RETRY_SECONDS)
 
 # SQLSTATEs of a connection that failed, and of a server that stops or starts:
@@ -19,7 +19,7 @@ _LOST = ("08", "57P")
 
 
 def is_on() -> bool:
-    """Tell whether events should not wait for the database now."""
+    """Tell whether there is an outage, in which events should not wait for the database."""
     return database.is_open or writing.is_open
 
 
@@ -35,6 +35,6 @@ def end() -> None:
 
 
 def _is_lost(error: Error) -> bool:
-    """Tell whether the database could not be reached; else it answered, and refused."""
+    """Tell whether the database could not be reached. Return False if it answered with an error."""
     sqlstate = getattr(error.__cause__, "sqlstate", None)
     return sqlstate is None or isinstance(error, InterfaceError) or sqlstate.startswith(_LOST)

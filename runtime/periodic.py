@@ -1,4 +1,4 @@
-"""Work that a process does again and again in the background, and work that only one process may do at a time."""
+"""A thread for work that is repeated in the background, and a lock for work that one process may do at a time."""
 
 import logging
 import threading
@@ -17,7 +17,7 @@ STOP_SECONDS = 10.0
 class Periodic:
     """One background thread that calls `turn` every `seconds`, the first time after `delay` seconds.
 
-    It is started after a process has forked. It survives whatever a turn raises, and never spins.
+    Start it after the process has forked. It survives whatever a turn raises, and always waits between two turns.
     """
 
     def __init__(self, name: str, turn: Callable[[], object], seconds: float, delay: float = 0.0) -> None:
@@ -30,7 +30,7 @@ class Periodic:
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Start the thread, unless it runs."""
+        """Start the thread, unless it is running."""
         with self._changing:
             if self._thread is not None and self._thread.is_alive():
                 return
@@ -39,7 +39,7 @@ class Periodic:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and wait until it has closed its connections."""
+        """End the thread and wait, for `STOP_SECONDS` at most, until it has closed its connections."""
         with self._changing:
             self._stopping.set()
             if self._thread is not None:
@@ -53,11 +53,11 @@ class Periodic:
         connections.close_all()
 
     def _take_turn(self) -> None:
-        """The boundary behind which nothing may end the thread."""
+        """Take one turn. Every exception is caught and logged here, because none may end the thread."""
         try:
             self._turn()
             for connection in connections.all(initialized_only=True):
-                # Closes what a failure left unusable; else as CONN_MAX_AGE says, like the end of a request.
+                # As at the end of a request: closes it if a failure left it unusable or it is past CONN_MAX_AGE.
                 connection.close_if_unusable_or_obsolete()
         except Exception:
             logger.exception("a turn of %s failed", self._name)
@@ -65,12 +65,12 @@ class Periodic:
 
 
 class Busy(Exception):  # noqa: N818  # not an error: somebody else is at it
-    """Another process holds the lock."""
+    """Another process, or another caller in this one, holds the lock."""
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path`, which the kernel takes back from a process that dies.
+    """Hold the lock file at `path`. The kernel releases the lock of a process that dies.
 
     Raises `Busy` while another process, or another caller in this one, holds it, and OSError where no file can be made.
     """

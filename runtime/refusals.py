@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 RETRY_AFTER_SECONDS = 2
-# The scheme of HTTP authentication (RFC 6750) that a key is sent under.
+# The HTTP authentication scheme (RFC 6750) under which a key is sent.
 SCHEME = "Bearer"
 
 
@@ -49,7 +49,7 @@ STATUS: Mapping[Code, int] = {
 
 
 class Refusal(Exception):  # noqa: N818  # a refusal is an answer, not an error of ours
-    """A request that is answered with an error.
+    """The answer to a request that is refused, raised where the reason is found.
 
     `errors` maps each field at fault to its messages; `headers` are added to the answer.
     """
@@ -87,7 +87,7 @@ class MissingToken(Refusal):
 
 
 class InvalidKey(Refusal):
-    """The one answer to every key that does not open: malformed, unknown, revoked and expired look alike."""
+    """The one answer to every key that is not accepted: malformed, unknown, revoked and expired keys look alike."""
 
     def __init__(self) -> None:
         super().__init__(Code.INVALID_KEY, "Invalid API key", headers={"WWW-Authenticate": SCHEME})

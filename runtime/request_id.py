@@ -1,4 +1,4 @@
-"""The request's id, on the request, in every answer and in every log line (contract, section 1)."""
+"""Puts the request's id on the request, into its answer and into every log line (contract, section 1)."""
 
 import os
 import re
@@ -15,13 +15,13 @@ SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
 class RequestIdMiddleware:
-    """Keeps the caller's `X-Request-Id` where it is sane, else gives one."""
+    """Keeps the caller's `X-Request-Id` if it is sane, and otherwise gives the request a new id."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Serve the request with its id in place."""
+        """Serve the request with its id set, and name the id in the answer."""
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = sent if SANE.fullmatch(sent) else os.urandom(16).hex()
         cast(ServedRequest, request).request_id = request_id

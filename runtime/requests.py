@@ -1,10 +1,13 @@
-"""A request as the middlewares of this package leave it, so that the type checker knows what they add."""
+"""The type of a request that has passed this package's middlewares, so that the type checker knows what they add."""
 
 from django.http import HttpRequest
 
 
 class ServedRequest(HttpRequest):
-    """What every view is given, on the senders' road and on Django's. A type to cast to; nobody makes one."""
+    """The request that every view is given, on the short road for senders and through Django's handler.
+
+    It is a type to cast to; no instance is ever made.
+    """
 
     # Set by `request_id.RequestIdMiddleware`.
     request_id: str

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it should be sent requests."""
+"""Tells whether the process is alive and whether it should be sent requests, and shows the metrics."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,21 +20,21 @@ from collect.storage import durability, spool
 from runtime import addresses
 from runtime.metrics import exposition
 
-# The share of the spool's bound from which another event may not fit.
+# From this share of the spool's maximum size on, another event may not fit.
 FULL = 0.97
 
 Check = Callable[[], dict[str, Any]]
 
 
 def livez(request: HttpRequest) -> HttpResponse:
-    """200 as long as the process answers; asks nothing of a database."""
+    """Answer 200 as long as the process runs. No database is asked."""
     return JsonResponse({"status": "ok"})
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Each part with its state and its time in milliseconds; 503 while events cannot be made durable.
+    """Return each part with its state and its time in milliseconds; 503 while events cannot be made durable.
 
-    Beside PostgreSQL there is the spool: while it takes events, a database that is away is no reason to stop sending.
+    The spool counts too: while it takes events, a database that does not answer is no reason to stop sending.
     """
     database = _timed(_database)
     checks = {"database": database}
@@ -50,9 +50,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus's text format, for the networks of METRICS_ALLOW.
+    """Return the metrics in Prometheus's text format, for the networks of METRICS_ALLOW.
 
-    Behind a proxy that is not in TRUSTED_PROXIES everybody would have the proxy's address, so nobody is let in.
+    Raises PermissionDenied for any other client. Behind a proxy that is not in TRUSTED_PROXIES everybody would have the
+    proxy's address, so nobody is let in.
     """
     address = addresses.of_request(request)
     is_hidden = "HTTP_X_FORWARDED_FOR" in request.META and not settings.TRUSTED_PROXIES
@@ -63,10 +64,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 class _Now(Collector):
-    """What is looked up when it is asked for."""
+    """The metrics whose values are looked up when they are asked for."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The spool, where there is one, and the age of the geo database, where there is one."""
+        """Yield the state of the spool and the age of the geo database, for each if there is one."""
         if spool.is_enabled():
             with suppress(Error):
                 found = spool.status()
@@ -96,12 +97,13 @@ def _database() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     found = {"status": "ok", "vendor": connection.vendor}
-    # It answers, and may lose what it has committed: for the operator to see, no reason to send events elsewhere.
+    # The database answers, but may lose what it has committed. The operator should see that, but it is no reason to
+    # send events elsewhere.
     return {**found, "warnings": warnings} if (warnings := durability.problems()) else found
 
 
 def _spool() -> dict[str, Any]:
-    """What waits for the database; `full` is while SQLite may refuse another event."""
+    """Return what waits for the database. The status is `full` while SQLite may refuse another event."""
     found = spool.status()
     is_full = found.bytes > settings.SPOOL_MAX_BYTES * FULL
     return {
@@ -120,7 +122,7 @@ def _migrations() -> dict[str, Any]:
 
 
 def _geo() -> dict[str, Any]:
-    """A missing geo database is worth a warning; events are taken all the same, with null geo."""
+    """Return the state of the geo database. A missing one is worth a warning; events are taken with null geo."""
     status = geo.status()
     if status.error is not None:
         return {"status": "missing", "error": status.error}

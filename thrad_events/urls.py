@@ -1,4 +1,4 @@
-"""The whole surface of the server on one screen."""
+"""All URLs of the server, on one screen."""
 
 from django.contrib import admin
 from django.urls import include, path

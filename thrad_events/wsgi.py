@@ -1,8 +1,8 @@
 """The WSGI application that gunicorn serves, with a short road for the endpoints that senders call.
 
-Those have no use for sessions, CSRF, messages or static files, and Django's signals around a request look for
-database connections that they do not have: together more work than the event itself. They run with the three
-middlewares that they need, and in every other way as Django would serve them (docs/decisions/0004).
+These endpoints have no use for sessions, CSRF, messages or static files. Django's signals around a request look for
+database connections, which these endpoints do not have. Together this would be more work than the event itself. They
+run with the three middlewares that they need, and otherwise as Django would serve them (docs/decisions/0004).
 """
 
 import os
@@ -17,7 +17,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "thrad_events.settings")
 
-# Sets Django up, which has to come before anything of the apps is imported.
+# This sets Django up, which has to come before anything is imported from the apps.
 _django: WSGIHandler = get_wsgi_application()
 
 from collect.enrichment.middleware import EnrichmentMiddleware  # noqa: E402
@@ -31,7 +31,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 def _sender_views(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, View]]:
-    """The paths and views of the URL configuration that are senders'."""
+    """Yield the path and the view of each URL that senders call."""
     for pattern in resolver.url_patterns:
         path = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
@@ -44,7 +44,7 @@ _views: dict[str, View] = dict(_sender_views(get_resolver(), "/"))
 
 
 def _dispatch(request: HttpRequest) -> HttpResponse:
-    # RFC 9112, section 3.2; Django, past which this road goes, would find it out when it checks the host.
+    # RFC 9112, section 3.2, demands the header. Django would check it with the host, but this road goes past Django.
     if "HTTP_HOST" not in request.META and request.META["SERVER_PROTOCOL"] == "HTTP/1.1":
         return respond(request, Refusal(Code.BAD_REQUEST, "A Host header is required"))
     return _views[request.path_info](request)
@@ -61,5 +61,5 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if response.status_code != HTTPStatus.NO_CONTENT:
         response.headers["Content-Length"] = str(len(response.content))
     start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
-    # The bytes and not the response, whose `close` would send Django's signal.
+    # The bytes and not the response, because its `close` would send Django's signal.
     return [response.content]

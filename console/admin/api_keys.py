@@ -22,32 +22,32 @@ from console.admin.key_steps import Steps, actor
 from keys import lifecycle
 from keys.models import ApiKey, ApiKeyQuerySet, State
 
-# Where the raw key waits between `save_model` and `response_add`, which Django calls one after the other: the
-# request, as nothing lives shorter.
+# The attribute of the request in which the raw key waits between `save_model` and `response_add`, which Django calls
+# one after the other. Nothing lives shorter than the request.
 RAW_KEY = "issued_raw_key"
-# Lines of history on a key's page; the rest is a click away.
+# Lines of history on a key's page, which links to the rest.
 SHOWN_CHANGES = 20
 
 
 def curl(url: str, raw_key: str) -> str:
-    """A line for a shell that sends a first event with the key."""
+    """Return a shell command that sends a first event with the key."""
     event = json.dumps({"event_name": "items_added", "page_url": "https://shop.example/cart"})
     words = ["curl", "-i", url, "-H", f"Authorization: Bearer {raw_key}"]
     return shlex.join([*words, "-H", "Content-Type: application/json", "-d", event])
 
 
 class StateFilter(admin.SimpleListFilter):
-    """By the word that the list shows."""
+    """Filters by the state that the list shows."""
 
     title = "state"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The four states."""
+        """Return the four states."""
         return [(state.value, state.label) for state in State]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
-        """The keys in the chosen state; a value that is none of them chooses nothing."""
+        """Return the keys in the chosen state, or all keys if the value is no state."""
         if isinstance(queryset, ApiKeyQuerySet) and self.value() in State.values:
             return queryset.in_state(str(self.value()))
         return queryset
@@ -96,7 +96,7 @@ class ApiKeyAdmin(Steps):
 
     @display(description="kind", ordering="is_test", label={"live": "primary", "test": "info"})
     def kind(self, key: ApiKey) -> str:
-        """Live or test."""
+        """Return whether the key is `live` or `test`."""
         return "test" if key.is_test else "live"
 
     @display(
@@ -109,27 +109,30 @@ class ApiKeyAdmin(Steps):
         },
     )
     def state_word(self, key: ApiKey) -> str:
-        """The state; the colour says nothing that the word does not."""
+        """Return the state as a word, so that the colour alone says nothing."""
         return key.state.value
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Sequence[str]:
-        """What may be chosen for a new key, and everything that is known of an old one."""
+        """Return the fields that may be chosen for a new key, or all that is known of an old one."""
         return self.add_fields if obj is None else self.change_fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Sequence[str]:
-        """Once issued, what `EDITABLE` lists can change; of an ended key the label alone, as it never comes back."""
+        """Return the fields that cannot be changed.
+
+        Of an issued key only `EDITABLE` can; of an ended one only the label, because it never comes back.
+        """
         if obj is None:
             return ()
         return tuple(set(self.change_fields) - set(ApiKey.EDITABLE if obj.is_active() else ("label",)))
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
-        """Nobody: events point to their key, and what is deleted cannot be seen to have been used."""
+        """Return False: events point to their key, and nobody could see that a deleted key had been used."""
         return False
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """With who uses the key, and what happened to it."""
+        """Show the key, with who uses it and what happened to it."""
         key = self.get_object(request, object_id)
         extra = extra_context or {}
         if key is not None:
@@ -145,13 +148,13 @@ class ApiKeyAdmin(Steps):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Without the buttons that would leave before the key has been shown."""
+        """Show the form, without the buttons that would leave before the key has been shown."""
         hidden = {"show_save_and_continue": False, "show_save_and_add_another": False}
         response: HttpResponse = super().add_view(request, form_url, {**(extra_context or {}), **hidden})
         return response
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: "ModelForm[ApiKey]", change: bool) -> None:
-        """Issue a new key; of an old one write what is editable, and the difference into its history."""
+        """Issue a new key. Of an old one, save what is editable and write the difference into its history."""
         if change:
             lifecycle.change(obj, actor(request))
         else:
@@ -163,11 +166,11 @@ class ApiKeyAdmin(Steps):
         obj: ApiKey,
         post_url_continue: str | None = None,  # Django's signature
     ) -> HttpResponse:
-        """The only page that ever shows the raw key, whichever button was pressed."""
+        """Answer with the only page that ever shows the raw key, whichever button was pressed."""
         return self.show_issued(request, obj, getattr(request, RAW_KEY))
 
     def show_issued(self, request: HttpRequest, key: ApiKey, raw_key: str) -> HttpResponse:
-        """The page that shows the raw key, once."""
+        """Return the page that shows the raw key, once; no cache may store it."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -15,22 +15,22 @@ from collect.models import Event
 from collect.storage import rows
 from console.admin.read_only import LargeTableAdmin, as_json
 
-# A search reads this much of the newest events, which are together in the primary key; an id is found at any age.
+# A search reads only events as new as this, which lie together in the primary key. An id is found at any age.
 SEARCHED = timedelta(days=7)
 
 
 class KindFilter(admin.SimpleListFilter):
-    """Events of the taxonomy, apart from custom ones."""
+    """Filters by a standard event of the taxonomy; custom events are not offered."""
 
     title = "event"
     parameter_name = "event_name"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The standard names, by category."""
+        """Return the standard names, each with its category."""
         return [(name, f"{category} · {name}") for name, category in STANDARD_EVENTS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        """The events of the chosen name."""
+        """Return the events with the chosen name."""
         return queryset.filter(event_name=self.value()) if self.value() else queryset
 
 
@@ -96,7 +96,7 @@ class EventAdmin(LargeTableAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """Exact matches only: a search must not read a hundred million rows."""
+        """Return exact matches only: a search must not read a hundred million rows."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -109,25 +109,25 @@ class EventAdmin(LargeTableAdmin):
 
     @display(description="place")
     def place(self, event: Event) -> str:
-        """City and country, as far as known."""
+        """Return the city and country, as far as they are known."""
         return ", ".join(filter(None, (event.geo_city, event.geo_country))) or "-"
 
     @display(description="kind", label={"test": "warning", "bot": "info"})
     def mark(self, event: Event) -> str:
-        """Whether it is a test or a bot."""
+        """Return `test`, `bot` or `live`."""
         return "test" if event.is_test else "bot" if event.ua_is_bot else "live"
 
     @display(description="params")
     def shown_params(self, event: Event) -> SafeString | str:
-        """The free-form properties, as JSON."""
+        """Return the free-form properties as JSON."""
         return as_json(event.params)
 
     @display(description="consent")
     def shown_consent(self, event: Event) -> SafeString | str:
-        """The consent flags, as JSON."""
+        """Return the consent flags as JSON."""
         return as_json(event.consent)
 
     @display(description="extra")
     def shown_extra(self, event: Event) -> SafeString | str:
-        """The keys that the contract does not name, as JSON."""
+        """Return the keys that the contract does not name, as JSON."""
         return as_json(event.extra)

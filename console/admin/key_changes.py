@@ -20,5 +20,5 @@ class KeyChangeAdmin(ReadOnlyAdmin):
     search_fields = ("key__prefix", "key__label", "by_name", "detail")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who may see the keys."""
+        """Tell whether the user may see keys."""
         return request.user.has_perm("keys.view_apikey") or request.user.has_perm("keys.change_apikey")

@@ -10,7 +10,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidg
 
 from keys.models import ApiKey
 
-# How long a key goes on working after another has taken its place.
+# How long a key goes on working after another has taken its place: in minutes, or until a date.
 GRACES = [
     ("0", "not at all: it ends now"),
     ("30", "30 minutes"),
@@ -26,23 +26,23 @@ class Lines(forms.Field):
     widget = UnfoldAdminTextareaWidget(attrs={"rows": 3})
 
     def prepare_value(self, value: Any) -> Any:
-        """As it is shown."""
+        """Return the list as text, with one entry on each line."""
         return "\n".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> list[str]:
-        """As it is kept; what is blank is nothing."""
+        """Return the entries as a list, without blank lines."""
         return [line.strip() for line in str(value or "").splitlines() if line.strip()]
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Restrictions as lines of text."""
+    """Edits a key, with its restrictions as lines of text."""
 
     tags = Lines(required=False, label="Allowed tags", help_text=ApiKey._meta.get_field("tags").help_text)
     networks = Lines(required=False, label="Allowed networks", help_text=ApiKey._meta.get_field("networks").help_text)
 
 
 class RotateForm(forms.Form):
-    """How long the old key goes on working."""
+    """Asks how long the old key goes on working."""
 
     grace = forms.ChoiceField(choices=GRACES, initial="1440", widget=UnfoldAdminSelectWidget)
     until = forms.SplitDateTimeField(
@@ -50,7 +50,10 @@ class RotateForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """`until` is the moment at which the old key ends."""
+        """Set `until` to the moment at which the old key ends.
+
+        Raises ValidationError where a date is to be given and is missing or past.
+        """
         data: dict[str, Any] = super().clean() or {}
         now = timezone.now()
         if data.get("grace") != "date":

@@ -1,4 +1,4 @@
-"""What can be done to a key that exists: rotate, extend, revoke; each asks first and is written into the history."""
+"""The steps on a key that exists: rotate, extend, revoke. Each asks first and is written into the key's history."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -26,7 +26,7 @@ EXTENSION = timedelta(hours=24)
 
 
 def actor(request: HttpRequest) -> history.Actor:
-    """The user of the console, at their address."""
+    """Return the user of the console, with the address of the request."""
     user = cast(User, request.user)
     return history.Actor(user.get_username(), user, addresses.of_request(request))
 
@@ -38,15 +38,15 @@ class Steps(ModelAdmin):
     actions_detail = ("rotate_key", "extend_key", "revoke_key")
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who has that right; viewing, issuing and changing are others."""
+        """Tell whether the user may revoke keys; viewing, issuing and changing are other rights."""
         return request.user.has_perm("keys.revoke_apikey")
 
     def has_rotate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Who may issue a key and set when another ends."""
+        """Tell whether the user may both issue a key and set when another ends."""
         return request.user.has_perm("keys.add_apikey") and request.user.has_perm("keys.change_apikey")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """No button that the key's state leaves without a meaning."""
+        """Return only the buttons that have a meaning in the key's state."""
         key = self.get_object(request, object_id)
         buttons: list[Any] = super().get_actions_detail(request, object_id)
         if key is None or key.state is State.REVOKED:
@@ -56,7 +56,7 @@ class Steps(ModelAdmin):
         return [button for button in buttons if button.action_name.rpartition("keys_apikey_")[2] not in meaningless]
 
     def show_issued(self, request: HttpRequest, key: ApiKey, raw_key: str) -> HttpResponse:
-        """The page that shows the raw key, once."""
+        """Return the page that shows the raw key, once; `ApiKeyAdmin` implements it."""
         raise NotImplementedError
 
     def _key(self, request: HttpRequest, object_id: str) -> ApiKey:
@@ -75,7 +75,7 @@ class Steps(ModelAdmin):
 
     @action(description="Rotate", url_path="rotate", permissions=["rotate"], icon="autorenew")
     def rotate_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Asks for how long the old key goes on working (GET), then shows the new one (POST)."""
+        """Ask how long the old key goes on working (GET), then show the new one (POST). Raises Http404."""
         key = self._key(request, object_id)
         form = RotateForm(request.POST or None)
         if request.method != "POST" or not form.is_valid():
@@ -89,7 +89,7 @@ class Steps(ModelAdmin):
 
     @action(description="Extend by 24 hours", url_path="extend", permissions=["change"], icon="more_time")
     def extend_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Lets a key that would end work for 24 hours from now; a GET, which changes nothing, asks first."""
+        """Ask first (GET), then let a key that would end work for 24 hours from now (POST). Raises Http404."""
         key = self._key(request, object_id)
         if request.method != "POST":
             return self._page(request, "extend", "Extend API key", key=key)
@@ -109,7 +109,7 @@ class Steps(ModelAdmin):
         variant=ActionVariant.DANGER,
     )
     def revoke_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Asks first (GET), then ends the key (POST)."""
+        """Ask first (GET), then end the key (POST). Raises Http404."""
         key = self._key(request, object_id)
         if request.method != "POST":
             return self._confirmation(request, [key])
@@ -118,7 +118,7 @@ class Steps(ModelAdmin):
 
     @admin.action(description="Revoke selected keys", permissions=["revoke"])
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
-        """The action of the list: asks first, then ends the keys and returns to the list."""
+        """Ask first, then end the selected keys and return to the list."""
         keys = list(queryset.select_related("partner"))
         if "confirmed" not in request.POST:
             return self._confirmation(request, keys)
@@ -130,7 +130,7 @@ class Steps(ModelAdmin):
         return self._page(request, "revoke", title, keys=keys, checkbox=helpers.ACTION_CHECKBOX_NAME)
 
     def _revoke(self, request: HttpRequest, keys: Iterable[ApiKey]) -> None:
-        """Revoke each, with a line in its history, and say how many were."""
+        """Revoke each key, with a line in its history, and tell the user how many were revoked."""
         revoked = before = 0
         for key in keys:
             with transaction.atomic():

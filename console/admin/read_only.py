@@ -1,4 +1,4 @@
-"""What the read-only pages share: nothing on them changes a row, and what senders wrote is shown as text."""
+"""The parts that the read-only pages share. Nothing on them changes a row, and what senders wrote is shown as text."""
 
 import json
 from typing import Any, ClassVar
@@ -16,17 +16,17 @@ from runtime.display import on_page
 
 
 def preformatted(text: str) -> SafeString:
-    """Return the text as it stands, escaped, its direction marks spelled out."""
+    """Return the text as it stands, with HTML escaped and direction marks spelled out."""
     return format_html('<pre class="verbatim">{}</pre>', on_page(text))
 
 
 def as_json(value: Any) -> SafeString | str:
-    """Return a value as indented JSON."""
+    """Return a value as indented JSON; `-` for None."""
     return "-" if value is None else preformatted(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def link_to_event(event: UUID | None) -> SafeString | str:
-    """Return a link to the page of the event with this id."""
+    """Return a link to the page of the event with this id; `-` for None."""
     if event is None:
         return "-"
     address = reverse("admin:collect_event_change", args=[event])
@@ -34,18 +34,18 @@ def link_to_event(event: UUID | None) -> SafeString | str:
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """A list and a page to look at."""
+    """A list and a page on which nothing can be changed."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody: rows come in as things happen."""
+        """Return False: rows come in as things happen."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody: what happened stays as it was."""
+        """Return False: what happened stays as it was."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Nobody: retention is a command's."""
+        """Return False: only retention deletes rows, which is a command's work."""
         return False
 
 

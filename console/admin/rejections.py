@@ -1,4 +1,4 @@
-"""What was refused, in the console: when, to whom and why."""
+"""Rejections in the console: what was refused, when, to whom and why."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from runtime.refusals import Code
 
 
 class CodeFilter(admin.SimpleListFilter):
-    """Why an event was refused, without asking the table which reasons there are."""
+    """Filters by the reason. The choices are fixed, so that the table is not asked which reasons it has."""
 
     title = "reason"
     parameter_name = "code"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The codes that a rejection can have."""
+        """Return the codes that a rejection can have."""
         codes = (
             Outcome.CONFLICT,
             Code.INVALID_EVENT,
@@ -33,7 +33,7 @@ class CodeFilter(admin.SimpleListFilter):
         return [(code.value, code.value.replace("_", " ")) for code in (*codes, *more)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> QuerySet[Rejection]:
-        """The rejections of the chosen code."""
+        """Return the rejections with the chosen code."""
         return queryset.filter(code=self.value()) if self.value() else queryset
 
 
@@ -68,38 +68,38 @@ class RejectionAdmin(LargeTableAdmin):
         label={"conflict": "warning", "invalid_event": "danger", "invalid_json": "danger"},
     )
     def reason(self, rejection: Rejection) -> str:
-        """The code."""
+        """Return the code."""
         return rejection.code
 
     @display(description="detail")
     def shown_detail(self, rejection: Rejection) -> SafeString:
-        """What the sender was told."""
+        """Return what the sender was told."""
         return preformatted(rejection.detail)
 
     @display(description="faults")
     def shown_errors(self, rejection: Rejection) -> SafeString | str:
-        """Each field at fault; of a conflict, each that differs from the stored event."""
+        """Return each field at fault; for a conflict, each that differs from the stored event."""
         return preformatted("\n".join(f"{name}: {', '.join(messages)}" for name, messages in rejection.errors.items()))
 
     @display(description="stored event")
     def first_event(self, rejection: Rejection) -> SafeString | str:
-        """A link to the event that a conflicting one collided with."""
+        """Return a link to the stored event that a conflicting one collided with."""
         return link_to_event(rejection.event)
 
     @display(description="replayed as")
     def replayed(self, rejection: Rejection) -> SafeString | str:
-        """A link to the event that it became by `replay_rejections`."""
+        """Return a link to the event that `replay_rejections` made of it."""
         return link_to_event(rejection.replayed_as)
 
     @display(description="body")
     def shown_body(self, rejection: Rejection) -> SafeString:
-        """The body as far as it was kept; bytes that are not text show as replacement characters."""
+        """Return the body as far as it was kept; bytes that are not text become replacement characters."""
         return preformatted(bytes(rejection.body).decode(errors="replace"))
 
 
 @admin.register(RejectionTally)
 class RejectionTallyAdmin(LargeTableAdmin):
-    """How many rejections a key had in an hour, also beyond those that were kept."""
+    """How many rejections a key had in an hour, including those that were not kept."""
 
     list_display = ("hour", "api_key", "seen", "kept")
     list_select_related = ("api_key",)

@@ -1,4 +1,4 @@
-"""Users and groups in the console, with its own forms, so that no page of it looks like a stranger."""
+"""Users and groups in the console, with its own forms, so that their pages look like all others."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin

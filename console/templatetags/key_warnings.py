@@ -1,4 +1,4 @@
-"""The warnings for templates: the console's first page, and the list of keys."""
+"""A template tag with the warnings, for the console's first page and the list of keys."""
 
 from django import template
 
@@ -9,5 +9,5 @@ register = template.Library()
 
 @register.simple_tag
 def key_warnings() -> list[warnings.Warning]:
-    """What there is to say now."""
+    """Return the warnings that there are now."""
     return warnings.find()

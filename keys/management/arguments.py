@@ -1,4 +1,4 @@
-"""What the commands of keys have in common: which key is meant, and how long a time is."""
+"""The arguments that the key commands share: which key is meant, and how long a time is."""
 
 import argparse
 import re
@@ -13,7 +13,10 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def find_key(text: str) -> ApiKey:
-    """The key with this prefix, or with this raw key, which is never repeated. Raises CommandError."""
+    """Return the key with this prefix or raw key.
+
+    Raises CommandError where there is none; the message does not repeat the text, which may be a raw key.
+    """
     try:
         return ApiKey.objects.select_related("partner").get(prefix=crypto.parse(text) or text)
     except ApiKey.DoesNotExist:
@@ -21,7 +24,7 @@ def find_key(text: str) -> ApiKey:
 
 
 def duration(text: str) -> timedelta:
-    """`30m`, `24h`, `7d` or `0` as a time. Raises ArgumentTypeError."""
+    """Return the time that `30m`, `24h`, `7d`, `0` or `now` means. Raises ArgumentTypeError for any other text."""
     if text in ("0", "now"):
         return timedelta(0)
     match = re.fullmatch(r"(\d{1,5})([mhd])", text)

@@ -7,7 +7,7 @@ from gunicorn.http import errors
 
 from runtime.refusals import Code, InvalidKey, Refusal, Unavailable
 
-# The answer to each kind of unreadable request. A kind that is not listed here is our own failure.
+# The status for each kind of unreadable request. A kind that is not listed here is our own failure.
 STATUS_OF: dict[type[BaseException], int] = {
     errors.LimitRequestLine: 414,
     errors.LimitRequestHeaders: 431,
@@ -18,15 +18,15 @@ STATUS_OF: dict[type[BaseException], int] = {
 
 
 def status_of(error: BaseException) -> int:
-    """Return the status that tells a client of `error`, which gunicorn raised while it read a request."""
+    """Return the status of the answer to `error`, which gunicorn raised while it read a request."""
     if isinstance(error, errors.InvalidHeader) and error.hdr == "AUTHORIZATION":
-        # A key with a character in it that no header can have is no key (contract, section 2).
+        # A key with a character that no header may contain is an invalid key (contract, section 2).
         return HTTPStatus.UNAUTHORIZED
     return next((status for kind, status in STATUS_OF.items() if isinstance(error, kind)), 503)
 
 
 def message(status: int, request_id: str) -> bytes:
-    """Return the whole HTTP answer with this status; the connection ends behind it."""
+    """Return the whole HTTP answer with this status; the connection ends after it."""
     refusal = _refusal(status)
     body = json.dumps(refusal.as_json(request_id))
     head = [

@@ -1,4 +1,4 @@
-"""Reads a client's bytes within bounds of time and size, also those that the application leaves unread."""
+"""Reads a client's bytes within limits of time and size, including those that the application leaves unread."""
 
 import socket
 import time
@@ -11,21 +11,21 @@ from gunicorn.http import errors
 # A whole body has to arrive in this time, so that a client which sends one byte a second cannot hold a connection
 # for ever. 8 MiB, the largest batch, need 2.2 Mbit/s.
 BODY_SECONDS = 30.0
-# After an answer that ends the connection, the client is read from for this long and up to this many bytes.
+# After an answer that ends the connection, read on from the client for this long and up to this many bytes.
 LINGER_SECONDS = 2.0
 LINGER_STEP = 64 * 1024
 LINGER_BYTES = 16 * 1024 * 1024
-# Up to this many unread bytes of a body are discarded; behind a longer rest the connection ends.
+# Up to this many unread bytes of a body are discarded. If more are left, the connection ends.
 LEFT_BYTES = 64 * 1024
 
 
 class Body(Protocol):
-    """A request's body as gunicorn hands it to the application; `failed` ends the connection behind the answer."""
+    """A request's body as gunicorn hands it to the application; `failed` ends the connection after the answer."""
 
     failed: bool
 
     def read(self, size: int | None = None) -> bytes:
-        """Read up to `size` bytes. Raises OSError or ParseException where the framing breaks."""
+        """Return up to `size` bytes. Raises OSError or ParseException where the connection or the framing breaks."""
 
 
 class BoundedSocket:
@@ -36,10 +36,10 @@ class BoundedSocket:
         self._until = time.monotonic() + seconds
 
     def recv(self, size: int) -> bytes:
-        """Return what has arrived. Raises TimeoutError when the time is up."""
+        """Return up to `size` bytes that have arrived. Raises TimeoutError when the time is up."""
         self._sock.settimeout(max(self._until - time.monotonic(), 0.001))
         try:
-            # Without this a client that always has more to send would keep the other clients from their turn.
+            # Otherwise a client that always has more to send would keep the other clients from their turn.
             gevent.sleep(0)
             data: bytes = self._sock.recv(size)
             return data
@@ -48,7 +48,7 @@ class BoundedSocket:
 
 
 def leave_unread(body: Body) -> None:
-    """Tell the worker not to read the rest of `body`; the connection then ends behind the answer."""
+    """Tell the worker not to read the rest of `body`; the connection then ends after the answer."""
     body.failed = True
 
 
@@ -66,7 +66,10 @@ def discard_rest(body: Body) -> None:
 
 
 def linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:
-    """Read on for a moment before closing: a client that is still sending would lose the answer to a reset."""
+    """Read on for up to `seconds` before the socket is closed.
+
+    Otherwise a client that is still sending would get a reset, and could lose the answer.
+    """
     with suppress(OSError), gevent.Timeout(seconds, False):
         sock.shutdown(socket.SHUT_WR)
         for _ in range(LINGER_BYTES // LINGER_STEP):

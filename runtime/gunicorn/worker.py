@@ -1,7 +1,7 @@
-"""Gunicorn's gevent worker with bounds: on the time of a body, on connections, and on a stop.
+"""Gunicorn's gevent worker with limits on the time of a body, the number of connections, and the time of a stop.
 
-A slow or idle client must cost a greenlet and nothing else. Three things of gunicorn are replaced here, each with its
-price in docs/decisions/0008: how it asks for its settings, how it waits for a request, and how it writes the date.
+A slow or idle client must cost a greenlet and nothing else. This module replaces three things of gunicorn: how it reads
+its settings, how it waits for a request, and how it writes the date. docs/decisions/0008 gives the price of each.
 """
 
 import logging
@@ -22,15 +22,15 @@ from runtime.gunicorn.bodies import BODY_SECONDS, LINGER_SECONDS, BoundedSocket,
 
 # A connection that has been idle for longer is closed when the worker is told to stop.
 FAREWELL_SECONDS = 1.0
-# Connections that a worker serves; more are told 503 at the door. This is below `worker_connections`: what exceeds
-# that number, gunicorn leaves waiting outside.
+# The most connections that a worker serves; any further one is answered 503 at once. It is below `worker_connections`,
+# because gunicorn does not accept connections beyond that number and leaves them waiting.
 MAX_CLIENTS = 800
-# How long a client that is shed is read from after its answer. There are many of those at a time.
+# How long to read on from a shed client after its answer. It is short, because many clients are shed at a time.
 SHED_LINGER_SECONDS = 0.2
 
 
 class Waiting:
-    """The wait for a request's head on a connection, which counts as idle meanwhile."""
+    """A context manager around the wait for a request's head, during which the connection counts as idle."""
 
     def __init__(self, client: Any, idle_since: dict[Any, float]) -> None:
         self._client = client
@@ -44,7 +44,7 @@ class Waiting:
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Limits the time of a body, sheds what is too much, and stops without waiting for idle connections."""
+    """Limits the time of a body, sheds connections that are too many, and stops without waiting for idle ones."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -55,7 +55,10 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self.cfg.__dict__.update((name, setting.get()) for name, setting in self.cfg.settings.items())
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        """Serve a connection in a greenlet of its own; shed it where there are too many that are not idle."""
+        """Serve a connection; gunicorn calls this in a greenlet for each.
+
+        At `MAX_CLIENTS` connections, make room by ending an idle one; if none has been idle for long, shed this one.
+        """
         if len(self._clients) >= MAX_CLIENTS and not self._close_the_most_idle():
             self._shed(client)
             return
@@ -66,14 +69,17 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             del self._clients[gevent.getcurrent()]
 
     def timeout_ctx(self) -> Waiting:
-        """Return the context in which gunicorn waits for the head of a request, the first or the next.
+        """Return the context manager in which gunicorn waits for the head of a connection's first or next request.
 
-        `notify` ends that wait in time, for all connections at once. Gunicorn's own sets a timer for every request.
+        Gunicorn's own sets a timer for every request. This one sets none: `notify` ends the waits of all connections.
         """
         return self._clients[gevent.getcurrent()]
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Serve a request, whose body is read through `req.unreader`."""
+        """Serve a request with a limit on the time of its body, then discard what the application left unread.
+
+        Gunicorn reads the body through `req.unreader`, whose socket is therefore replaced meanwhile.
+        """
         req.unreader.sock = BoundedSocket(sock, BODY_SECONDS)
         try:
             super().handle_request(listener_name, req, sock, addr)
@@ -85,7 +91,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
                 linger(sock)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer bytes that never became a request, or one that broke before the application."""
+        """Log and answer bytes that could not be read as a request, or a request that failed before the application."""
         status = answers.status_of(exc)
         request_id = uuid.uuid4().hex
         self.log.log(
@@ -99,18 +105,18 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             linger(client)
 
     def notify(self) -> None:
-        """Close idle connections; called once a second, also while a stopping worker waits for its connections."""
+        """Close idle connections. This is called once a second, also while a stopping worker waits for connections."""
         super().notify()
         self._close_idle(self.cfg.keepalive if self.alive else FAREWELL_SECONDS)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """Stop at the first of two signals: Ctrl-C sends one, and the master another."""
+        """Stop at the first signal and ignore the next: Ctrl-C sends one, and then the master sends another."""
         if not self._is_quitting:
             self._is_quitting = True
             super().handle_quit(sig, frame)
 
     def _close_the_most_idle(self) -> bool:
-        """Make room by ending the connection that has waited longest; return False where none has waited for long."""
+        """End the connection that has been idle longest. Return False if none was idle for `FAREWELL_SECONDS`."""
         client, since = next(iter(self._idle_since.items()), (None, 0.0))
         if client is None or time.monotonic() - since < FAREWELL_SECONDS:
             return False
@@ -120,7 +126,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         return True
 
     def _shed(self, client: Any) -> None:
-        """Answer 503 at once: whoever waited in a queue before the door would learn it too late to try elsewhere."""
+        """Answer 503 at once and close. A client that waited in a queue would learn too late to try elsewhere."""
         request_id = uuid.uuid4().hex
         self.log.warning("too many connections", extra={"status": 503, "request_id": request_id})
         with suppress(OSError):
@@ -130,7 +136,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             client.close()
 
     def _close_idle(self, seconds: float) -> None:
-        """Stop reading from clients silent for so long. A request that has reached this machine is still served."""
+        """Stop reading from clients idle for `seconds`. A request that has reached this machine is still served."""
         latest = time.monotonic() - seconds
         for client in [client for client, since in self._idle_since.items() if since < latest]:
             with suppress(OSError):
@@ -146,5 +152,5 @@ def _http_date(timestamp: float | None = None) -> str:
     return _date_of(int(time.time() if timestamp is None else timestamp))
 
 
-# Gunicorn puts the date together anew for every answer; it changes once a second.
+# Gunicorn formats the date anew for every answer, although it changes only once a second.
 util.http_date = _http_date

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend with a bound on waiting; `base` is the name that Django looks for."""
+"""Django's PostgreSQL backend with a limit on waiting. Django looks for a module named `base`."""

@@ -1,6 +1,6 @@
-"""Django's PostgreSQL backend, whose connections never wait for an answer without end.
+"""Django's PostgreSQL backend, with a limit on how long a connection waits for an answer.
 
-`statement_timeout` is kept by the server. One that is stopped, or behind a network that swallows packets, keeps
+The server enforces `statement_timeout`. A server that is stopped, or behind a network that drops packets, enforces
 nothing, and a request would wait for as long as the kernel lets it.
 """
 
@@ -10,15 +10,15 @@ from typing import Any
 from django.conf import settings
 from django.db.backends.postgresql import base
 
-# What the server is given beyond its own `statement_timeout`, so that its error, which says more, comes first.
+# The time that is waited beyond the server's `statement_timeout`, so that its error, which says more, comes first.
 GRACE_SECONDS = 1.0
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection on which each wait ends after `STATEMENT_SECONDS` and a little, with an OperationalError."""
+    """A connection on which a wait longer than `STATEMENT_SECONDS` and `GRACE_SECONDS` raises an OperationalError."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """A connection as Django makes it, bounded."""
+        """Return a connection as Django makes it, with the limit unless `STATEMENT_SECONDS` is 0."""
         connection = super().get_new_connection(conn_params)
         if settings.STATEMENT_SECONDS:
             connection.wait = partial(connection.wait, timeout=settings.STATEMENT_SECONDS + GRACE_SECONDS)

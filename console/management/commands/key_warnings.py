@@ -1,4 +1,4 @@
-"""`manage.py key_warnings`: what the console's first page warns of, for a terminal or a scheduler."""
+"""`manage.py key_warnings`: prints the warnings of the console's first page, for a terminal or a scheduler."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from console import warnings
 
 
 class Command(BaseCommand):
-    """One line for each warning, and nothing where there is none."""
+    """Prints one line for each warning, and nothing if there is none."""
 
     help = "Keys and partners to look at: ended keys still used, unused ones, expiring ones, partners fallen silent."
 

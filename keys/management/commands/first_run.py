@@ -1,4 +1,4 @@
-"""`manage.py first_run`: what a new server needs before anybody can use it; `make run` calls it at every start.
+"""`manage.py first_run`: creates what a new server needs to be used. `make run` calls it at every start.
 
 It must never touch a server that has a partner or a user, and never show a secret a second time.
 """
@@ -54,21 +54,21 @@ API docs  {address}/api/docs
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What the first run made and nobody can look up later."""
+    """The secrets that the first run made, which nobody can look up later."""
 
     raw_key: str
     password: str
 
 
 class Command(BaseCommand):
-    """Creates the first partner, key and user; says where the server is."""
+    """Creates the first partner, key and user, and says where the server is."""
 
     help = "On a server without partners and users: create some and print their secrets, this once."
-    # `make run` has just migrated, which says what there is to say.
+    # `make run` has just called `migrate`, which has printed what the checks found.
     requires_system_checks = ()
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Print what was made, if anything, and the addresses."""
+        """Make what a new server needs, if this one is new; print its secrets and the server's addresses."""
         address = serving_address()
         if made := _make_once():
             words = {"raw_key": made.raw_key, "password": made.password}
@@ -77,12 +77,12 @@ class Command(BaseCommand):
 
 
 def _make_once() -> Secrets | None:
-    """The first partner, key and user, all or none; None where this is not the first run."""
+    """Make the first partner, key and user, all or none. Return None if this is not the first run."""
     try:
         with transaction.atomic():
             return _make() if _is_untouched() else None
     except IntegrityError:
-        # Another first run at the same moment: the unique name of the partner lets one through.
+        # Another first run at the same moment: the partner's unique name lets only one of them succeed.
         return None
 
 
@@ -99,8 +99,8 @@ def _make() -> Secrets:
 
 
 def serving_address() -> str:
-    """Where a client on this machine finds the server, by the same settings as gunicorn.conf.py."""
+    """Return the URL at which a client on this machine finds the server, by the same settings as gunicorn.conf.py."""
     host = os.environ.get("HOST", "127.0.0.1")
-    # All addresses of the machine: not one that a client can be given.
+    # These mean all addresses of the machine, which is not an address that a client can be given.
     host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://{f'[{host}]' if ':' in host else host}:{os.environ.get('PORT', '8000')}"

@@ -1,4 +1,4 @@
-"""`manage.py issue_key`: a new key from the command line. The raw key is all that standard output gets."""
+"""`manage.py issue_key`: issues a new key. Standard output gets the raw key and nothing else."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,7 +12,7 @@ from keys.models import ApiKey, Partner
 
 
 class Command(BaseCommand):
-    """Creates the partner where there is none of that name."""
+    """Issues a key, and creates its partner if there is none of that name."""
 
     help = "Issue an API key. The raw key, alone, goes to standard output, this once."
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError where a name or label is blank or too long."""
+        """Issue the key and print it. Raises CommandError where the name or the label is blank or too long."""
         key = ApiKey(label=options["label"].strip(), is_test=options["test"])
         key.partner, is_new = self._partner(options["partner"].strip())
         self._check(key, exclude={"partner", "prefix", "digest"})

@@ -10,7 +10,7 @@ from runtime.display import second
 
 
 class Command(BaseCommand):
-    """One line for each change; times in UTC."""
+    """Prints one line for each change, with times in UTC."""
 
     help = "Show what happened to an API key: when, what, who, from where."
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("prefix", help="the key up to its last underscore, as list_keys shows it")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError where there is no such key."""
+        """Print the key's history. Raises CommandError where there is no such key."""
         key = find_key(options["prefix"])
         self.stdout.write(f"{key} of {key.partner}, {key.state}")
         for change in key.history.all():

@@ -1,4 +1,4 @@
-"""`manage.py list_keys`: the keys that there are, without what is secret of them."""
+"""`manage.py list_keys`: lists all keys, without anything secret."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ def _cells(key: ApiKey) -> Sequence[str]:
 
 
 class Command(BaseCommand):
-    """One line per key, by partner; times in UTC."""
+    """Prints one line per key, sorted by partner, with times in UTC."""
 
     help = "List the API keys: partner, prefix, label, live or test, state, and when."
 

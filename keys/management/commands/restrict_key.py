@@ -11,7 +11,7 @@ from keys.management.arguments import find_key
 
 
 class Command(BaseCommand):
-    """What is not named stays as it is."""
+    """Sets the limits that are named; the others stay as they are."""
 
     help = "Limit an API key to tag ids, to networks, and in number. Servers follow within 5 seconds."
 
@@ -27,7 +27,10 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError where there is no such key, or a tag or network is none."""
+        """Set the key's limits.
+
+        Raises CommandError where there is no such key, or where a tag, a network or a number is invalid.
+        """
         key = find_key(options["prefix"])
         if options["tag"] or options["any_tag"]:
             key.tags = options["tag"] or []

@@ -1,4 +1,4 @@
-"""`manage.py revoke_key`: end a key for good."""
+"""`manage.py revoke_key`: ends a key for good."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,7 +11,7 @@ from runtime.display import second
 
 
 class Command(BaseCommand):
-    """Takes a raw key too, as somebody who has just seen one leak has that at hand, but never repeats it."""
+    """Accepts a raw key too, which somebody who has just seen one leak has at hand, but never repeats it."""
 
     help = "Revoke an API key for good. Servers refuse it within 5 seconds."
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError where there is no such key. A key that was revoked before stays as it is."""
+        """Revoke the key. One revoked before stays as it is. Raises CommandError where there is no such key."""
         key = find_key(options["prefix"])
         if options["dry_run"]:
             self.stdout.write(f"Would revoke {key} of {key.partner}, which is {key.state}.")

@@ -1,4 +1,4 @@
-"""`manage.py rotate_key`: a new key in place of an old one, which goes on working for a while."""
+"""`manage.py rotate_key`: issues a key in place of an old one, which goes on working for a while."""
 
 from argparse import ArgumentParser
 from datetime import timedelta
@@ -13,7 +13,7 @@ from runtime.display import second
 
 
 class Command(BaseCommand):
-    """The raw key is all that standard output gets."""
+    """Writes the raw key, and nothing else, to standard output."""
 
     help = "Issue a key in place of another one. The raw key, alone, goes to standard output, this once."
 
@@ -30,7 +30,10 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError where there is no such key, or it does not work any more."""
+        """Issue the new key and set when the old one ends.
+
+        Raises CommandError where there is no such key, or it does not work any more.
+        """
         key = find_key(options["prefix"])
         until = timezone.now() + options["grace"]
         if options["dry_run"]:
