@@ -15,7 +15,7 @@ from keys import crypto
 from runtime.gunicorn.logger import JsonLogger
 from runtime.gunicorn.worker import Worker
 
-# What stands in `.env` is for HOST, PORT and WEB_CONCURRENCY too; the environment goes first.
+# HOST, PORT and WEB_CONCURRENCY may stand in `.env` too. A variable of the environment wins.
 environ.Env.read_env(os.environ.get("ENV_FILE", Path(__file__).resolve().parent / ".env"))
 
 
@@ -26,12 +26,12 @@ class Logger(JsonLogger):
 
 
 def on_starting(_server: Any) -> None:
-    """Make the directory of the workers' metrics, before any of them is forked."""
+    """Make the directory of the workers' metrics, before any worker is forked."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="thrad-metrics-")
 
 
 def child_exit(_server: Any, worker: Worker) -> None:
-    """Leave out what only a living worker has; its counts stay."""
+    """Drop the gauges of a worker that has ended; its counters stay."""
     from prometheus_client import multiprocess  # noqa: PLC0415  # reads the directory's name when imported
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
@@ -76,17 +76,17 @@ limit_request_line = 8190
 limit_request_fields = 100
 limit_request_field_size = 8190
 
-# Nobody's X-Forwarded-* counts here, whatever FORWARDED_ALLOW_IPS says. The client's address is decided by
-# TRUSTED_PROXIES and the scheme by HTTPS, both in the application. As there is no header to believe, gunicorn need
-# not find out, request by request, whether the peer is one to be believed.
+# Gunicorn believes no X-Forwarded-* header, whatever FORWARDED_ALLOW_IPS says: TRUSTED_PROXIES decides on the client's
+# address and HTTPS on the scheme, both in the application. With no header to believe, "*" spares gunicorn the question,
+# for each request, whether the peer is to be believed.
 forwarded_allow_ips = "*"
 forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}
 
-# A Unix socket, in the home directory, by which anybody of the same user steers this server.
+# Else gunicorn opens a Unix socket in the home directory, by which any process of the same user can steer the server.
 control_socket_disable = True
 
 logger_class = Logger
 loglevel = os.environ.get("LOG_LEVEL", "INFO")
-# The application logs what it refuses; a line per accepted event would only be in the way.
+# The application logs what it refuses. A line for each accepted event would hide those.
 accesslog = None

@@ -16,18 +16,18 @@ RESOLUTION = timedelta(hours=1)
 CAPACITY = 1_000
 
 
-class _Refused(NamedTuple):
+class _Denial(NamedTuple):
     key_id: int
     detail: str
 
 
-_waiting: dict[_Refused, str | None] = {}
+_waiting: dict[_Denial, str | None] = {}
 
 
 def mark(key: ApiKey, detail: str, address: str | None) -> None:
     """Note that `key` was denied for the reason `detail`, from this address; `write` puts it into the key's history."""
     if len(_waiting) < CAPACITY:
-        _waiting[_Refused(key.pk, detail)] = address
+        _waiting[_Denial(key.pk, detail)] = address
 
 
 def write() -> None:
@@ -41,7 +41,7 @@ def write() -> None:
     since = timezone.now() - RESOLUTION
     told = set(
         KeyChange.objects.filter(
-            what=KeyChange.What.REFUSED, at__gte=since, key__in={refused.key_id for refused in found}
+            what=KeyChange.What.REFUSED, at__gte=since, key__in={denial.key_id for denial in found}
         ).values_list("key_id", "detail")
     )
     KeyChange.objects.bulk_create(
@@ -49,5 +49,5 @@ def write() -> None:
         for (key_id, detail), address in found.items()
         if (key_id, detail) not in told
     )
-    for refused in found:
-        _waiting.pop(refused, None)
+    for denial in found:
+        _waiting.pop(denial, None)

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from cachetools import FIFOCache
 from django.conf import settings
@@ -23,6 +22,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models import F
 
+from keys.last_used import LastUses
 from keys.models import ApiKey
 from runtime import metrics, outage
 from runtime.circuit import Circuit
@@ -41,8 +41,6 @@ TURN_SECONDS = 2.0
 CAPACITY = 10_000
 # The most keys that a process reads when it starts: those used last, then the newest.
 PRELOADED = 1_000
-# How exact `last_used_at` is; a busy key costs one write in this time, not one per request.
-USE_RESOLUTION = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +85,14 @@ class Directory:
         # These drop the oldest entry, not the least recently used: reading takes no lock and so must change nothing.
         self._known: FIFOCache[str, Entry] = FIFOCache(capacity)
         self._unknown: FIFOCache[str, float] = FIFOCache(capacity)
-        self._used: dict[str, datetime] = {}
         self._partners: dict[int, str] = {}
         self._is_preloaded = False
         # Counted here and published by the thread, because a metric costs more than the look-up.
         self._hits = self._misses = 0
         self._changing = threading.Lock()
         self._turns = threading.BoundedSemaphore(ASKING)
-        self._writes_fail = False
+        uses = LastUses(self._remembered)
+        self.mark_used, self.write_uses = uses.mark, uses.write
 
     def find(self, prefix: str) -> ApiKey | None:
         """Return the key with this prefix, whatever its state, or None where there is none.
@@ -119,6 +117,10 @@ class Directory:
             return self._known[prefix]
         except KeyError:
             return None
+
+    def _remembered(self, prefix: str) -> ApiKey | None:
+        entry = self._entry(prefix)
+        return None if entry is None else entry.key
 
     def _ask(self, prefix: str) -> ApiKey | None:
         """Read one key on the request's own connection. A known key does not wait for a turn.
@@ -177,20 +179,11 @@ class Directory:
             raise Unavailable
         return entry.key
 
-    def _note_write_failure(self, exc: DatabaseError) -> None:
-        if not self._writes_fail:
-            logger.error("keys: last_used_at cannot be written", extra={"reason": str(exc)})
-        self._writes_fail = True
-
     def forget(self, prefix: str) -> None:
         """Forget this prefix, so that its next request asks the database. For the process that has changed the key."""
         with self._changing:
             self._known.pop(prefix, None)
             self._unknown.pop(prefix, None)
-
-    def mark_used(self, key: ApiKey) -> None:
-        """Note that the key has just been used; `write_uses` writes it to the database."""
-        self._used[key.prefix] = datetime.now(UTC)
 
     def preload(self) -> bool:
         """Read, once, the keys that are likely to be used. Return False where the database does not answer."""
@@ -234,37 +227,6 @@ class Directory:
                 if prefix in self._known:
                     self._remember(prefix, keys.get(prefix), asked_at)
         return True
-
-    def write_uses(self) -> bool:
-        """Write `last_used_at` of the keys used since the last call, for each at most once a minute.
-
-        Return False where that failed. The moment may be up to a minute before the last use, never after it. If two
-        processes write at the same time, the earlier moment may win; the difference is one round of the thread at most.
-        """
-        used, self._used = self._used, {}
-        # Copied, because a thread that read the attribute before the swap may still add to the old dict.
-        due = [row for prefix, at in used.copy().items() if (row := self._due(prefix, at)) is not None]
-        try:
-            ApiKey.objects.bulk_update(due, ["last_used_at"], batch_size=500)
-        except DatabaseError as exc:
-            self._note_write_failure(exc)
-            self._used = used | self._used
-            return False
-        self._writes_fail = False
-        return True
-
-    def _due(self, prefix: str, used_at: datetime) -> ApiKey | None:
-        """Return a row that carries only the use, or None if the use need not be written.
-
-        It is a new object, because the remembered one is shared between requests.
-        """
-        entry = self._entry(prefix)
-        if entry is None:
-            return None
-        written = entry.key.last_used_at
-        if written is not None and used_at - written < USE_RESOLUTION:
-            return None
-        return ApiKey(pk=entry.key.pk, last_used_at=used_at)
 
     def housekeep(self) -> bool:
         """Do one round of the thread's work. Return False where the database failed."""
