@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from pytest_django import Settings
 
 from tests.harness import databases
 from tests.harness.plugin import scratch_key
@@ -43,6 +44,6 @@ def server(transactional_db: None) -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def unthrottled(settings: Any) -> None:
-    """Tests log in without a request; the throttle is tested by tests/thrad_events/test_login.py."""
+def unthrottled(settings: Settings) -> None:
+    """Let tests log in without a request; the throttle is tested by tests/thrad_events/test_login.py."""
     settings.AXES_ENABLED = False

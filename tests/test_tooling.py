@@ -10,7 +10,7 @@ READ = re.compile(r'(?:env\.\w+\(|os\.environ(?:\.get\(|\[))"([A-Z_]+)"')
 NOT_IN_FILE = {"ENV_FILE", "PROMETHEUS_MULTIPROC_DIR"}
 
 
-def test_env_example_has_every_setting_and_no_other():
+def test_env_example_has_every_setting_and_no_other() -> None:
     places = [*ROOT.glob("thrad_events/**/*.py"), *ROOT.glob("keys/**/*.py"), *ROOT.glob("collect/**/*.py")]
     texts = [path.read_text() for path in [*places, ROOT / "gunicorn.conf.py"]]
     read = {name for text in texts for name in READ.findall(text)}
@@ -19,7 +19,7 @@ def test_env_example_has_every_setting_and_no_other():
     assert len(listed) == len(set(listed))
 
 
-def test_makefile_helps_with_every_target_that_people_call():
+def test_makefile_helps_with_every_target_that_people_call() -> None:
     makefile = (ROOT / "Makefile").read_text()
     helped = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
     assert {"run", "test", "check", "venv", "clean", "help"} <= helped

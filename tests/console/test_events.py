@@ -1,9 +1,14 @@
 """The console shows what arrives and what was refused, hostile text included, and changes nothing."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
+from collect.intake.source import Source
 from collect.models import Event, Rejection
 from collect.storage import ingest, store
 from keys.models import ApiKey
@@ -16,17 +21,19 @@ HOSTILE = '=1+1 <script>alert("x")</script> \u202eevil'
 
 
 @pytest.fixture
-def source():
+def source() -> Source:
     api_key, _ = factories.key(factories.partner("acme"))
     return factories.source(api_key)
 
 
-def stored(source, **fields):
+def stored(source: Source, **fields: Any) -> str:
     (result,) = store.write([factories.arrival(source, **fields)])
     return result.id
 
 
-def test_list_shows_events_newest_first_without_counting_them(admin_client, source, django_assert_max_num_queries):
+def test_list_shows_events_newest_first_without_counting_them(
+    admin_client: Client, source: Source, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
     for n in range(3):
         stored(factories.source(ApiKey.objects.get()), event_name=f"name_{n}")
     with django_assert_max_num_queries(8) as queries:
@@ -35,7 +42,7 @@ def test_list_shows_events_newest_first_without_counting_them(admin_client, sour
     assert not any("COUNT(" in query["sql"] for query in queries.captured_queries)
 
 
-def test_hostile_text_is_escaped_everywhere(admin_client, source):
+def test_hostile_text_is_escaped_everywhere(admin_client: Client, source: Source) -> None:
     event = stored(source, event_name=HOSTILE, tag_id=HOSTILE, params={HOSTILE: HOSTILE}, zeta=HOSTILE, consent={})
     refusal = Refusal(Code.INVALID_EVENT, HOSTILE, errors={HOSTILE: [HOSTILE]})
     factories.reject(refusal, source, HOSTILE.encode() + b"\xff", request_id="r1")
@@ -49,7 +56,7 @@ def test_hostile_text_is_escaped_everywhere(admin_client, source):
 
 
 @pytest.mark.parametrize("name", ["event_id", "event_name", "tag_id", "click_id", "session_id", "client_id"])
-def test_search_finds_the_exact_value_of_the_last_days(admin_client, source, name):
+def test_search_finds_the_exact_value_of_the_last_days(admin_client: Client, source: Source, name: str) -> None:
     found = stored(source, **{"event_id": "e1", name: "needle"})
     old = factories.source(ApiKey.objects.get(), received_at=datetime.now(UTC) - timedelta(days=30))
     too_old = stored(old, **{"event_id": "e2", "tag_id": "t2", name: "needle", "click_id": "needle"})
@@ -59,7 +66,7 @@ def test_search_finds_the_exact_value_of_the_last_days(admin_client, source, nam
     assert too_old in admin_client.get("/admin/collect/event/", {"q": too_old}).content.decode()
 
 
-def test_filters_narrow_the_lists(admin_client, source):
+def test_filters_narrow_the_lists(admin_client: Client, source: Source) -> None:
     order = stored(source, event_name="order_created")
     other = stored(source, event_name="something")
     page = admin_client.get("/admin/collect/event/", {"event_name": "order_created"}).content.decode()
@@ -70,7 +77,7 @@ def test_filters_narrow_the_lists(admin_client, source):
     assert ("needle-1" in page, "needle-2" in page) == (True, False)
 
 
-def test_conflict_links_to_the_event_that_stays(admin_client, source):
+def test_conflict_links_to_the_event_that_stays(admin_client: Client, source: Source) -> None:
     first = stored(source, event_id="a")
     ingest.submit([factories.arrival(source, event_id="a", params={"x": 1})])
     rejection = Rejection.objects.get().pk
@@ -80,7 +87,7 @@ def test_conflict_links_to_the_event_that_stays(admin_client, source):
     assert admin_client.get(f"/admin/collect/event/{first}/change/").status_code == 200
 
 
-def test_nothing_can_be_added_changed_or_deleted(admin_client, source):
+def test_nothing_can_be_added_changed_or_deleted(admin_client: Client, source: Source) -> None:
     event = stored(source)
     for path in ("event/add/", f"event/{event}/delete/", "rejection/add/", "rejectiontally/add/"):
         assert admin_client.post(f"/admin/collect/{path}", {"post": "yes"}).status_code == 403
@@ -88,17 +95,17 @@ def test_nothing_can_be_added_changed_or_deleted(admin_client, source):
     assert Event.objects.get().event_name == "custom"
 
 
-def test_counts_by_hour_are_shown(admin_client, source):
+def test_counts_by_hour_are_shown(admin_client: Client, source: Source) -> None:
     factories.reject(Refusal(Code.INVALID_JSON, "no"), source, *[b"{"] * 3)
     assert admin_client.get("/admin/collect/rejectiontally/").status_code == 200
 
 
-def test_nobody_looks_without_the_right(client, django_user_model):
+def test_nobody_looks_without_the_right(client: Client, django_user_model: type[User]) -> None:
     client.force_login(django_user_model.objects.create_user("staff", is_staff=True))
     assert client.get("/admin/collect/event/").status_code == 403
 
 
-def test_rejection_links_the_event_that_it_became(admin_client, source):
+def test_rejection_links_the_event_that_it_became(admin_client: Client, source: Source) -> None:
     event = stored(source)
     refusal = Refusal(Code.INVALID_EVENT, "event_name: required")
     factories.reject(refusal, source, b"{}", request_id="request-1")

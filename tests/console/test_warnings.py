@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
+from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+from time_machine import TimeMachineFixture
 
 from collect.storage import ingest
 from console import warnings
@@ -21,25 +25,25 @@ NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def now(time_machine):
+def now(time_machine: TimeMachineFixture) -> None:
     time_machine.move_to(NOW, tick=False)
     denials._waiting.clear()
 
 
-def texts():
+def texts() -> list[str]:
     return [warning.text for warning in warnings.find()]
 
 
-def send(api_key, *ages):
+def send(api_key: ApiKey, *ages: timedelta) -> None:
     for age in ages:
         ingest.submit([factories.arrival(factories.source(api_key, received_at=NOW - age))])
 
 
-def hours(first, last):
+def hours(first: int, last: int) -> list[timedelta]:
     return [timedelta(hours=n, minutes=30) for n in range(first, last)]
 
 
-def test_nothing_to_say():
+def test_nothing_to_say() -> None:
     api_key, _ = factories.key()
     send(api_key, *hours(0, 30))
     assert texts() == []
@@ -48,7 +52,9 @@ def test_nothing_to_say():
 @pytest.mark.parametrize(
     ("end", "word"), [({"revoke": True}, "revoked"), ({"expires_at": NOW - timedelta(hours=1)}, "expired")]
 )
-def test_ended_key_that_is_still_used(client, time_machine, end, word):
+def test_ended_key_that_is_still_used(
+    client: Client, time_machine: TimeMachineFixture, end: dict[str, Any], word: str
+) -> None:
     api_key, raw_key = factories.key(expires_at=end.get("expires_at"))
     if end.get("revoke"):
         lifecycle.revoke(api_key, Actor("tests"))
@@ -62,14 +68,14 @@ def test_ended_key_that_is_still_used(client, time_machine, end, word):
 
 
 @pytest.mark.parametrize(("left", "warns"), [(timedelta(days=7), True), (timedelta(days=7, minutes=1), False)])
-def test_key_that_expires_within_a_week(left, warns):
+def test_key_that_expires_within_a_week(left: timedelta, warns: bool) -> None:
     factories.key(expires_at=NOW + left)
     assert texts() == (["expires at 2026-12-01 12:30 UTC"] if warns else [])
 
 
-def test_live_key_unused_for_90_days(time_machine):
+def test_live_key_unused_for_90_days(time_machine: TimeMachineFixture) -> None:
     long_ago = NOW - timedelta(days=90, minutes=1)
-    used, never, test, fresh = (factories.key(**fields)[0] for fields in ({}, {}, {"is_test": True}, {}))
+    used, never, test, fresh = (factories.key(is_test=is_test)[0] for is_test in (False, False, True, False))
     ApiKey.objects.filter(pk__in=[used.pk, never.pk, test.pk, fresh.pk]).update(created_at=long_ago)
     ApiKey.objects.filter(pk=used.pk).update(last_used_at=long_ago)
     ApiKey.objects.filter(pk=fresh.pk).update(last_used_at=NOW - timedelta(days=89))
@@ -89,7 +95,7 @@ def test_live_key_unused_for_90_days(time_machine):
         ([], False),
     ],
 )
-def test_partner_that_sent_every_hour_and_fell_silent(ages, warns):
+def test_partner_that_sent_every_hour_and_fell_silent(ages: list[timedelta], warns: bool) -> None:
     api_key, _ = factories.key()
     send(api_key, *ages)
     found = warnings.find()
@@ -97,7 +103,7 @@ def test_partner_that_sent_every_hour_and_fell_silent(ages, warns):
     assert all((warning.partner, warning.key) == (api_key.partner, None) for warning in found)
 
 
-def test_test_events_are_no_sign_of_life_and_no_habit():
+def test_test_events_are_no_sign_of_life_and_no_habit() -> None:
     owner = factories.partner()
     live, test = factories.key(owner)[0], factories.key(owner, is_test=True)[0]
     send(live, *hours(1, 25))
@@ -108,7 +114,7 @@ def test_test_events_are_no_sign_of_life_and_no_habit():
     assert len(texts()) == 1
 
 
-def test_number_of_queries_does_not_depend_on_anything(django_assert_num_queries):
+def test_number_of_queries_does_not_depend_on_anything(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for n in range(5):
         api_key, _ = factories.key(expires_at=NOW + timedelta(days=n + 1))
         send(api_key, *hours(1, 25))
@@ -116,7 +122,7 @@ def test_number_of_queries_does_not_depend_on_anything(django_assert_num_queries
         assert len(warnings.find()) == 10
 
 
-def test_pages_and_command_show_them(admin_client, django_user_model):
+def test_pages_and_command_show_them(admin_client: Client, django_user_model: type[User]) -> None:
     api_key, _ = factories.key(factories.partner("<b>Acme</b>"), expires_at=timezone.now() + timedelta(days=1))
     for path in ("/admin/", "/admin/keys/apikey/"):
         page = admin_client.get(path).content.decode()
@@ -128,7 +134,7 @@ def test_pages_and_command_show_them(admin_client, django_user_model):
     assert out.getvalue() == f"{api_key} of <b>Acme</b> expires at 2026-11-25 12:30 UTC\n"
 
 
-def test_who_may_not_see_keys_sees_no_warnings(client):
+def test_who_may_not_see_keys_sees_no_warnings(client: Client) -> None:
     factories.key(expires_at=timezone.now() + timedelta(days=1))
     user = User.objects.create_user("events", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename="view_event"))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ from tests.harness.postgres import Postgres
 
 
 @pytest.mark.parametrize("binaries", [None, postgres_binaries.in_wheel()], ids=["found", "wheel"])
-def test_postgres_keeps_what_was_committed_through_a_crash(binaries):
+def test_postgres_keeps_what_was_committed_through_a_crash(binaries: Path | None) -> None:
     with Postgres(binaries=binaries) as server:
         url = server.create("kept")
         with psycopg.connect(url) as connection:
@@ -22,7 +23,7 @@ def test_postgres_keeps_what_was_committed_through_a_crash(binaries):
             assert connection.execute("SHOW fsync").fetchone() == ("on",)
 
 
-def test_postgres_leaves_nothing_behind():
+def test_postgres_leaves_nothing_behind() -> None:
     with Postgres() as server:
         pid, home = server.pid, server.home
         os.kill(pid, signal.SIGSTOP)
@@ -31,7 +32,7 @@ def test_postgres_leaves_nothing_behind():
         os.kill(pid, 0)
 
 
-def test_postgres_takes_options_and_shows_its_log_when_it_does_not_start():
+def test_postgres_takes_options_and_shows_its_log_when_it_does_not_start() -> None:
     with Postgres({"fsync": "off"}) as server:
         with psycopg.connect(server.url()) as connection:
             assert connection.execute("SHOW fsync").fetchone() == ("off",)
@@ -41,6 +42,6 @@ def test_postgres_takes_options_and_shows_its_log_when_it_does_not_start():
             server.start()
 
 
-def test_postgres_does_not_run_as_root():
+def test_postgres_does_not_run_as_root() -> None:
     with Postgres() as server:
         assert os.stat(f"/proc/{server.pid}").st_uid != 0

@@ -22,7 +22,7 @@ def run(*args: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("options", "is_test"), [((), False), (("--test",), True)])
-def test_issue_key_prints_the_raw_key_alone(options, is_test):
+def test_issue_key_prints_the_raw_key_alone(options: tuple[str, ...], is_test: bool) -> None:
     stdout, stderr = run("issue_key", "--partner", "Acme", "--label", "backend", *options)
     raw_key = stdout.removesuffix("\n")
     key = ApiKey.objects.get(prefix=crypto.parse(raw_key))
@@ -32,7 +32,7 @@ def test_issue_key_prints_the_raw_key_alone(options, is_test):
     assert raw_key not in stderr
 
 
-def test_issue_key_uses_the_partner_that_there_is():
+def test_issue_key_uses_the_partner_that_there_is() -> None:
     run("issue_key", "--partner", "Acme", "--label", "one")
     _, stderr = run("issue_key", "--partner", " Acme ", "--label", "two")
     assert "new partner" not in stderr
@@ -48,14 +48,14 @@ def test_issue_key_uses_the_partner_that_there_is():
         ("Acme", "a" * 256, "label: "),
     ],
 )
-def test_issue_key_refuses_names_that_the_table_would_not_hold(partner, label, told):
+def test_issue_key_refuses_names_that_the_table_would_not_hold(partner: str, label: str, told: str) -> None:
     with pytest.raises(CommandError, match=told):
         run("issue_key", "--partner", partner, "--label", label)
     assert not ApiKey.objects.exists()
     assert not Partner.objects.exists()
 
 
-def test_issue_key_dry_run_leaves_nothing():
+def test_issue_key_dry_run_leaves_nothing() -> None:
     stdout, stderr = run("issue_key", "--partner", "Acme", "--label", "x", "--dry-run")
     assert stdout == ""
     assert "Would issue a live key for the new partner Acme" in stderr
@@ -63,7 +63,7 @@ def test_issue_key_dry_run_leaves_nothing():
     assert not Partner.objects.exists()
 
 
-def test_revoke_key_takes_the_prefix():
+def test_revoke_key_takes_the_prefix() -> None:
     key, _ = factories.issue()
     stdout, _ = run("revoke_key", key.prefix)
     key.refresh_from_db()
@@ -72,7 +72,7 @@ def test_revoke_key_takes_the_prefix():
     assert stdout.startswith(f"Revoked {key.prefix}")
 
 
-def test_revoke_key_takes_a_raw_key_and_does_not_repeat_it():
+def test_revoke_key_takes_a_raw_key_and_does_not_repeat_it() -> None:
     key, raw_key = factories.issue()
     stdout, stderr = run("revoke_key", raw_key)
     key.refresh_from_db()
@@ -80,7 +80,7 @@ def test_revoke_key_takes_a_raw_key_and_does_not_repeat_it():
     assert raw_key not in stdout + stderr
 
 
-def test_revoke_key_twice_keeps_the_first_moment():
+def test_revoke_key_twice_keeps_the_first_moment() -> None:
     key, _ = factories.revoked()
     stdout, _ = run("revoke_key", key.prefix)
     assert "had been revoked before" in stdout
@@ -88,28 +88,28 @@ def test_revoke_key_twice_keeps_the_first_moment():
 
 
 @pytest.mark.parametrize("prefix", ["", "thrad_live_nobody", "thrad_live"])
-def test_revoke_key_refuses_what_is_no_prefix(prefix):
+def test_revoke_key_refuses_what_is_no_prefix(prefix: str) -> None:
     factories.issue()
     with pytest.raises(CommandError, match="no key with this prefix"):
         run("revoke_key", prefix)
     assert not ApiKey.objects.in_state(State.REVOKED).exists()
 
 
-def test_revoke_key_refuses_an_unknown_raw_key_without_repeating_it():
+def test_revoke_key_refuses_an_unknown_raw_key_without_repeating_it() -> None:
     raw_key = factories.unknown()
     with pytest.raises(CommandError) as caught:
         run("revoke_key", raw_key)
     assert raw_key not in str(caught.value)
 
 
-def test_revoke_key_dry_run_changes_nothing():
+def test_revoke_key_dry_run_changes_nothing() -> None:
     key, _ = factories.issue()
     stdout, _ = run("revoke_key", key.prefix, "--dry-run")
     assert "Would revoke" in stdout
     assert ApiKey.objects.get(pk=key.pk).state is State.ACTIVE
 
 
-def test_list_keys_is_a_table_without_secrets():
+def test_list_keys_is_a_table_without_secrets() -> None:
     beta = factories.partner("Beta")
     _, live_raw = factories.issue(label="shop", expires_at=timezone.now() + timedelta(days=1))
     factories.revoked(partner=beta, is_test=True, label="a longer label")
@@ -134,7 +134,7 @@ def test_list_keys_is_a_table_without_secrets():
     assert not any(digest in stdout for digest in ApiKey.objects.values_list("digest", flat=True))
 
 
-def test_list_keys_lets_no_control_character_through():
+def test_list_keys_lets_no_control_character_through() -> None:
     factories.issue(label="\x1b[31mred\u202e")
     stdout, _ = run("list_keys")
     assert "\\x1b[31mred\\u202e" in stdout

@@ -2,6 +2,8 @@
 
 import hashlib
 import zlib
+from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -16,7 +18,7 @@ def decode(text: str) -> int:
 
 
 @pytest.mark.parametrize(("is_test", "start"), [(False, "thrad_live_"), (True, "thrad_test_")])
-def test_make_has_the_shape_of_the_contract(is_test, start):
+def test_make_has_the_shape_of_the_contract(is_test: bool, start: str) -> None:
     raw_key = crypto.make(is_test=is_test)
     public_id, rest = raw_key.removeprefix(start).split("_")
     assert raw_key.startswith(start)
@@ -26,14 +28,14 @@ def test_make_has_the_shape_of_the_contract(is_test, start):
     assert decode(rest[43:]) == zlib.crc32(raw_key[:-6].encode())
 
 
-def test_make_never_repeats_itself():
+def test_make_never_repeats_itself() -> None:
     keys = [crypto.make(is_test=False) for _ in range(200)]
     assert len({key[-49:-6] for key in keys}) == 200
     assert len({crypto.prefix_of(key) for key in keys}) == 200
 
 
 @pytest.mark.parametrize("random_bytes", [bytes(32), b"\xff" * 32])
-def test_make_keeps_its_width_at_the_ends_of_the_range(monkeypatch, random_bytes):
+def test_make_keeps_its_width_at_the_ends_of_the_range(monkeypatch: pytest.MonkeyPatch, random_bytes: bytes) -> None:
     monkeypatch.setattr("secrets.token_bytes", lambda size: random_bytes[:size])
     raw_key = crypto.make(is_test=False)
     assert len(raw_key) == 23 + 1 + 43 + 6
@@ -41,22 +43,21 @@ def test_make_keeps_its_width_at_the_ends_of_the_range(monkeypatch, random_bytes
     assert crypto.parse(raw_key) == raw_key[:23]
 
 
-def test_parse_gives_the_prefix_up_to_the_last_underscore():
+def test_parse_gives_the_prefix_up_to_the_last_underscore() -> None:
     raw_key = crypto.make(is_test=True)
     assert crypto.parse(raw_key) == raw_key[: raw_key.rindex("_")]
 
 
-def test_parse_refuses_every_single_wrong_character():
+def test_parse_refuses_every_single_wrong_character() -> None:
     raw_key = crypto.make(is_test=False)
     for position, character in enumerate(raw_key):
         other = "x" if character != "x" else "y"
         assert crypto.parse(raw_key[:position] + other + raw_key[position + 1 :]) is None, position
 
 
-def test_parse_refuses_swapped_neighbours():
+def test_parse_refuses_swapped_neighbours() -> None:
     raw_key = crypto.make(is_test=False)
-    for position in range(len(raw_key) - 1):
-        a, b = raw_key[position : position + 2]
+    for position, (a, b) in enumerate(pairwise(raw_key)):
         if a != b:
             assert crypto.parse(raw_key[:position] + b + a + raw_key[position + 2 :]) is None, position
 
@@ -81,16 +82,16 @@ def test_parse_refuses_swapped_neighbours():
         lambda raw_key: "a" * 8192,
     ],
 )
-def test_parse_refuses_what_is_no_key(spoil):
+def test_parse_refuses_what_is_no_key(spoil: Callable[[str], str]) -> None:
     assert crypto.parse(spoil(crypto.make(is_test=False))) is None
 
 
-def test_digest_is_sha256_of_the_whole_key():
+def test_digest_is_sha256_of_the_whole_key() -> None:
     raw_key = crypto.make(is_test=False)
     assert crypto.digest(raw_key) == hashlib.sha256(raw_key.encode()).hexdigest()
 
 
-def test_matches_only_the_digest_of_the_same_key():
+def test_matches_only_the_digest_of_the_same_key() -> None:
     raw_key, other = crypto.make(is_test=False), crypto.make(is_test=False)
     assert crypto.matches(raw_key, crypto.digest(raw_key))
     assert not crypto.matches(raw_key, crypto.digest(other))

@@ -2,12 +2,14 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+from time_machine import TimeMachineFixture
 
 from keys import directory as module
 from keys.directory import Directory
@@ -16,6 +18,7 @@ from runtime.circuit import Circuit
 from runtime.outage import RETRY_SECONDS
 from runtime.refusals import Unavailable
 from tests.harness import factories
+from tests.harness.values import some
 from tests.keys.conftest import failing
 
 pytestmark = pytest.mark.django_db
@@ -50,15 +53,15 @@ def directory(make: Callable[..., Directory]) -> Directory:
 
 
 def revoke_elsewhere(key: ApiKey) -> None:
-    """As another process does it: this one is told nothing."""
+    """Revoke it as another process does: this one is told nothing."""
     ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
 
 
-def during_load(monkeypatch, act):
+def during_load(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """Run `act` once, between the database's answer and what is done with it."""
     load = module._load
 
-    def wrapped(prefixes):
+    def wrapped(prefixes: Collection[str]) -> dict[str, ApiKey]:
         rows = load(prefixes)
         monkeypatch.setattr(module, "_load", load)
         act()
@@ -70,15 +73,19 @@ def during_load(monkeypatch, act):
 # --- what is remembered ---
 
 
-def test_find_reads_a_key_once_with_its_partner(directory, django_assert_num_queries):
+def test_find_reads_a_key_once_with_its_partner(
+    directory: Directory, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     key, _ = factories.issue()
     with django_assert_num_queries(1):
         found = [directory.find(key.prefix) for _ in range(3)]
         assert found == [key] * 3
-        assert found[0].partner.name == "Acme"
+        assert some(found[0]).partner.name == "Acme"
 
 
-def test_find_remembers_for_seconds_that_there_is_no_such_key(directory, clock, django_assert_num_queries):
+def test_find_remembers_for_seconds_that_there_is_no_such_key(
+    directory: Directory, clock: Clock, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     with django_assert_num_queries(1):
         assert directory.find("thrad_live_nobody") is None
         assert directory.find("thrad_live_nobody") is None
@@ -87,7 +94,7 @@ def test_find_remembers_for_seconds_that_there_is_no_such_key(directory, clock, 
         assert directory.find("thrad_live_nobody") is None
 
 
-def test_find_meets_a_key_issued_after_it_was_unknown(directory, clock):
+def test_find_meets_a_key_issued_after_it_was_unknown(directory: Directory, clock: Clock) -> None:
     key, _ = factories.issue()
     ApiKey.objects.filter(pk=key.pk).update(prefix="thrad_live_later")
     assert directory.find(key.prefix) is None
@@ -96,16 +103,18 @@ def test_find_meets_a_key_issued_after_it_was_unknown(directory, clock):
     assert directory.find(key.prefix) == key
 
 
-def test_find_without_the_thread_sees_a_revocation_within_the_promised_time(directory, clock):
+def test_find_without_the_thread_sees_a_revocation_within_the_promised_time(directory: Directory, clock: Clock) -> None:
     key, _ = factories.issue()
     directory.find(key.prefix)
     revoke_elsewhere(key)
     assert module.TRUST_SECONDS < 5
     clock.now += module.TRUST_SECONDS
-    assert not directory.find(key.prefix).is_active()
+    assert not some(directory.find(key.prefix)).is_active()
 
 
-def test_find_after_a_refresh_asks_nothing(directory, clock, django_assert_num_queries):
+def test_find_after_a_refresh_asks_nothing(
+    directory: Directory, clock: Clock, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     key, _ = factories.issue()
     directory.find(key.prefix)
     for _ in range(5):
@@ -115,13 +124,13 @@ def test_find_after_a_refresh_asks_nothing(directory, clock, django_assert_num_q
         assert directory.find(key.prefix) == key
 
 
-def erase(key):
-    """As by hand in the database; the program deletes no key, and no history of one."""
+def erase(key: ApiKey) -> None:
+    """Delete it as by hand in the database; the program deletes no key, and no history of one."""
     KeyChange.objects.filter(key=key)._raw_delete(using="default")
     key.delete()
 
 
-def test_find_asks_again_when_the_row_is_gone(directory, clock):
+def test_find_asks_again_when_the_row_is_gone(directory: Directory, clock: Clock) -> None:
     key, _ = factories.issue()
     directory.find(key.prefix)
     erase(key)
@@ -129,7 +138,9 @@ def test_find_asks_again_when_the_row_is_gone(directory, clock):
     assert directory.find(key.prefix) is None
 
 
-def test_forget_makes_the_next_request_ask(directory, django_assert_num_queries):
+def test_forget_makes_the_next_request_ask(
+    directory: Directory, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     key, _ = factories.issue()
     directory.find(key.prefix)
     directory.forget(key.prefix)
@@ -140,7 +151,9 @@ def test_forget_makes_the_next_request_ask(directory, django_assert_num_queries)
 # --- refresh ---
 
 
-def test_refresh_reads_all_known_keys_in_one_statement(directory, clock, django_assert_num_queries):
+def test_refresh_reads_all_known_keys_in_one_statement(
+    directory: Directory, clock: Clock, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     keys = [factories.issue()[0] for _ in range(20)]
     for key in keys:
         directory.find(key.prefix)
@@ -149,12 +162,14 @@ def test_refresh_reads_all_known_keys_in_one_statement(directory, clock, django_
     with django_assert_num_queries(1):
         assert directory.refresh() is True
     with django_assert_num_queries(0):
-        assert not directory.find(keys[3].prefix).is_active()
+        assert not some(directory.find(keys[3].prefix)).is_active()
         assert directory.find(keys[5].prefix) is None
-        assert directory.find(keys[6].prefix).is_active()
+        assert some(directory.find(keys[6].prefix)).is_active()
 
 
-def test_refresh_reads_thousands_of_keys_in_one_statement(directory, django_assert_num_queries):
+def test_refresh_reads_thousands_of_keys_in_one_statement(
+    directory: Directory, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     partner = factories.partner()
     prefixes = [f"thrad_live_{number:012}" for number in range(module.CAPACITY)]
     rows = [ApiKey(partner=partner, prefix=prefix, digest="0" * 64, label="x") for prefix in prefixes]
@@ -170,27 +185,31 @@ def test_refresh_reads_thousands_of_keys_in_one_statement(directory, django_asse
 # --- races ---
 
 
-def test_revocation_while_a_request_reads_is_not_overwritten_by_what_it_read(directory, clock, monkeypatch):
+def test_revocation_while_a_request_reads_is_not_overwritten_by_what_it_read(
+    directory: Directory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, _ = factories.issue()
     directory.find(key.prefix)
     clock.now += module.TRUST_SECONDS
 
-    def revoked_and_refreshed():
+    def revoked_and_refreshed() -> None:
         revoke_elsewhere(key)
         clock.now += 0.1
         directory.refresh()
 
     during_load(monkeypatch, revoked_and_refreshed)
-    assert not directory.find(key.prefix).is_active()
-    assert not directory.find(key.prefix).is_active()
+    assert not some(directory.find(key.prefix)).is_active()
+    assert not some(directory.find(key.prefix)).is_active()
 
 
-def test_revocation_while_a_refresh_reads_is_seen_by_the_next_one(directory, clock, monkeypatch):
+def test_revocation_while_a_refresh_reads_is_seen_by_the_next_one(
+    directory: Directory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, _ = factories.issue()
     directory.find(key.prefix)
     clock.now += 2
 
-    def revoked_late_in_a_slow_refresh():
+    def revoked_late_in_a_slow_refresh() -> None:
         revoke_elsewhere(key)
         clock.now += 3
 
@@ -198,30 +217,32 @@ def test_revocation_while_a_refresh_reads_is_seen_by_the_next_one(directory, clo
     directory.refresh()
     # The rows are as old as the question, not as the answer: what was read before the wait ages from there.
     clock.now += 1
-    assert not directory.find(key.prefix).is_active()
+    assert not some(directory.find(key.prefix)).is_active()
 
 
-def test_key_forgotten_while_a_refresh_reads_stays_forgotten(directory, monkeypatch, django_assert_num_queries):
+def test_key_forgotten_while_a_refresh_reads_stays_forgotten(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     key, _ = factories.issue()
     directory.find(key.prefix)
 
-    def revoked_here():
+    def revoked_here() -> None:
         revoke_elsewhere(key)
         directory.forget(key.prefix)
 
     during_load(monkeypatch, revoked_here)
     directory.refresh()
     with django_assert_num_queries(1):
-        assert not directory.find(key.prefix).is_active()
+        assert not some(directory.find(key.prefix)).is_active()
 
 
 def test_request_that_waited_for_its_turn_uses_what_was_read_meanwhile(
-    directory, monkeypatch, django_assert_num_queries
-):
+    directory: Directory, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     key, _ = factories.issue()
     acquire = directory._turns.acquire
 
-    def acquire_late(timeout):
+    def acquire_late(timeout: float) -> bool:
         directory._remember(key.prefix, key, directory._clock())
         return acquire(timeout=timeout)
 
@@ -230,7 +251,9 @@ def test_request_that_waited_for_its_turn_uses_what_was_read_meanwhile(
         assert directory.find(key.prefix) == key
 
 
-def test_requests_that_ask_at_the_same_time_are_few(directory, clock, monkeypatch):
+def test_requests_that_ask_at_the_same_time_are_few(
+    directory: Directory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "TURN_SECONDS", 0.01)
     key, _ = factories.issue()
     directory.find(key.prefix)
@@ -244,7 +267,9 @@ def test_requests_that_ask_at_the_same_time_are_few(directory, clock, monkeypatc
     assert directory.find("thrad_live_another") is None
 
 
-def test_turn_is_given_back_whatever_happens(directory, clock, monkeypatch):
+def test_turn_is_given_back_whatever_happens(
+    directory: Directory, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(module.ASKING * 2):
         with failing(), pytest.raises(Unavailable):
             directory.find("thrad_live_another")
@@ -252,7 +277,7 @@ def test_turn_is_given_back_whatever_happens(directory, clock, monkeypatch):
     assert directory.find("thrad_live_another") is None
 
 
-def test_threads_share_one_directory(make, monkeypatch):
+def test_threads_share_one_directory(make: Callable[..., Directory], monkeypatch: pytest.MonkeyPatch) -> None:
     directory = make(capacity=20)
     keys = [ApiKey(pk=number, prefix=f"p{number}", partner=Partner(pk=1, name="acme")) for number in range(60)]
     rows = {key.prefix: key for key in keys}
@@ -284,7 +309,7 @@ def test_threads_share_one_directory(make, monkeypatch):
 # --- bounds ---
 
 
-def test_memory_is_bounded_for_known_and_for_unknown_prefixes(make):
+def test_memory_is_bounded_for_known_and_for_unknown_prefixes(make: Callable[..., Directory]) -> None:
     directory = make(capacity=3)
     keys = [factories.issue()[0] for _ in range(5)]
     for number, key in enumerate(keys):
@@ -294,7 +319,9 @@ def test_memory_is_bounded_for_known_and_for_unknown_prefixes(make):
     assert list(directory._unknown) == ["thrad_live_2", "thrad_live_3", "thrad_live_4"]
 
 
-def test_unknown_prefixes_do_not_push_out_known_keys(make, django_assert_num_queries):
+def test_unknown_prefixes_do_not_push_out_known_keys(
+    make: Callable[..., Directory], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     directory = make(capacity=3)
     key, _ = factories.issue()
     directory.find(key.prefix)
@@ -308,7 +335,9 @@ def test_unknown_prefixes_do_not_push_out_known_keys(make, django_assert_num_que
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError, DatabaseError])
-def test_away_known_keys_keep_working_and_unknown_ones_are_unavailable(directory, clock, error):
+def test_away_known_keys_keep_working_and_unknown_ones_are_unavailable(
+    directory: Directory, clock: Clock, error: type[Exception]
+) -> None:
     key, _ = factories.issue()
     directory.find(key.prefix)
     clock.now += module.TRUST_SECONDS
@@ -318,7 +347,7 @@ def test_away_known_keys_keep_working_and_unknown_ones_are_unavailable(directory
             directory.find("thrad_live_another")
 
 
-def test_away_once_known_is_not_asked_again_by_requests(directory, clock):
+def test_away_once_known_is_not_asked_again_by_requests(directory: Directory, clock: Clock) -> None:
     key, _ = factories.issue()
     directory.find(key.prefix)
     clock.now += module.TRUST_SECONDS
@@ -332,7 +361,7 @@ def test_away_once_known_is_not_asked_again_by_requests(directory, clock):
         assert len(sent) == asked
 
 
-def test_away_ends_for_known_keys_after_the_stated_time(directory, clock, settings):
+def test_away_ends_for_known_keys_after_the_stated_time(directory: Directory, clock: Clock, settings: Settings) -> None:
     settings.AUTH_STALE_SECONDS = 600
     key, _ = factories.issue()
     directory.find(key.prefix)
@@ -346,7 +375,7 @@ def test_away_ends_for_known_keys_after_the_stated_time(directory, clock, settin
     assert directory.find(key.prefix) == key
 
 
-def test_away_ends_with_the_next_refresh_also_when_no_key_is_known(directory, clock):
+def test_away_ends_with_the_next_refresh_also_when_no_key_is_known(directory: Directory, clock: Clock) -> None:
     key, _ = factories.issue()
     with failing():
         assert directory.refresh() is False
@@ -356,7 +385,7 @@ def test_away_ends_with_the_next_refresh_also_when_no_key_is_known(directory, cl
     assert directory.find(key.prefix) == key
 
 
-def test_away_ends_by_a_request_where_no_thread_looks(directory, clock):
+def test_away_ends_by_a_request_where_no_thread_looks(directory: Directory, clock: Clock) -> None:
     key, _ = factories.issue()
     with failing(), pytest.raises(Unavailable):
         directory.find(key.prefix)
@@ -366,7 +395,9 @@ def test_away_ends_by_a_request_where_no_thread_looks(directory, clock):
     assert directory.find(key.prefix) == key
 
 
-def test_away_and_back_are_logged_once_each(directory, clock, caplog):
+def test_away_and_back_are_logged_once_each(
+    directory: Directory, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     with failing():
         for _ in range(3):
             directory.refresh()
@@ -379,23 +410,25 @@ def test_away_and_back_are_logged_once_each(directory, clock, caplog):
     ]
 
 
-def test_revocation_made_while_away_is_seen_when_it_is_back(directory, clock):
+def test_revocation_made_while_away_is_seen_when_it_is_back(directory: Directory, clock: Clock) -> None:
     key, _ = factories.issue()
     directory.find(key.prefix)
     clock.now += module.TRUST_SECONDS
     with failing():
         directory.refresh()
     revoke_elsewhere(key)
-    assert directory.find(key.prefix).is_active()
+    assert some(directory.find(key.prefix)).is_active()
     directory.refresh()
-    assert not directory.find(key.prefix).is_active()
+    assert not some(directory.find(key.prefix)).is_active()
 
 
 # --- preload ---
 
 
 @pytest.mark.django_db
-def test_preload_meets_active_keys_once_those_used_last_first(directory, django_assert_num_queries, monkeypatch):
+def test_preload_meets_active_keys_once_those_used_last_first(
+    directory: Directory, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "PRELOADED", 3)
     now = timezone.now()
     issued = [factories.issue()[0] for _ in range(6)]
@@ -407,11 +440,13 @@ def test_preload_meets_active_keys_once_those_used_last_first(directory, django_
         assert directory.preload()
     assert list(directory._known) == [issued[1].prefix, issued[0].prefix, issued[4].prefix]
     with django_assert_num_queries(0):
-        assert directory.find(issued[0].prefix).pk == issued[0].pk
+        assert some(directory.find(issued[0].prefix)).pk == issued[0].pk
 
 
-def test_preload_is_tried_again_while_the_database_is_away(directory, monkeypatch):
-    def away():
+def test_preload_is_tried_again_while_the_database_is_away(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
         raise OperationalError("away")
 
     with monkeypatch.context() as patch:
@@ -430,50 +465,56 @@ def last_used(key: ApiKey) -> datetime | None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_uses_of_many_keys_are_one_statement(directory, django_assert_num_queries, time_machine):
+def test_uses_of_many_keys_are_one_statement(
+    directory: Directory, django_assert_num_queries: DjangoAssertNumQueries, time_machine: TimeMachineFixture
+) -> None:
     time_machine.move_to(datetime(2026, 1, 1, 12, tzinfo=UTC), tick=False)
     keys = [factories.issue()[0] for _ in range(5)]
     directory.preload()
     for key in keys:
-        directory.mark_used(directory.find(key.prefix))
+        directory.mark_used(some(directory.find(key.prefix)))
     with django_assert_num_queries(4):  # read, and one UPDATE in its transaction
         assert directory.housekeep() is True
     assert {last_used(key) for key in keys} == {datetime(2026, 1, 1, 12, tzinfo=UTC)}
 
 
-def test_uses_are_written_once_a_minute_and_never_ahead_of_the_use(directory, time_machine):
+def test_uses_are_written_once_a_minute_and_never_ahead_of_the_use(
+    directory: Directory, time_machine: TimeMachineFixture
+) -> None:
     start = datetime(2026, 1, 1, 12, tzinfo=UTC)
     key, _ = factories.issue()
     written = []
     for seconds in range(0, 130, 10):
         time_machine.move_to(start + timedelta(seconds=seconds), tick=False)
-        directory.mark_used(directory.find(key.prefix))
+        directory.mark_used(some(directory.find(key.prefix)))
         time_machine.move_to(start + timedelta(seconds=seconds + 2), tick=False)
         directory.housekeep()
-        written.append(last_used(key))
+        written.append(some(last_used(key)))
     assert sorted(set(written)) == [start + timedelta(seconds=s) for s in (0, 60, 120)]
 
 
-def test_uses_written_by_another_process_are_not_written_again(directory):
+def test_uses_written_by_another_process_are_not_written_again(directory: Directory) -> None:
     key, _ = factories.issue()
-    directory.mark_used(directory.find(key.prefix))
+    directory.mark_used(some(directory.find(key.prefix)))
     other = timezone.now() - timedelta(seconds=30)
     ApiKey.objects.filter(pk=key.pk).update(last_used_at=other)
     directory.housekeep()
     assert last_used(key) == other
 
 
-def test_uses_ask_nothing_when_there_are_none(directory, django_assert_num_queries):
+def test_uses_ask_nothing_when_there_are_none(
+    directory: Directory, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     with django_assert_num_queries(0):
         assert directory.write_uses() is True
 
 
 @pytest.mark.django_db(transaction=True)
-def test_uses_survive_a_database_that_is_away(directory, time_machine):
+def test_uses_survive_a_database_that_is_away(directory: Directory, time_machine: TimeMachineFixture) -> None:
     used_at = datetime(2026, 1, 1, 12, tzinfo=UTC)
     time_machine.move_to(used_at, tick=False)
     key, _ = factories.issue()
-    directory.mark_used(directory.find(key.prefix))
+    directory.mark_used(some(directory.find(key.prefix)))
     with failing():
         assert directory.housekeep() is False
     with failing(only="UPDATE"):
@@ -484,10 +525,12 @@ def test_uses_survive_a_database_that_is_away(directory, time_machine):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_uses_that_cannot_be_written_do_not_make_keys_unavailable(directory, caplog):
+def test_uses_that_cannot_be_written_do_not_make_keys_unavailable(
+    directory: Directory, caplog: pytest.LogCaptureFixture
+) -> None:
     key, _ = factories.issue()
     other, _ = factories.issue()
-    directory.mark_used(directory.find(key.prefix))
+    directory.mark_used(some(directory.find(key.prefix)))
     with failing(only="UPDATE"):
         for _ in range(3):
             assert directory.housekeep() is False
@@ -496,9 +539,9 @@ def test_uses_that_cannot_be_written_do_not_make_keys_unavailable(directory, cap
     assert told == ["keys: last_used_at cannot be written"]
 
 
-def test_uses_leave_everything_else_of_the_row_alone(directory):
+def test_uses_leave_everything_else_of_the_row_alone(directory: Directory) -> None:
     key, _ = factories.issue()
-    directory.mark_used(directory.find(key.prefix))
+    directory.mark_used(some(directory.find(key.prefix)))
     directory.refresh()
     revoke_elsewhere(key)
     ApiKey.objects.filter(pk=key.pk).update(label="renamed")
@@ -509,9 +552,9 @@ def test_uses_leave_everything_else_of_the_row_alone(directory):
     assert row.last_used_at is not None
 
 
-def test_uses_of_a_key_that_was_dropped_meanwhile_are_let_go(directory):
+def test_uses_of_a_key_that_was_dropped_meanwhile_are_let_go(directory: Directory) -> None:
     key, _ = factories.issue()
-    directory.mark_used(directory.find(key.prefix))
+    directory.mark_used(some(directory.find(key.prefix)))
     directory.forget(key.prefix)
     assert directory.write_uses() is True
     assert last_used(key) is None

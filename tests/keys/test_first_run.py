@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def place(monkeypatch):
+def place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOST", raising=False)
     monkeypatch.delenv("PORT", raising=False)
 
@@ -26,7 +26,7 @@ def run() -> str:
     return stdout.getvalue()
 
 
-def test_first_run_makes_a_live_key_and_an_admin():
+def test_first_run_makes_a_live_key_and_an_admin() -> None:
     words = read(run())
     key = ApiKey.objects.get()
     assert crypto.matches(words.raw_key, key.digest)
@@ -37,7 +37,7 @@ def test_first_run_makes_a_live_key_and_an_admin():
     assert user.is_staff
 
 
-def test_first_run_again_says_where_the_server_is_and_no_secret():
+def test_first_run_again_says_where_the_server_is_and_no_secret() -> None:
     words = read(run())
     again = run()
     assert "http://127.0.0.1:8000/admin/" in again
@@ -47,19 +47,19 @@ def test_first_run_again_says_where_the_server_is_and_no_secret():
     assert ApiKey.objects.count() == get_user_model().objects.count() == 1
 
 
-def test_first_run_leaves_a_used_server_alone():
+def test_first_run_leaves_a_used_server_alone() -> None:
     Partner.objects.create(name="somebody")
     assert "thrad_live_" not in run()
     assert not get_user_model().objects.exists()
 
 
-def test_first_run_leaves_a_server_with_a_user_alone():
+def test_first_run_leaves_a_server_with_a_user_alone() -> None:
     get_user_model().objects.create_user("somebody")
     assert "thrad_live_" not in run()
     assert not Partner.objects.exists()
 
 
-def test_first_run_that_comes_second_makes_nothing(monkeypatch):
+def test_first_run_that_comes_second_makes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both have seen an untouched server; the other one has committed since."""
     monkeypatch.setattr(first_run, "_is_untouched", lambda: True)
     Partner.objects.create(name="demo")
@@ -77,7 +77,9 @@ def test_first_run_that_comes_second_makes_nothing(monkeypatch):
         ("events.local", "http://events.local:9000"),
     ],
 )
-def test_first_run_shows_an_address_that_a_client_can_use(monkeypatch, host, address):
+def test_first_run_shows_an_address_that_a_client_can_use(
+    monkeypatch: pytest.MonkeyPatch, host: str, address: str
+) -> None:
     monkeypatch.setenv("HOST", host)
     monkeypatch.setenv("PORT", "9000")
     assert f"curl -i -X POST {address}/api/collect" in run()

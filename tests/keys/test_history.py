@@ -1,31 +1,34 @@
 """The history of a key: who did what, when, from where; append-only, and bounded where strangers write."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from time_machine import TimeMachineFixture
 
 from keys import crypto, denials, history, lifecycle
-from keys.models import KeyChange
+from keys.models import ApiKey, KeyChange
 from tests.harness import factories
+from tests.harness.values import some
 from tests.keys.test_commands import run
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def nobody_waits():
+def nobody_waits() -> None:
     denials._waiting.clear()
 
 
-def lines(key):
+def lines(key: ApiKey) -> list[tuple[str, str, str | None]]:
     changes = key.history.order_by("id")
     return [(change.what, change.by_name, change.address) for change in changes]
 
 
-def test_console_writes_the_user_and_the_address():
+def test_console_writes_the_user_and_the_address() -> None:
     user = User.objects.create_superuser("olga", password="secret")
     client = Client(REMOTE_ADDR="198.51.100.7")
     assert client.login(username="olga", password="secret")
@@ -43,13 +46,13 @@ def test_console_writes_the_user_and_the_address():
     assert {change.by for change in key.history.all()} == {None}
 
 
-def test_commands_write_who_ran_them():
+def test_commands_write_who_ran_them() -> None:
     raw_key, _ = run("issue_key", "--partner", "Acme", "--label", "x")
     prefix = raw_key.strip().rpartition("_")[0]
     run("restrict_key", prefix, "--tag", "a")
     run("rotate_key", prefix, "--grace", "1h")
     run("revoke_key", prefix)
-    key = KeyChange.objects.first().key
+    key = some(KeyChange.objects.first()).key
     assert [what for what, _, _ in lines(key)] == ["issued", "restricted", "rotated", "revoked"]
     assert {who for _, who, _ in lines(key)} == {history.command().name}
     out, _ = run("key_history", prefix)
@@ -58,7 +61,7 @@ def test_commands_write_who_ran_them():
     assert [line.split("  ")[1].split()[0] for line in told] == ["revoked", "rotated", "restricted", "issued"]
 
 
-def test_what_does_not_change_is_not_written():
+def test_what_does_not_change_is_not_written() -> None:
     key, _ = factories.issue()
     lifecycle.change(key, factories.ACTOR)
     lifecycle.revoke(key, factories.ACTOR)
@@ -66,7 +69,7 @@ def test_what_does_not_change_is_not_written():
     assert [what for what, _, _ in lines(key)] == ["issued", "revoked"]
 
 
-def test_history_cannot_be_changed_or_deleted():
+def test_history_cannot_be_changed_or_deleted() -> None:
     key, _ = factories.issue()
     change = key.history.get()
     change.detail = "something else"
@@ -82,7 +85,7 @@ def test_history_cannot_be_changed_or_deleted():
     assert key.history.get().detail == ""
 
 
-def test_console_shows_history_and_edits_none_of_it(admin_client):
+def test_console_shows_history_and_edits_none_of_it(admin_client: Client) -> None:
     key, _ = factories.issue()
     listing = admin_client.get("/admin/keys/keychange/")
     assert key.prefix in listing.content.decode()
@@ -92,7 +95,7 @@ def test_console_shows_history_and_edits_none_of_it(admin_client):
     assert admin_client.post(f"/admin/keys/keychange/{pk}/change/", {"detail": "x"}).status_code == 403
 
 
-def test_long_history_goes_on_elsewhere(admin_client):
+def test_long_history_goes_on_elsewhere(admin_client: Client) -> None:
     key, _ = factories.issue()
     for n in range(25):
         history.record(key, KeyChange.What.CHANGED, factories.ACTOR, f"step {n}")
@@ -103,7 +106,7 @@ def test_long_history_goes_on_elsewhere(admin_client):
     assert "step 4" in admin_client.get(rest).content.decode()
 
 
-def test_expiry_is_written_once_at_its_moment():
+def test_expiry_is_written_once_at_its_moment() -> None:
     key, _ = factories.expired()
     factories.revoked(expires_at=timezone.now() - timedelta(hours=1))
     factories.issue(expires_at=timezone.now() + timedelta(hours=1))
@@ -113,7 +116,7 @@ def test_expiry_is_written_once_at_its_moment():
     assert (change.key, change.at, change.by_name) == (key, key.expires_at, "server")
 
 
-def test_key_that_expires_again_is_written_again(time_machine):
+def test_key_that_expires_again_is_written_again(time_machine: TimeMachineFixture) -> None:
     key, _ = factories.issue(expires_at=timezone.now() + timedelta(hours=1))
     lifecycle.extend(key, factories.ACTOR, timedelta(hours=2))
     time_machine.move_to(timezone.now() + timedelta(hours=3))
@@ -122,7 +125,9 @@ def test_key_that_expires_again_is_written_again(time_machine):
 
 
 @pytest.mark.parametrize("make", [factories.expired, factories.revoked])
-def test_use_of_an_ended_key_is_written_once_an_hour(client, time_machine, make):
+def test_use_of_an_ended_key_is_written_once_an_hour(
+    client: Client, time_machine: TimeMachineFixture, make: Callable[[], tuple[ApiKey, str]]
+) -> None:
     key, raw_key = make()
     for _ in range(3):
         answer = client.post("/api/collect", b"{}", "application/json", headers={"Authorization": f"Bearer {raw_key}"})
@@ -137,7 +142,7 @@ def test_use_of_an_ended_key_is_written_once_an_hour(client, time_machine, make)
     assert key.history.filter(what="refused").count() == 2
 
 
-def test_stranger_with_the_prefix_alone_writes_nothing(client):
+def test_stranger_with_the_prefix_alone_writes_nothing(client: Client) -> None:
     key, raw_key = factories.revoked()
     forged = crypto.make(is_test=False)
     body = f"{key.prefix}_{forged.rpartition('_')[2][:43]}"
@@ -147,7 +152,7 @@ def test_stranger_with_the_prefix_alone_writes_nothing(client):
     assert not KeyChange.objects.filter(what="refused").exists()
 
 
-def test_no_more_wait_than_there_is_room_for(monkeypatch):
+def test_no_more_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(denials, "CAPACITY", 2)
     for _ in range(4):
         key, _ = factories.revoked()

@@ -10,6 +10,7 @@ from keys import denials, directory, history, housekeeping
 from keys.models import ApiKey
 from runtime.periodic import Periodic
 from tests.harness import factories
+from tests.harness.values import some
 from tests.runtime.test_periodic import eventually
 
 
@@ -21,17 +22,19 @@ def thread() -> Iterator[Periodic]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_thread_sees_what_another_process_did_and_writes_uses(thread):
+def test_thread_sees_what_another_process_did_and_writes_uses(thread: Periodic) -> None:
     key, _ = factories.issue()
-    directory.mark_used(directory.find(key.prefix))
+    directory.mark_used(some(directory.find(key.prefix)))
     thread.start()
-    assert eventually(lambda: directory.find(key.prefix).last_used_at is not None)
+    assert eventually(lambda: some(directory.find(key.prefix)).last_used_at is not None)
     ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
-    assert eventually(lambda: not directory.find(key.prefix).is_active())
+    assert eventually(lambda: not some(directory.find(key.prefix)).is_active())
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_history_is_written_every_so_often_and_only_while_the_database_answers(monkeypatch, answers):
+def test_history_is_written_every_so_often_and_only_while_the_database_answers(
+    monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
     written, numbers = [], count(1)
     monkeypatch.setattr(directory, "housekeep", lambda: next(numbers) > 0 and answers)
     monkeypatch.setattr(denials, "write", lambda: written.append(next(numbers)))

@@ -1,6 +1,7 @@
 """Restrictions: tags and networks, by the page and by the command, and what a sender and an operator see of them."""
 
 import json
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -18,11 +19,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def nobody_waits():
+def nobody_waits() -> None:
     denials._waiting.clear()
 
 
-def post(raw_key, body, path="/api/collect", address="127.0.0.1"):
+def post(raw_key: str, body: Any, path: str = "/api/collect", address: str = "127.0.0.1") -> Any:
     client = Client(headers={"Authorization": f"Bearer {raw_key}"}, REMOTE_ADDR=address)
     return client.post(path, json.dumps(body), content_type="application/json")
 
@@ -42,18 +43,18 @@ def post(raw_key, body, path="/api/collect", address="127.0.0.1"):
         (["a.c"], "abc", False),
     ],
 )
-def test_tag_is_exact_or_a_beginning(tags, tag_id, is_allowed):
+def test_tag_is_exact_or_a_beginning(tags: list[str], tag_id: str, is_allowed: bool) -> None:
     assert restrictions.allows_tag(tags, tag_id) is is_allowed
 
 
 @pytest.mark.parametrize("tags", ["x", [1], [""], ["a*b"], ["*a"], ["x" * 259], None, {"a": 1}])
-def test_what_is_no_tag_is_refused(tags):
+def test_what_is_no_tag_is_refused(tags: object) -> None:
     with pytest.raises(ValidationError):
         restrictions.validate_tags(tags)
 
 
 @pytest.mark.parametrize("networks", ["x", [1], [""], ["localhost"], ["1.2.3.4/33"], ["1.2.3"]])
-def test_what_is_no_network_is_refused(networks):
+def test_what_is_no_network_is_refused(networks: object) -> None:
     with pytest.raises(ValidationError):
         restrictions.validate_networks(networks)
 
@@ -62,7 +63,7 @@ def test_what_is_no_network_is_refused(networks):
     ("address", "is_allowed"),
     [("203.0.113.7", True), ("203.0.114.7", False), ("2001:db8::1", True), ("2001:db9::1", False), (None, False)],
 )
-def test_address_lies_in_a_network(address, is_allowed):
+def test_address_lies_in_a_network(address: str | None, is_allowed: bool) -> None:
     assert restrictions.allows_address(["203.0.113.0/24", "2001:db8::/32"], address) is is_allowed
 
 
@@ -76,7 +77,7 @@ def test_address_lies_in_a_network(address, is_allowed):
         ({}, 403),
     ],
 )
-def test_event_of_another_tag_is_a_403_that_the_operator_can_see(body, status):
+def test_event_of_another_tag_is_a_403_that_the_operator_can_see(body: dict[str, str], status: int) -> None:
     _, raw_key = factories.issue(tags=["adv_acme_*", "site:shop.example"])
     response = post(raw_key, {"event_name": "x", **body})
     assert response.status_code == status
@@ -87,7 +88,7 @@ def test_event_of_another_tag_is_a_403_that_the_operator_can_see(body, status):
         assert post(raw_key, {"event_name": "x", **body}, "/api/collect/validate").status_code == 403
 
 
-def test_batch_judges_each_event_by_its_tag():
+def test_batch_judges_each_event_by_its_tag() -> None:
     _, raw_key = factories.issue(tags=["mine"])
     events = [{"event_name": "x", "tag_id": tag} for tag in ("mine", "theirs", "mine")]
     told = post(raw_key, {"events": events}, "/api/collect/batch").json()
@@ -95,7 +96,7 @@ def test_batch_judges_each_event_by_its_tag():
     assert Rejection.objects.get().code == "tag_not_allowed"
 
 
-def test_other_network_is_the_401_of_an_unknown_key_and_stands_in_the_history():
+def test_other_network_is_the_401_of_an_unknown_key_and_stands_in_the_history() -> None:
     key, raw_key = factories.issue(networks=["203.0.113.0/24"])
     assert post(raw_key, {"event_name": "x"}, address="203.0.113.9").status_code == 204
     refused = post(raw_key, {"event_name": "x"}, address="198.51.100.1")
@@ -108,7 +109,7 @@ def test_other_network_is_the_401_of_an_unknown_key_and_stands_in_the_history():
     assert (change.detail, change.address) == ("network not allowed", "198.51.100.1")
 
 
-def test_page_sets_restrictions_as_lines():
+def test_page_sets_restrictions_as_lines() -> None:
     User.objects.create_superuser("operator", password="secret")
     client = Client()
     assert client.login(username="operator", password="secret")
@@ -129,7 +130,7 @@ def test_page_sets_restrictions_as_lines():
     assert change.detail == "tags: adv_acme_*, site:shop.example → any; networks: 203.0.113.0/24 → any"
 
 
-def test_command_sets_and_lifts_restrictions():
+def test_command_sets_and_lifts_restrictions() -> None:
     key, _ = factories.issue()
     out, _ = run("restrict_key", key.prefix, "--tag", "a", "--tag", "b_*", "--network", "10.0.0.0/8")
     key.refresh_from_db()

@@ -1,6 +1,9 @@
 """The sender's address: believed hops, spoofed ones, and garbage."""
 
 import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+from pytest_django import Settings
 
 from runtime import addresses
 
@@ -29,7 +32,7 @@ TRUSTED = addresses.networks(["10.0.0.0/8", "fd00::/8", "127.0.0.1"])
         ("\uff11.2.3.4", None),
     ],
 )
-def test_address_is_normalised_or_unknown(sent, kept):
+def test_address_is_normalised_or_unknown(sent: str, kept: str | None) -> None:
     assert addresses.normalise(sent) == kept
 
 
@@ -52,15 +55,15 @@ def test_address_is_normalised_or_unknown(sent, kept):
         ("10.0.0.1", ", ".join(["1.1.1.1"] * 5_000), "1.1.1.1"),
     ],
 )
-def test_right_most_untrusted_hop_is_the_sender(peer, forwarded, address):
+def test_right_most_untrusted_hop_is_the_sender(peer: str, forwarded: str | None, address: str | None) -> None:
     assert addresses.resolve(peer, forwarded, TRUSTED) == address
 
 
-def test_nothing_is_trusted_by_default():
+def test_nothing_is_trusted_by_default() -> None:
     assert addresses.resolve("127.0.0.1", "198.51.100.1", ()) == "127.0.0.1"
 
 
-def test_network_that_is_none_is_named():
+def test_network_that_is_none_is_named() -> None:
     with pytest.raises(ValueError, match=r"10\.0\.0\.0/99"):
         addresses.networks(["10.0.0.0/8", "10.0.0.0/99"])
 
@@ -69,7 +72,16 @@ def test_network_that_is_none_is_named():
     ("trusted", "expected"),
     [([], "203.0.113.7"), (["203.0.113.0/24"], "198.51.100.1"), (["203.0.113.0/24", "198.51.100.1"], "192.0.2.9")],
 )
-def test_request_has_the_address_that_trusted_proxies_report(rf, settings, trusted, expected):
+def test_request_has_the_address_that_trusted_proxies_report(
+    rf: RequestFactory, settings: Settings, trusted: list[str], expected: str
+) -> None:
     settings.TRUSTED_PROXIES = trusted
+    seen = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(addresses.of_request(request))
+        return HttpResponse()
+
     request = rf.get("/", REMOTE_ADDR="203.0.113.7", HTTP_X_FORWARDED_FOR="192.0.2.9, 198.51.100.1")
-    assert addresses.ClientAddressMiddleware(addresses.of_request)(request) == expected
+    addresses.ClientAddressMiddleware(view)(request)
+    assert seen == [expected]

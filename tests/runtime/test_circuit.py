@@ -8,19 +8,19 @@ from runtime.circuit import Circuit
 class Clock:
     """A clock that stands still until it is moved."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 0.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
-def test_circuit_is_open_for_its_seconds_after_a_failure(clock):
+def test_circuit_is_open_for_its_seconds_after_a_failure(clock: Clock) -> None:
     circuit = Circuit("it", 10.0, clock)
     assert not circuit.is_open
     circuit.open(OSError("away"))
@@ -30,7 +30,9 @@ def test_circuit_is_open_for_its_seconds_after_a_failure(clock):
     assert not circuit.is_open
 
 
-def test_circuit_closes_when_it_was_seen_to_work_and_says_each_once(clock, caplog):
+def test_circuit_closes_when_it_was_seen_to_work_and_says_each_once(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     circuit = Circuit("it", 10.0, clock)
     for _ in range(3):
         circuit.open(OSError("away"))

@@ -16,17 +16,17 @@ from runtime import display
         ("<b>", "<b>", "<b>"),
     ],
 )
-def test_text_does_not_act_on_the_screen(text, page, terminal):
+def test_text_does_not_act_on_the_screen(text: str, page: str, terminal: str) -> None:
     assert (display.on_page(text), display.on_terminal(text)) == (page, terminal)
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])
-def test_moment_is_in_utc(zone):
+def test_moment_is_in_utc(zone: timezone) -> None:
     moment = datetime(2026, 5, 26, 23, 0, 7, 999, UTC).astimezone(zone)
     assert display.second(moment) == "2026-05-26 23:00:07"
     assert display.minute(moment) == "2026-05-26 23:00"
     assert display.day(moment) == "2026-05-26"
 
 
-def test_no_moment_is_a_dash():
+def test_no_moment_is_a_dash() -> None:
     assert [display.second(None), display.minute(None), display.day(None)] == ["-"] * 3

@@ -1,6 +1,7 @@
 """Requests that share a call: each gets its own, a failure is everybody's, and nothing grows without bound."""
 
 import threading
+from collections.abc import Sequence
 from queue import Queue
 
 import pytest
@@ -14,11 +15,11 @@ SECONDS = 10
 class Gate:
     """A handler that waits to be let through, and notes what it was given."""
 
-    def __init__(self):
-        self.calls = Queue()
-        self.let = Queue()
+    def __init__(self) -> None:
+        self.calls: Queue[list[int]] = Queue()
+        self.let: Queue[BaseException | None] = Queue()
 
-    def __call__(self, items):
+    def __call__(self, items: Sequence[int]) -> list[int]:
         self.calls.put(list(items))
         outcome = self.let.get(timeout=SECONDS)
         if isinstance(outcome, BaseException):
@@ -27,15 +28,15 @@ class Gate:
 
 
 @pytest.fixture
-def gate():
+def gate() -> Gate:
     return Gate()
 
 
-def submit(group, *items):
+def submit(group: Group[int, int], *items: int) -> Queue[list[int] | Unavailable]:
     """Submit in a thread; the queue receives the results or the error."""
-    answer = Queue()
+    answer: Queue[list[int] | Unavailable] = Queue()
 
-    def run():
+    def run() -> None:
         try:
             answer.put(group.submit(list(items)))
         except Unavailable as error:
@@ -45,7 +46,7 @@ def submit(group, *items):
     return answer
 
 
-def wait_until_queued(group, count):
+def wait_until_queued(group: Group[int, int], count: int) -> None:
     done = threading.Event()
     for _ in range(SECONDS * 100):
         if len(group._queue) == count:
@@ -54,12 +55,12 @@ def wait_until_queued(group, count):
     raise AssertionError(f"{len(group._queue)} requests wait, not {count}")
 
 
-def test_submit_calls_in_the_callers_thread_until_started():
-    group = Group(lambda items: [threading.get_ident() for _ in items], limit=10, size=10)
+def test_submit_calls_in_the_callers_thread_until_started() -> None:
+    group: Group[int, int] = Group(lambda items: [threading.get_ident() for _ in items], limit=10, size=10)
     assert group.submit([1, 2]) == [threading.get_ident()] * 2
 
 
-def test_lone_request_is_called_at_once_and_a_crowd_shares_the_next_call(gate):
+def test_lone_request_is_called_at_once_and_a_crowd_shares_the_next_call(gate: Gate) -> None:
     group = Group(gate, limit=100, size=100)
     group.start()
     first = submit(group, 1)
@@ -76,7 +77,7 @@ def test_lone_request_is_called_at_once_and_a_crowd_shares_the_next_call(gate):
     assert [answer.get(timeout=SECONDS) for answer in crowd] == [[20, 30], [40], [50, 60, 70]]
 
 
-def test_failure_of_a_call_is_told_to_all_who_shared_it_and_the_next_goes_on(gate):
+def test_failure_of_a_call_is_told_to_all_who_shared_it_and_the_next_goes_on(gate: Gate) -> None:
     group = Group(gate, limit=100, size=100)
     group.start()
     first = submit(group, 1)
@@ -91,7 +92,7 @@ def test_failure_of_a_call_is_told_to_all_who_shared_it_and_the_next_goes_on(gat
     assert submit(group, 4).get(timeout=SECONDS) == [40]
 
 
-def test_call_is_given_whole_requests_up_to_its_size(gate):
+def test_call_is_given_whole_requests_up_to_its_size(gate: Gate) -> None:
     group = Group(gate, limit=100, size=3)
     group.start()
     submit(group, 0)
@@ -104,7 +105,7 @@ def test_call_is_given_whole_requests_up_to_its_size(gate):
     assert [gate.calls.get(timeout=SECONDS) for _ in range(3)] == [[1, 2], [3, 4, 5], [6, 7, 8, 9]]
 
 
-def test_full_queue_refuses_at_once_and_takes_again_when_it_has_room(gate):
+def test_full_queue_refuses_at_once_and_takes_again_when_it_has_room(gate: Gate) -> None:
     group = Group(gate, limit=3, size=100)
     group.start()
     first = submit(group, 1)
@@ -121,7 +122,7 @@ def test_full_queue_refuses_at_once_and_takes_again_when_it_has_room(gate):
     assert group.submit([4]) == [40]
 
 
-def test_start_twice_is_one_thread(gate):
+def test_start_twice_is_one_thread(gate: Gate) -> None:
     group = Group(gate, limit=3, size=3)
     group.start()
     thread = group._thread

@@ -20,8 +20,18 @@ assert hub.is_gevent()
 ticks = []
 gevent.spawn(lambda: [(ticks.append(1), gevent.sleep(0.01)) for _ in range(20)])
 own = hub.OwnThread()
-wait = own(lambda seconds: (sleep(seconds), ident())[1])
-threads = {wait(0.1), wait(0.1), own(ident)()}
+
+
+def until_the_hub_went_on():
+    for _ in range(1000):
+        if len(ticks) > 3:
+            break
+        sleep(0.01)
+    return ident()
+
+
+wait = own(until_the_hub_went_on)
+threads = {wait(), wait(), own(ident)()}
 assert len(threads) == 1 and ident() not in threads, threads
 assert len(ticks) > 3, "the hub stood still"
 try:
@@ -32,11 +42,11 @@ assert hub.OwnThread(lambda: False)(ident)() == ident()
 """
 
 
-def test_without_gevent_it_runs_in_the_caller_s_thread():
+def test_without_gevent_it_runs_in_the_caller_s_thread() -> None:
     assert not hub.is_gevent()
     assert hub.OwnThread()(threading.get_ident)() == threading.get_ident()
 
 
-def test_under_gevent_it_runs_in_one_real_thread_and_the_hub_goes_on():
+def test_under_gevent_it_runs_in_one_real_thread_and_the_hub_goes_on() -> None:
     run = subprocess.run([sys.executable, "-c", UNDER_GEVENT], capture_output=True, text=True, timeout=60, check=False)
     assert (run.stdout.strip(), run.returncode) == ("fine", 0), run.stderr

@@ -1,8 +1,10 @@
 """What is counted, who may read it, and that each event is counted once."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
+from django.test import Client
 
 from tests.harness import factories
 from tests.harness.factories import SEED_EVENT
@@ -11,19 +13,19 @@ from tests.harness.prometheus import samples
 both = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 
 
-def events(client):
+def events(client: Client) -> Counter[str]:
     text = client.get("/metrics").content.decode()
-    counted = Counter()
+    counted: Counter[str] = Counter()
     for labels, value in samples(text, "thrad_events_total").items():
-        counted[dict(labels)["outcome"]] += value
+        counted[dict(labels)["outcome"]] += int(value)
     return counted
 
 
 @both
-def test_each_event_is_counted_once_by_its_outcome(client):
+def test_each_event_is_counted_once_by_its_outcome(client: Client) -> None:
     _, raw_key = factories.key()
 
-    def post(event, path="/api/collect"):
+    def post(event: Any, path: str = "/api/collect") -> None:
         client.post(path, event, content_type="application/json", headers={"Authorization": f"Bearer {raw_key}"})
 
     before = events(client)
@@ -55,7 +57,7 @@ def test_each_event_is_counted_once_by_its_outcome(client):
         ("", None, 403),
     ],
 )
-def test_only_allowed_networks_may_read(client, peer, forwarded, status):
+def test_only_allowed_networks_may_read(client: Client, peer: str, forwarded: str | None, status: int) -> None:
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}
     answer = client.get("/metrics", REMOTE_ADDR=peer, headers=headers)
     assert answer.status_code == status

@@ -1,19 +1,21 @@
 """What of the database is away: one circuit for reaching it, one for writing to it."""
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
-from django.db import InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError
 
 from runtime import outage
 
 
 @pytest.fixture(autouse=True)
-def _ends():
+def _ends() -> Iterator[None]:
     yield
     outage.end()
 
 
-def failure(cause: Exception | None, kind: type[Exception] = OperationalError) -> Exception:
+def failure(cause: Exception | None, kind: type[Error] = OperationalError) -> Error:
     error = kind("it failed")
     error.__cause__ = cause
     return error
@@ -30,7 +32,7 @@ def failure(cause: Exception | None, kind: type[Exception] = OperationalError) -
         failure(psycopg.InterfaceError("the connection is closed"), InterfaceError),
     ],
 )
-def test_database_that_cannot_be_reached_is_away_for_all(error):
+def test_database_that_cannot_be_reached_is_away_for_all(error: Error) -> None:
     outage.begin(error)
     assert outage.database.is_open
     assert not outage.writing.is_open
@@ -46,14 +48,14 @@ def test_database_that_cannot_be_reached_is_away_for_all(error):
         psycopg.errors.QueryCanceled(),
     ],
 )
-def test_database_that_takes_no_events_can_still_be_read(cause):
+def test_database_that_takes_no_events_can_still_be_read(cause: Exception) -> None:
     outage.begin(failure(cause))
     assert not outage.database.is_open
     assert outage.writing.is_open
     assert outage.is_on()
 
 
-def test_write_that_works_ends_both():
+def test_write_that_works_ends_both() -> None:
     outage.begin(failure(None))
     outage.begin(failure(psycopg.errors.DiskFull()))
     outage.end()

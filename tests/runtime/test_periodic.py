@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError
@@ -29,7 +30,7 @@ def running() -> list[threading.Thread]:
 
 
 class Turns:
-    """Counts the turns, and fails each with `error`."""
+    """A count of turns, each of which fails with `error`."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.taken = 0
@@ -55,7 +56,7 @@ def start() -> Iterator[Callable[..., Periodic]]:
         one.stop()
 
 
-def test_thread_is_one_however_often_it_is_started(start):
+def test_thread_is_one_however_often_it_is_started(start: Callable[..., Periodic]) -> None:
     thread = start(Turns())
     for _ in range(5):
         thread.start()
@@ -67,12 +68,14 @@ def test_thread_is_one_however_often_it_is_started(start):
     assert len(running()) == 1
 
 
-def test_stop_without_start_is_nothing():
+def test_stop_without_start_is_nothing() -> None:
     Periodic(NAME, Turns(), 1.0).stop()
 
 
 @pytest.mark.parametrize("error", [OperationalError("away"), RuntimeError("a fault of ours")])
-def test_thread_survives_any_failure_of_a_turn(start, caplog, error):
+def test_thread_survives_any_failure_of_a_turn(
+    start: Callable[..., Periodic], caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
     turns = Turns(error)
     start(turns)
     assert eventually(lambda: turns.taken >= 3)
@@ -80,7 +83,7 @@ def test_thread_survives_any_failure_of_a_turn(start, caplog, error):
     assert f"a turn of {NAME} failed" in caplog.text
 
 
-def test_thread_waits_before_and_between_turns(start):
+def test_thread_waits_before_and_between_turns(start: Callable[..., Periodic]) -> None:
     turns, delayed = Turns(), Turns()
     thread, other = start(turns, seconds=60.0), start(delayed, seconds=60.0, delay=60.0)
     assert eventually(lambda: turns.taken == 1)
@@ -89,7 +92,7 @@ def test_thread_waits_before_and_between_turns(start):
     assert (turns.taken, delayed.taken) == (1, 0)
 
 
-def test_lock_is_one_caller_s_at_a_time(tmp_path):
+def test_lock_is_one_caller_s_at_a_time(tmp_path: Path) -> None:
     with alone(tmp_path / "lock"), pytest.raises(Busy), alone(tmp_path / "lock"):
         pass
     with alone(tmp_path / "lock"):
@@ -97,7 +100,7 @@ def test_lock_is_one_caller_s_at_a_time(tmp_path):
     assert (tmp_path / "lock").stat().st_mode & 0o077 == 0
 
 
-def test_lock_of_a_process_that_was_killed_is_free(tmp_path):
+def test_lock_of_a_process_that_was_killed_is_free(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     script = "import sys, pathlib; from runtime.periodic import alone\n"
     script += "with alone(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
@@ -113,7 +116,7 @@ def test_lock_of_a_process_that_was_killed_is_free(tmp_path):
         pass
 
 
-def test_lock_that_cannot_be_made_is_an_error(tmp_path):
+def test_lock_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"), alone(tmp_path / "file" / "lock"):
         pass

@@ -1,11 +1,16 @@
 """Liveness asks nothing; readiness says what is missing."""
 
+from pathlib import Path
+
 import pytest
 from django.db import OperationalError
 from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from pytest_django import Settings
 
 from collect.storage import spool
 from tests.harness import mmdb
+from tests.harness.values import some
 from thrad_events import health
 
 both = pytest.mark.django_db(databases=["default", "spool"])
@@ -16,16 +21,16 @@ class Away:
 
     vendor = "postgresql"
 
-    def cursor(self):
+    def cursor(self) -> None:
         raise OperationalError("connection to db.internal refused")
 
 
-def test_livez_asks_no_database(client):
+def test_livez_asks_no_database(client: Client) -> None:
     assert client.get("/livez").json() == {"status": "ok"}
 
 
 @both
-def test_readyz_says_how_each_part_is(client, settings, tmp_path):
+def test_readyz_says_how_each_part_is(client: Client, settings: Settings, tmp_path: Path) -> None:
     settings.GEOIP_PATH = str(tmp_path / "city.mmdb")
     answer = client.get("/readyz")
     assert answer.status_code == 200
@@ -38,8 +43,8 @@ def test_readyz_says_how_each_part_is(client, settings, tmp_path):
 
 
 @both
-def test_readyz_is_a_503_while_migrations_are_pending(client):
-    MigrationRecorder.Migration.objects.filter(app="collect").last().delete()
+def test_readyz_is_a_503_while_migrations_are_pending(client: Client) -> None:
+    some(MigrationRecorder.Migration.objects.filter(app="collect").last()).delete()
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["migrations"] == {
@@ -50,7 +55,9 @@ def test_readyz_is_a_503_while_migrations_are_pending(client):
 
 
 @both
-def test_readyz_is_a_503_while_the_database_is_away_and_there_is_no_spool(client, monkeypatch):
+def test_readyz_is_a_503_while_the_database_is_away_and_there_is_no_spool(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(health, "connection", Away())
     monkeypatch.setattr(spool, "is_enabled", lambda: False)
     answer = client.get("/readyz")
@@ -60,7 +67,9 @@ def test_readyz_is_a_503_while_the_database_is_away_and_there_is_no_spool(client
 
 
 @both
-def test_readyz_is_a_200_while_the_spool_stands_in_and_a_503_when_it_is_full(client, monkeypatch, settings):
+def test_readyz_is_a_200_while_the_spool_stands_in_and_a_503_when_it_is_full(
+    client: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     monkeypatch.setattr(health, "connection", Away())
     monkeypatch.setattr(spool, "is_enabled", lambda: True)
     answer = client.get("/readyz")

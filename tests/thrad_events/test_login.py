@@ -9,6 +9,8 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
+from time_machine import TimeMachineFixture
 
 from tests.harness import factories
 
@@ -18,24 +20,24 @@ LOGIN = "/admin/login/"
 
 
 @pytest.fixture(autouse=True)
-def throttled(settings):
+def throttled(settings: Settings) -> None:
     settings.AXES_ENABLED = True
     User.objects.create_superuser("operator", password="right")
     User.objects.create_superuser("other", password="right")
 
 
-def log_in(password, username="operator", address="198.51.100.1", **headers):
+def log_in(password: str, username: str = "operator", address: str = "198.51.100.1", **headers: str) -> int:
     client = Client(REMOTE_ADDR=address, headers=headers)
     return client.post(LOGIN, {"username": username, "password": password}).status_code
 
 
-def lock(**fields):
+def lock(**fields: str) -> int:
     statuses = [log_in("wrong", **fields) for _ in range(5)]
     assert statuses[:4] == [HTTPStatus.OK] * 4
     return statuses[4]
 
 
-def test_five_wrong_passwords_lock_the_pair_and_nobody_else(time_machine):
+def test_five_wrong_passwords_lock_the_pair_and_nobody_else(time_machine: TimeMachineFixture) -> None:
     assert lock() == HTTPStatus.TOO_MANY_REQUESTS
     assert log_in("right") == HTTPStatus.TOO_MANY_REQUESTS
     assert log_in("right", username="other") == HTTPStatus.FOUND
@@ -44,13 +46,13 @@ def test_five_wrong_passwords_lock_the_pair_and_nobody_else(time_machine):
     assert log_in("right") == HTTPStatus.FOUND
 
 
-def test_success_forgets_the_failures_before_it():
+def test_success_forgets_the_failures_before_it() -> None:
     for _ in range(2):
         assert [log_in("wrong") for _ in range(4)] == [HTTPStatus.OK] * 4
         assert log_in("right") == HTTPStatus.FOUND
 
 
-def test_page_says_what_happened_and_what_to_do():
+def test_page_says_what_happened_and_what_to_do() -> None:
     lock()
     response = Client(REMOTE_ADDR="198.51.100.1").post(LOGIN, {"username": "operator", "password": "right"})
     text = re.sub(r"\s+", " ", response.content.decode())
@@ -59,19 +61,19 @@ def test_page_says_what_happened_and_what_to_do():
     assert response["Retry-After"] == "900"
 
 
-def test_command_ends_the_wait(capsys):
+def test_command_ends_the_wait(capsys: pytest.CaptureFixture[str]) -> None:
     lock()
     call_command("axes_reset_username", "operator")
     assert log_in("right") == HTTPStatus.FOUND
 
 
-def test_header_of_a_stranger_does_not_change_who_is_locked():
+def test_header_of_a_stranger_does_not_change_who_is_locked() -> None:
     for n in range(5):
         log_in("wrong", **{"X-Forwarded-For": f"203.0.113.{n}"})
     assert log_in("right", **{"X-Forwarded-For": "203.0.113.99"}) == HTTPStatus.TOO_MANY_REQUESTS
 
 
-def test_api_knows_nothing_of_it():
+def test_api_knows_nothing_of_it() -> None:
     lock(address="127.0.0.1")
     _, raw_key = factories.key()
     client = Client(headers={"Authorization": f"Bearer {raw_key}"})

@@ -20,12 +20,12 @@ from runtime.refusals import Code
         (RuntimeError("ours"), 503),
     ],
 )
-def test_unreadable_request_has_a_status(raised, status):
+def test_unreadable_request_has_a_status(raised: Exception, status: int) -> None:
     assert answers.status_of(raised) == status
 
 
 @pytest.mark.parametrize("status", [400, 401, 414, 417, 431, 501, 503])
-def test_message_is_a_whole_answer_that_ends_the_connection(status):
+def test_message_is_a_whole_answer_that_ends_the_connection(status: int) -> None:
     head, _, body = answers.message(status, "r1").partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     assert lines[0].startswith(f"HTTP/1.1 {status} ")
