@@ -1,4 +1,4 @@
-"""A sent event and its source become a row: what the server adds is added here (contract, section 3)."""
+"""Makes a row of a sent event and its source: what the server adds is added here (contract, section 3)."""
 
 import msgspec
 from msgspec import Raw
@@ -15,9 +15,9 @@ _EMPTY = Raw(b"{}")
 
 
 def build(sent: SentEvent, source: Source, id: str | None = None) -> Row:
-    """Return the row of `sent`, as sent and with what the server adds; `id` is a new one if not given.
+    """Return the row of `sent`, as it was sent and with what the server adds. Without `id` it gets a new one.
 
-    Raises `Refusal` (`tag_not_allowed`) where the key is restricted to other tags.
+    Raises `Refusal` (`tag_not_allowed`) if the key is restricted to other tags.
     """
     geo = source.geo
     agent = parse_user_agent(sent.user_agent)

@@ -1,4 +1,4 @@
-"""Many events in one body: the envelope is opened here, and each event is then judged alone (contract, section 5)."""
+"""Many events in one body: opens the envelope, and then judges each event alone (contract, section 5)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ _envelope = msgspec.json.Decoder(dict[str, Raw])
 
 
 def split(body: bytes, media_type: str) -> list[bytes]:
-    """The events of `body`, not yet looked into: of `{"events": [...]}`, a bare array, or lines of NDJSON.
+    """Return the events in `body`, each still undecoded: from `{"events": [...]}`, a bare array, or lines of NDJSON.
 
-    Raises `Refusal`: `invalid_json` or `invalid_event` where the envelope cannot be read, `too_large` over
-    2,000 events. Keys beside `events` mean nothing.
+    Raises `Refusal`: `invalid_json` or `invalid_event` if the envelope cannot be read, `too_large` for more than
+    2,000 events. Keys beside `events` are ignored.
     """
     events = _lines(body) if media_type == NDJSON else _items(body)
     if len(events) > MAX_EVENTS:
@@ -58,7 +58,7 @@ def _items(body: bytes) -> list[bytes]:
 
 @dataclass(slots=True)
 class JudgedBatch:
-    """The events of a batch: those that go on, and the refusals of the others, each with its index."""
+    """The events of a batch: those to be stored, and the refusals of the others, each with its index."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     indexes: list[int] = field(default_factory=list)
@@ -66,7 +66,7 @@ class JudgedBatch:
 
 
 def judge(events: Sequence[bytes], source: Source, request_id: str) -> JudgedBatch:
-    """Each event decoded and enriched, or refused, alone."""
+    """Decode and enrich each event alone, or refuse it."""
     judged = JudgedBatch()
     for index, body in enumerate(events):
         try:
@@ -82,7 +82,7 @@ def judge(events: Sequence[bytes], source: Source, request_id: str) -> JudgedBat
 
 
 def answer(judged: JudgedBatch, results: Sequence[Written]) -> dict[str, Any]:
-    """The body of the 200: four counts and the rejections, which add up to the number of events sent."""
+    """Return the body of the 200: four counts and the refused events, which add up to the number of events sent."""
     counts = Counter(result.outcome for result in results)
     rejected = [(index, refusal) for index, _, refusal in judged.refusals]
     rejected += [

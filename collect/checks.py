@@ -1,4 +1,4 @@
-"""System checks: what would make the server keep less than it promises, said before it starts."""
+"""System checks: they tell, before the server starts, what would make it keep less than it promises."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ OLD = timedelta(days=60)
 
 @register()
 def networks(**_: Any) -> Sequence[CheckMessage]:
-    """collect.E001: every entry of TRUSTED_PROXIES and of METRICS_ALLOW is a network."""
+    """Return collect.E001 for each entry of TRUSTED_PROXIES and METRICS_ALLOW that is not a network."""
     names = ("TRUSTED_PROXIES", "METRICS_ALLOW")
     return [error for name in names for entry in getattr(settings, name) if (error := _network_error(name, entry))]
 
@@ -38,7 +38,7 @@ def _network_error(name: str, entry: str) -> Error | None:
 # At deployment alone: every command would say it before its own output, and a server without places is a choice.
 @register(deploy=True)
 def geo_database(**_: Any) -> Sequence[CheckMessage]:
-    """collect.W001 without a City database, collect.W002 with an old one."""
+    """Return collect.W001 without a City database, collect.W002 with an old one."""
     status = geo.status()
     hint = "Run manage.py update_geoip, and once a month from a scheduler."
     if status.error is not None:
@@ -50,7 +50,7 @@ def geo_database(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.database)
 def durability(databases: Collection[str] | None = None, **_: Any) -> Sequence[CheckMessage]:
-    """collect.W004 where the database may lose what it has committed, collect.W005 where it cannot be asked."""
+    """Return collect.W004 if the database may lose what it has committed, collect.W005 if it cannot be asked."""
     if "default" not in (databases or ()):
         return []
     hint = "Every 204 says that the event is on disk: docs/operations.md, PostgreSQL's settings."
@@ -63,5 +63,5 @@ def durability(databases: Collection[str] | None = None, **_: Any) -> Sequence[C
 
 @register(deploy=True)
 def durability_at_deployment(databases: Collection[str] | None = None, **options: Any) -> Sequence[CheckMessage]:
-    """The same for `check --deploy`, which names no database."""
+    """Return the same for `check --deploy`, which names no database."""
     return [] if databases else durability(databases=["default"], **options)

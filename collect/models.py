@@ -1,6 +1,6 @@
-"""What is kept: events, and what was refused (contract, sections 1 to 4).
+"""What is kept: events, rejections, and the records of backfills and erasures (contract, sections 1 to 4).
 
-Nothing here may rely on a foreign key to an event's `id`: on a sharded database the key is (partner, id).
+No model may have a foreign key to an event's `id`: on a sharded database the primary key is (partner, id).
 """
 
 from typing import ClassVar
@@ -15,23 +15,23 @@ from keys.restrictions import MAX_TAG_LENGTH
 
 
 class Event(models.Model):
-    """One event, enriched. Columns carry the contract's names; absent is NULL, `params` and `extra` are objects."""
+    """One enriched event. Columns have the contract's names; absent is NULL, but `params` and `extra` are objects."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     received_at = models.DateTimeField()
     timestamp = models.DateTimeField()
-    # The database holds every event to its partner and key, which costs inserts something; docs/decisions/0005.
+    # The database enforces the partner and key of every event, at some cost for inserts; docs/decisions/0005.
     partner = models.ForeignKey(Partner, models.PROTECT, related_name="events", db_index=False)
-    # No index on the key: PostgreSQL would keep one more tree for each event, and only a key's deletion asks it.
-    # NULL: it came by an import, not with a key.
+    # No index on the key: PostgreSQL would maintain one more tree for each event, and only deleting a key uses it.
+    # NULL if the event came by an import, not with a key.
     api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="events", db_index=False, null=True)
     channel = models.CharField(max_length=MAX_CHANNEL)
     is_test = models.BooleanField()
 
     event_name = models.CharField(max_length=MAX_TEXT)
-    # Derived: `site:` and a host name of 253 at most, which is longer than one that is sent.
+    # A derived tag is `site:` and a host name of up to 253 characters, which is longer than a sent tag may be.
     tag_id = models.CharField(max_length=MAX_TAG_LENGTH)
-    # True where the server derived the tag, else NULL: a tag that was sent is never derived again.
+    # True if the server derived the tag, else NULL: a tag that was sent is never derived again.
     tag_derived = models.BooleanField(null=True)
     event_id = models.CharField(max_length=MAX_TEXT, null=True)
     page_url = models.TextField(null=True)
@@ -64,7 +64,7 @@ class Event(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            # The memory of what was seen: as long as the row lives, not a window of hours.
+            # What was seen is remembered as long as the row exists, not for a window of hours.
             models.UniqueConstraint(
                 fields=["partner", "tag_id", "event_id"],
                 condition=Q(event_id__isnull=False),
@@ -73,7 +73,7 @@ class Event(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["partner", "received_at"], name="event_arrival"),
-            # Finds what is to be pruned; a live event is not in it and pays nothing for it.
+            # Finds what is to be pruned. A live event is not in it, so its insert costs no more.
             models.Index(fields=["received_at"], condition=Q(is_test=True), name="event_test_arrival"),
         ]
 
@@ -90,16 +90,16 @@ class Rejection(models.Model):
     request_id = models.CharField(max_length=128)
     code = models.CharField(max_length=32)
     detail = models.TextField()
-    # The faults by field; of a conflict, the fields that differ.
+    # The faults by field; for a conflict, the fields that differ.
     errors = models.JSONField(default=dict)
     # The stored event that a conflicting one collided with.
     event = models.UUIDField(null=True)
-    # Bytes, since a refused body need not be text; cut at 64 KiB; `body_size` is what was read.
+    # Bytes, since a refused body need not be text. It is cut at 64 KiB; `body_size` is the size of what was read.
     body = models.BinaryField()
     body_size = models.PositiveBigIntegerField()
-    # As the event would have had it, so that a replay finds the sender's place.
+    # The address that the event would have had, so that a replay can look up the sender's place.
     ip_address = models.GenericIPAddressField(null=True)
-    # The event that it became by a replay, and when.
+    # The event that the rejection became by a replay, and when.
     replayed_as = models.UUIDField(null=True)
     replayed_at = models.DateTimeField(null=True)
 
@@ -111,7 +111,7 @@ class Rejection(models.Model):
 
 
 class RejectionTally(models.Model):
-    """How many rejections a key had in an hour, and how many of them were kept: nobody can fill the disk."""
+    """How many rejections a key had in an hour, and how many were kept, which is bounded: nobody can fill the disk."""
 
     api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="+")
     hour = models.DateTimeField()
@@ -128,9 +128,9 @@ class RejectionTally(models.Model):
 
 
 class Checkpoint(models.Model):
-    """How far a backfill has come; there only while it is unfinished."""
+    """How far a backfill has come. The row exists only while the backfill is unfinished."""
 
-    # SHA-256 of what makes it the same work again: the command, its selection, its file.
+    # SHA-256 of what identifies the work when it is run again: the command, its selection, its files.
     name = models.CharField(max_length=64, unique=True)
     command = models.CharField(max_length=64)
     position = models.JSONField()
@@ -141,7 +141,7 @@ class Checkpoint(models.Model):
 
 
 class Erasure(models.Model):
-    """One request to erase a person or an event, and the proof that it was done. Nothing here tells who."""
+    """One request to erase a person or an event, and the proof that it was done. Nothing in it tells who it was."""
 
     partner = models.ForeignKey(Partner, models.PROTECT, related_name="+")
     field = models.CharField(max_length=16)
@@ -161,7 +161,7 @@ class Erasure(models.Model):
 
 
 class ErasedEvent(models.Model):
-    """What keeps an erased event away: a sender that tries it again is told that it was there."""
+    """The digest that keeps an erased event away: a sender that sends it again is told that it is a duplicate."""
 
     # `store.digest` of the event: of its idempotency key, or of its id where it had none.
     digest = models.CharField(max_length=64, primary_key=True)

@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 
 def _max_length(name: str) -> int | None:
-    """Return the longest text that the contract takes in this field, None where there is no bound."""
+    """Return the greatest length of a text in this field, in characters; None if there is no bound."""
     kinds = _FIELDS[name]
     texts = [kind for kind in getattr(kinds, "types", [kinds]) if isinstance(kind, msgspec.inspect.StrType)]
     return texts[0].max_length
@@ -39,7 +39,7 @@ EVENT: Schema = {
             "type": "string",
             "minLength": 1,
             "maxLength": _max_length("event_name"),
-            # Something that is left after trimming, whose idea of white space is Python's.
+            # Some character must be left after trimming, and white space is what Python takes for it.
             "pattern": r"[^\s\x1c-\x1f\x85]",
             "description": f"Standard ({', '.join(STANDARD_EVENTS)}) or custom.",
         },
@@ -81,7 +81,7 @@ VALIDATED: Schema = {
     },
 }
 
-# Anything that is not an event is rejected alone, and the batch is accepted all the same.
+# An item that is not an event is rejected alone, and the batch is accepted all the same.
 _ITEMS: Schema = {
     "type": "array",
     "description": f"Up to {MAX_EVENTS:,} events; more are refused with 413.",
@@ -165,7 +165,7 @@ _REQUEST_ID = OpenApiParameter(
 
 
 def _limits(success: int) -> list[OpenApiParameter]:
-    """The headers of a key with a limit."""
+    """Return the headers of answers to a key with a limit; `success` is the status of an accepted request."""
     told = {"RateLimit-Policy": "what it may send", "RateLimit": "what is left of it, and when there will be more"}
     source = "draft-ietf-httpapi-ratelimit-headers"
     return [_header(name, [success, 429], f"Of a key with a limit: {what} ({source}).") for name, what in told.items()]
@@ -221,7 +221,10 @@ batch = extend_schema(
 
 
 def require_bodies(result: Schema, **_: object) -> Schema:
-    """spectacular's hook on the whole document: a body that is given as plain JSON Schema is required too."""
+    """Mark every request body as required; spectacular does not do so for one that is given as plain JSON Schema.
+
+    It is a hook of spectacular on the whole document (`POSTPROCESSING_HOOKS`).
+    """
     for operations in result["paths"].values():
         for operation in operations.values():
             if "requestBody" in operation:

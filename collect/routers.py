@@ -1,4 +1,4 @@
-"""Which database a model lives in: all in `default`. The spool has a table of its own, which no model describes."""
+"""Which database a model is in: all are in `default`. The spool has tables of its own, which no model describes."""
 
 from typing import Any
 
@@ -7,5 +7,5 @@ class Router:
     """Keeps migrations out of the spool."""
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
-        """Nothing is migrated in the spool; elsewhere it is not for this router to say."""
+        """Return False for the spool, which has no migrations. Return None, no opinion, for other databases."""
         return False if db == "spool" else None

@@ -1,4 +1,4 @@
-"""The endpoints that take events. They only hand on: every rule stands in the module that it belongs to."""
+"""The endpoints that take events. They only call other modules: every rule stands in the module that it belongs to."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -25,29 +25,29 @@ from runtime.refusals import Refusal
 
 
 class SenderRequest(EnrichedRequest):
-    """A request that a key has opened the door to. A type to cast to; nobody makes one."""
+    """A request with an accepted key. It is a type to cast to, and is never instantiated."""
 
     # Set by `SenderView.dispatch`, as DRF does.
     auth: ApiKey
 
 
 class SenderView(APIView):
-    """A view for senders' backends: POST with a key, and DRF's cycle without what such a view has no use for.
+    """A view for senders' backends: POST with a key, and DRF's request cycle without the parts that it does not need.
 
-    No content to negotiate, no parsers, versions or throttles: they would cost more than the event itself
+    It has no content negotiation, parsers, versions or throttles: they would cost more than the event itself
     (docs/decisions/0009).
     """
 
     http_method_names = ["post"]
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        """Refuse another method before looking at the key; answer whatever goes wrong as an error of the API."""
+        """Refuse other methods before looking at the key, and answer every exception as an error of the API."""
         try:
             if request.method != "POST":
                 raise MethodNotAllowed(str(request.method))
             sent = cast(SenderRequest, request)
             for authenticator in self.get_authenticators():
-                # Ours reads what Django's own request has too.
+                # Our authenticator only reads what Django's own request has too.
                 if (found := authenticator.authenticate(cast(Request, request))) is not None:
                     sent.auth = found[1]
             return self.post(sent)
@@ -55,11 +55,11 @@ class SenderView(APIView):
             return answers.exception_handler(error, {"request": request, "view": self})
 
     def post(self, request: SenderRequest) -> HttpResponse:
-        """Answer an authenticated POST; whatever is raised becomes an error."""
+        """Answer an authenticated POST. Whatever it raises is answered as an error."""
         raise NotImplementedError
 
     def source(self, request: SenderRequest) -> Source:
-        """Say who sends, from where, and when: the one reading of the clock."""
+        """Return who sends, from where, and when. The clock is read here, and only once for a request."""
         key, seen, meta = request.auth, request.enrichment, request.META
         return Source(
             partner_id=key.partner_id,
@@ -74,9 +74,9 @@ class SenderView(APIView):
         )
 
     def spend(self, key: ApiKey, source: Source, events: int) -> Mapping[str, str]:
-        """Take `events` of what the key may send; return the headers that say what is left, none without a limit.
+        """Take `events` from what the key may send; return the headers that tell what is left, none without a limit.
 
-        Raises Refusal (429) where they do not fit.
+        Raises `Refusal` (429) if they are more than the key may send now.
         """
         if not key.is_limited:
             return {}
@@ -89,11 +89,14 @@ class SenderView(APIView):
 
 
 class CollectView(SenderView):
-    """`POST /api/collect`: one event, answered 204 only when it is durable."""
+    """`POST /api/collect`: one event, answered 204 only after it is durable."""
 
     @openapi.collect
     def post(self, request: SenderRequest) -> HttpResponse:
-        """Store the event of the body (contract, section 1); keep a refused one for the operator."""
+        """Store the event in the body (contract, section 1), or keep a rejection of it and raise the `Refusal`.
+
+        Raises `Unavailable` if nothing could be made durable.
+        """
         source, received = self.source(request), wire.receive(request, contract.MAX_BODY_BYTES)
         left = self.spend(request.auth, source, 1)
         try:
@@ -107,7 +110,7 @@ class CollectView(SenderView):
             raise contract.poisoned()
         told = {"X-Event-Id": written.id, "X-Event-Outcome": written.outcome, **left}
         response = HttpResponse(status=204, headers=told)
-        # There is no content that could have a type.
+        # A 204 has no content that could have a type.
         del response.headers["Content-Type"]
         return response
 
@@ -117,7 +120,10 @@ class BatchView(SenderView):
 
     @openapi.batch
     def post(self, request: SenderRequest) -> HttpResponse:
-        """Store the events of the body; say of each refused one where it stands and why (contract, section 5)."""
+        """Store the events in the body; answer where each refused one stands and why (contract, section 5).
+
+        Raises `Refusal` for a body that is no batch, and `Unavailable` if nothing could be made durable.
+        """
         source, request_id = self.source(request), request.request_id
         received = wire.receive(request, batch.MAX_BODY_BYTES, more_types=(batch.NDJSON,))
         try:
@@ -139,7 +145,10 @@ class ValidateView(SenderView):
 
     @openapi.validate
     def post(self, request: SenderRequest) -> HttpResponse:
-        """Show the event as it would be stored; store nothing, count nothing (contract, section 6)."""
+        """Return the event as it would be stored, without storing or counting it (contract, section 6).
+
+        Raises the `Refusal` that collect would give.
+        """
         row = _judge(wire.receive(request, contract.MAX_BODY_BYTES), self.source(request))
         event = assembly.shown(row, partner=request.auth.partner.name, api_key=request.auth.prefix)
         return HttpResponse(b'{"valid":true,"event":' + event + b"}", content_type="application/json")

@@ -26,7 +26,7 @@ from runtime import display
 from runtime.periodic import Busy, alone
 
 LEFT = 3
-# Live traffic comes first: a backfill takes what processors it leaves.
+# Live traffic comes first: a backfill uses only the processor time that it leaves.
 NICENESS = 19
 
 
@@ -39,7 +39,7 @@ def _alone(work: str) -> Iterator[None]:
     digest = hashlib.sha256(work.encode("utf-8", "surrogateescape")).hexdigest()
     directory = Path(settings.VAR_DIR) / "locks"
     with ExitStack() as stack:
-        # Without a directory that this user may write to there is nothing to hold on to; the work can be done.
+        # In a directory that this user may not write to no lock can be held; the work can be done all the same.
         with suppress(OSError):
             try:
                 stack.enter_context(alone(directory / f"{digest[:16]}.lock"))
@@ -50,11 +50,14 @@ def _alone(work: str) -> Iterator[None]:
 
 @contextmanager
 def _signals(run: Run, caught: list[int]) -> Iterator[None]:
-    """Ask the run to stop at Ctrl-C or SIGTERM, and put into `caught` which it was."""
+    """Ask the run to stop at Ctrl-C or SIGTERM, and append the signal's number to `caught`.
+
+    A second signal raises KeyboardInterrupt.
+    """
 
     def stop(number: int, _frame: object) -> None:
         if caught:
-            raise KeyboardInterrupt  # asked twice: at once, which loses no more than a kill does
+            raise KeyboardInterrupt  # asked twice: stop at once, which loses no more than a kill does
         caught.append(number)
         run.stop_asked = True
 
@@ -67,7 +70,7 @@ def _signals(run: Run, caught: list[int]) -> Iterator[None]:
 
 
 def _keep_memory() -> None:
-    """What a step has used the next one uses again: glibc would give it back and take it anew (mallopt(3))."""
+    """Keep freed memory for the next step: glibc would give it back and take it anew (mallopt(3))."""
     with suppress(AttributeError, OSError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
@@ -79,33 +82,36 @@ _KEPT_BYTES = 16 * 1024 * 1024
 
 
 class BackfillCommand(BaseCommand):
-    """Runs `backfill` as above. What a command says of its progress goes to standard error."""
+    """A command that runs `backfill` with these options, signals and exit statuses; progress goes to standard error."""
 
     unit = "events"
-    # Whether a run remembers where it is; else it finds what is left to do by looking.
+    # Whether a run saves how far it is. One that does not finds what is left to do by looking.
     has_checkpoint = True
-    # The server's checks are the server's; a pipeline wants to see what it asked for, a second earlier.
+    # The system checks are for the server. Without them a pipeline sees only what it asked for, a second earlier.
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """`--dry-run` and `--restart`; a command adds its own."""
+        """Add `--dry-run` and, if the run can be resumed, `--restart`. A command adds its own options."""
         parser.add_argument("--dry-run", action="store_true", help="write nothing, say what would be done")
         if self.has_checkpoint:
             parser.add_argument("--restart", action="store_true", help="begin anew, not where the last run was cut off")
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """As Django does it, at a low priority, and with few looks for garbage, of which rows leave none."""
+        """Run as Django does, but at a low priority and with rare garbage collection: rows leave no cycles."""
         gc.set_threshold(100_000, 20, 100)
         _keep_memory()
         os.nice(max(0, NICENESS - os.nice(0)))
         super().run_from_argv(argv)
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
-        """Do it; how many of what was looked at are left as they were for a reason that somebody should look at."""
+        """Do the work, and return how many items were left as they were for a reason that somebody should look at.
+
+        Raises `Stopped` if the run was asked to stop, and `BackfillError`, `django.db.Error` or OSError if it failed.
+        """
         raise NotImplementedError
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Exits as the module says."""
+        """Run the backfill and exit with the status that the module names. Raises CommandError if it failed."""
         run = Run(
             self._name(),
             self._tell,
@@ -133,7 +139,7 @@ class BackfillCommand(BaseCommand):
             sys.exit(LEFT)
 
     def _log_in_words(self) -> None:
-        """What is logged meanwhile, as a person reads it; a scheduler collects the lines of JSON as it does always."""
+        """Log plain lines on a terminal, for a person to read. Elsewhere they stay JSON, for what collects them."""
         if self.stderr.isatty():
             for handler in logging.getLogger().handlers:
                 handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))

@@ -1,4 +1,4 @@
-"""The tag of events that were sent without one, derived again after the rule of hosts has changed."""
+"""Derives the tags of events that were sent without one again, after the rule for hosts has changed."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -18,11 +18,11 @@ CHANGED, UNCHANGED, TAKEN = "changed", "unchanged", "left: another event has tha
 
 
 def derive_tags(selection: Selection, run: Run) -> int:
-    """Derive the tags of the selected events again from their `page_url`; how many had to stay as they were.
+    """Derive the tags of the selected events again from their `page_url`; return how many had to stay as they were.
 
-    Never touches a tag that was sent. One that came from a request's Origin or Referer, which are not kept, stays
-    too: such an event has no page that has a host. Where another event already has the new tag and the same
-    `event_id`, the two would be one: the event is left and counted.
+    A tag that was sent is never touched. A tag that came from a request's Origin or Referer stays too: those headers
+    are not kept, and such an event has no page with a host. If another event already has the new tag and the same
+    `event_id`, the two would be one: the event is left as it is and counted. Raises `Stopped` as `Run.advance` does.
     """
     derived = Event.objects.filter(selection.condition, tag_derived=True)
     walk(derived, run, lambda events: _change(events, run), **selection.identity())
@@ -32,7 +32,7 @@ def derive_tags(selection: Selection, run: Run) -> int:
 def _change(events: "models.QuerySet[Event]", run: Run) -> int:
     looked_at = 0
     moved: dict[tuple[str, str], list[UUID]] = {}
-    # Of an address no more than is read of it, and what shows that it is longer: one may be a MiB.
+    # Fetch only what is read of a URL, and one character more to show that it is longer: a URL may be a MiB.
     start = Substr("page_url", 1, site_tag.MAX_URL + 1)
     for id, tag_id, page_url in events.values_list("id", "tag_id", start).iterator(200):
         looked_at += 1
@@ -61,7 +61,7 @@ def _leave_taken(ids: Sequence[UUID], tag: str) -> int:
 
 
 def _move(ids: Sequence[UUID], tag: str) -> list[bool]:
-    """Give the events the tag, all or none, and return for each that it has it. Raises `django.db.Error`."""
+    """Give the tag to all of the events or to none, and return True for each. Raises `django.db.Error`."""
     with transaction.atomic():
         Event.objects.filter(pk__in=ids).update(tag_id=tag)
     return [True] * len(ids)

@@ -1,7 +1,7 @@
-"""Erasure on request: a person's or an event's rows out of the database, the ledger and the spool, and the proof.
+"""Erasure on request: deletes a person's or an event's rows from events, rejections and spool, and proves it.
 
-What is erased is remembered by a digest before it is deleted, so that a late retry is told `duplicate` and does not
-bring it back; and nothing is deleted before every INSERT that began without that knowledge has ended.
+The digest of an event is stored before the event is deleted, so that a late retry is told `duplicate` and does not
+bring it back. Nothing is deleted before every INSERT has ended that began without seeing the digests.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ FIELDS = ("client_id", "session_id", "event_id")
 EVENTS, REJECTIONS, SPOOLED = "events erased", "rejections erased", "spooled events erased"
 _STEP = 1_000
 _LOOKS = 5
-# To get at the spool, ten a second.
+# Attempts to get the right to drain the spool, ten a second.
 _TRIES = 300
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -37,7 +37,7 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 @dataclass(frozen=True, slots=True)
 class EraseOptions:
-    """Whose events: those of the partner in which `field` (one of `FIELDS`) has this value."""
+    """What to erase: the events of the partner in which `field` (one of `FIELDS`) has this value."""
 
     partner: Partner
     field: str
@@ -45,9 +45,11 @@ class EraseOptions:
 
 
 def erase_events(options: EraseOptions, run: Run) -> dict[str, Any]:
-    """Erase, and give the proof: counts and digests, nothing that tells who. Cut off and run again it goes on.
+    """Erase the events and return the proof: counts and digests, nothing that tells who. A dry run returns {}.
 
-    Raises `BackfillError` where a server has been draining the spool, or a transaction open, for half a minute.
+    A run that was cut off can be run again, which finishes the work. Raises `BackfillError` if a server has been
+    draining the spool, or a transaction has been open, for half a minute; `django.db.Error` if the database fails or
+    somebody else reads the spool; and `Stopped` as `Run.advance` does.
     """
     if run.dry_run:
         ids = [event.pk for events in _steps(options) for event in events]
@@ -65,7 +67,7 @@ def erase_events(options: EraseOptions, run: Run) -> dict[str, Any]:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA secure_delete = ON")
     _erase_spooled(options, erasure, run)
-    # What came in during one look is found by the next; whoever sends on and on is not waited for.
+    # Events that arrive during one pass are found by the next. A sender that never stops is not waited for.
     for _ in range(_LOOKS):
         if not _remember_stored(options, erasure):
             break
@@ -78,7 +80,7 @@ def erase_events(options: EraseOptions, run: Run) -> dict[str, Any]:
 
 
 def _remember_stored(options: EraseOptions, erasure: Erasure) -> int:
-    """Remember all that is there; how many there were."""
+    """Store the digests of all events to be erased, and return how many there were."""
     found = 0
     for rows in _steps(options):
         _remember(erasure, rows)
@@ -92,17 +94,18 @@ def _steps(options: EraseOptions) -> Iterator[list[Event]]:
 
 
 def _wait_for_writers() -> None:
-    """Until each INSERT has ended that began before the digests were committed, and so would not mind them.
+    """Wait until every INSERT has ended that began before the digests were committed and so does not see them.
 
-    One holds its lock on the table from before its snapshot; whichever gets its lock after ours sees the digests. On
-    SQLite there is one writer at a time. Raises `BackfillError` where a transaction stays open for half a minute.
+    An INSERT locks the table before it takes its snapshot, so one that gets its lock after ours sees the digests. On
+    SQLite there is one writer at a time. Raises `BackfillError` if a transaction stays open for half a minute.
     """
     if connection.vendor != "postgresql":
         return
-    for _ in range(_TRIES // 10):
+    # Each try takes a second for the lock, and half of one between two.
+    for _ in range(_TRIES // 15):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                # Those that come after us wait as long as we do: so it is given up soon, and tried again.
+                # Writers that come after us wait as long as we do: so give up soon, and try again.
                 cursor.execute("SET LOCAL lock_timeout = 1000")
                 cursor.execute(f"LOCK TABLE {Event._meta.db_table} IN SHARE MODE")
                 return
@@ -114,7 +117,10 @@ def _wait_for_writers() -> None:
 
 
 def _delete(options: EraseOptions, run: Run) -> None:
-    """Delete what is remembered; what came in since is left to the next look, which remembers it first."""
+    """Delete the events whose digest is stored.
+
+    Events that arrived since are left for the next pass, which stores their digests first.
+    """
     for rows in _steps(options):
         ids = {store.digest(event): event.pk for event in rows}
         remembered = ErasedEvent.objects.filter(pk__in=ids).values_list("pk", flat=True)
@@ -123,7 +129,7 @@ def _delete(options: EraseOptions, run: Run) -> None:
 
 
 def _remember(erasure: Erasure, rows: Sequence[Row | Event]) -> None:
-    """Commit what keeps the rows away, before they are deleted."""
+    """Commit the digests that keep the rows away, before the rows are deleted."""
     ErasedEvent.objects.bulk_create(
         [ErasedEvent(digest=store.digest(row), event=UUID(str(row.id)), erasure=erasure) for row in rows],
         ignore_conflicts=True,
@@ -145,11 +151,11 @@ def _erase_spooled(options: EraseOptions, erasure: Erasure, run: Run) -> None:
     if not spool.is_enabled():
         return
     spool.prepare()
-    # Nothing moves to the database meanwhile.
+    # While this process has the right to drain, nothing moves to the database.
     with _turn():
         rows = _spooled(options)
         _remember(erasure, rows)
-        # These and no others: what is spooled meanwhile was not remembered, and the next run finds it.
+        # Only these: no digest is stored of what is spooled meanwhile, and the next run finds it.
         ids = {row.id for row in rows}
         erased = spool.erase(lambda row: row.id in ids) if ids else 0
     run.counts[SPOOLED] += erased
@@ -158,7 +164,10 @@ def _erase_spooled(options: EraseOptions, erasure: Erasure, run: Run) -> None:
 
 @contextmanager
 def _turn() -> Iterator[None]:
-    """The right to drain; a server that has it gives it back after a moment, unless much waits."""
+    """Hold the right to drain. A server that has it gives it back after a moment, unless much waits.
+
+    Raises `BackfillError` if a server keeps it for half a minute.
+    """
     with ExitStack() as stack:
         for _ in range(_TRIES):
             try:
@@ -171,11 +180,11 @@ def _turn() -> Iterator[None]:
         yield
 
 
-# --- the ledger ------------------------------------------------------------------------------------
+# --- the rejections --------------------------------------------------------------------------------
 
 
 def _rejections(options: EraseOptions, erased: Sequence[UUID]) -> list[int]:
-    """The rejections of this subject: by their body, or by the event that they collided with or became."""
+    """Return the ids of this subject's rejections, known by their body or by the event that they met or became."""
     erased_ids = set(erased)
     return [
         rejection.pk
@@ -187,11 +196,11 @@ def _rejections(options: EraseOptions, erased: Sequence[UUID]) -> list[int]:
 
 
 def _names(body: bytes, options: EraseOptions) -> bool:
-    """Whether the body, which was refused and so may be anything, has the value in a field of that name."""
+    """Tell whether the body has the value in a field of that name. It was refused, so it may be anything."""
     try:
         found = json.loads(body, object_pairs_hook=_Pairs, parse_int=str, parse_float=str)
     except (ValueError, RecursionError):
-        # What cannot be read goes where the value stands in it as a word.
+        # A body that cannot be parsed is erased if the value stands in it as a word.
         spellings = {options.value, json.dumps(options.value)[1:-1]}
         words = "|".join(re.escape(text) for text in spellings)
         text = body.decode("utf-8", "replace")
@@ -200,11 +209,14 @@ def _names(body: bytes, options: EraseOptions) -> bool:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object with all that it has, a doubled key twice."""
+    """A JSON object as its pairs, so that a repeated key keeps all of its values."""
 
 
 def _holds(found: Any, options: EraseOptions) -> bool:
-    """At any depth, for a batch was kept whole; under any spelling of the name, which may be why it was refused."""
+    """Tell whether the field has the value at any depth and under any spelling of its name.
+
+    A batch is kept whole, and the spelling may be why the event was refused.
+    """
     if isinstance(found, _Pairs):
         return any(
             (_plain(name) == _plain(options.field) and value == options.value) or _holds(value, options)

@@ -1,4 +1,4 @@
-"""Events out of files into the database: read, judged and written a step at a time, on from where a run was cut off."""
+"""Imports events from files: reads, judges and writes a step at a time, and goes on where a run was cut off."""
 
 import itertools
 import os
@@ -21,21 +21,22 @@ from collect.backfills.writing import Writers
 from collect.intake import contract
 from collect.intake.source import CHANNEL
 from collect.storage.outcomes import Outcome, Written
+from runtime.refusals import Refusal
 
 STDIN = "-"
 # Rows of one statement: enough that its commit costs little, few enough that live events hardly wait for it.
 STEP = 2_000
-# Where records are large: some steps are in memory at a time, each twice, as it was read and as it is written.
+# Bytes of a step, for large records: some steps are in memory at a time, each twice, as read and as written.
 STEP_BYTES = 2 * 1024 * 1024
 # Steps that may wait to be written.
 AHEAD = 2
-# How many rejects are told when there is no file for them.
+# How many rejects are printed when there is no file for them.
 TOLD_REJECTS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What to import. Without `partner` each event names its own, as exported ones do; `format` None: by its look."""
+    """What to import. Without `partner` each event names its own, as exported ones do. No `format`: it is guessed."""
 
     files: Sequence[str]
     partner: str | None = None
@@ -52,7 +53,10 @@ class _Step(NamedTuple):
     parts: list[tuple[list[int], Future[list[Written]]]]
 
     def written(self) -> list[Written]:
-        """What became of the arrivals, in their order, once all of them are written."""
+        """Wait until all arrivals are written, and return what became of each, in their order.
+
+        Raises `django.db.Error` if a part of them could not be written.
+        """
         found: dict[int, Written] = {}
         for part, future in self.parts:
             found |= zip(part, future.result(), strict=True)
@@ -60,9 +64,10 @@ class _Step(NamedTuple):
 
 
 def import_events(options: ImportOptions, run: Run) -> int:
-    """Import the files one after another; how many events were refused, or differ from what is stored.
+    """Import the files one after another; return how many events were refused or conflict with stored ones.
 
-    Raises `BackfillError` where a file cannot be read to its end, after what comes before has been stored.
+    Raises `BackfillError` if a file cannot be read to its end, after what comes before has been stored, or if the file
+    of rejects cannot be used; and `Stopped` as `Run.advance` does.
     """
     with ExitStack() as stack:
         _Import(options, run, stack).read()
@@ -70,12 +75,15 @@ def import_events(options: ImportOptions, run: Run) -> int:
 
 
 class _Import:
-    """The import of some files, from the first record of which it is not known that it was done."""
+    """The import of some files, beginning with the first record that is not known to be done."""
 
     def __init__(self, options: ImportOptions, run: Run, stack: ExitStack) -> None:
         self._run = run
         self._format = options.format
-        self._judge = Judge(options.partner, options.channel, run.tell, dry_run=run.dry_run)
+        try:
+            self._judge = Judge(options.partner, options.channel, run.tell, dry_run=run.dry_run)
+        except Refusal as refusal:
+            raise BackfillError(refusal.detail) from None
         self._files = [_open(path, stack) for path in options.files]
         self._is_resumable = STDIN not in options.files and not run.dry_run
         position = run.resume(**_identity(options, self._files)) if self._is_resumable else {}
@@ -87,11 +95,11 @@ class _Import:
             if any(Path(options.rejects).exists() and Path(options.rejects).samefile(path) for path in files):
                 raise BackfillError(f"{options.rejects} is imported: let the rejects go to another file")
             self._rejects = _open_rejects(options.rejects, position.get("rejects"), stack)
-            # From the start it is known how long the file was: a kill may come before the first step is done.
+            # Save the length of the file of rejects at once: a kill may come before the first step is done.
             run.save({"file": self._first, "records": self._done, "rejects": self._rejects.tell()}, now=True)
 
     def read(self) -> None:
-        """Import the files one after another."""
+        """Import the files one after another. Raises `BackfillError` if one cannot be read to its end."""
         for index, file in enumerate(self._files[self._first :], self._first):
             self._index = index
             records = itertools.islice(file.records(self._format), self._done, None)
@@ -103,7 +111,7 @@ class _Import:
         self._run.finish()
 
     def _write_all(self, records: Iterator[Record], file: RecordFile) -> None:
-        """Judge a step while those before are being written; whatever ends the reading, what was judged is kept."""
+        """Judge each step while those before it are being written. If reading ends early, what was judged is kept."""
         pending: deque[_Step] = deque()
         is_first = True
         with Writers(dry_run=self._run.dry_run, is_resumable=self._is_resumable) as writers:
@@ -120,7 +128,7 @@ class _Import:
             except (Unreadable, Stopped):
                 self._settle_all(pending)
                 raise
-            # After any other error nothing more is counted: what follows the step that failed must not hide it.
+            # After any other error no more steps are counted: a checkpoint behind the step that failed would hide it.
             self._settle_all(pending)
 
     def _settle_all(self, pending: "deque[_Step]") -> None:
@@ -171,7 +179,10 @@ def _identity(options: ImportOptions, files: Sequence[RecordFile]) -> dict[str, 
 
 
 def _steps(records: Iterator[Record]) -> Iterator[list[Record]]:
-    """Lists of up to `STEP` records or some more than `STEP_BYTES`; what precedes an error comes before it."""
+    """Yield lists of up to `STEP` records, or of a little more than `STEP_BYTES`.
+
+    Raises `Unreadable` after the records that precede the fault.
+    """
     step: list[Record] = []
     size = 0
     try:
@@ -190,7 +201,10 @@ def _steps(records: Iterator[Record]) -> Iterator[list[Record]]:
 
 
 def _open_rejects(path: str, offset: int | None, stack: ExitStack) -> BinaryIO:
-    """The file of rejects, at its end; of a run that was cut off at what is known to have been done."""
+    """Open the file of rejects at its end. That of a run that was cut off is truncated to what is known to be done.
+
+    Raises `BackfillError` if it cannot be opened.
+    """
     try:
         mode = "r+b" if Path(path).exists() else "w+b"
         file = stack.enter_context(open(path, mode, opener=private))  # noqa: SIM115

@@ -1,7 +1,7 @@
-"""Records of files become rows, or rejects with their reasons, by the contract that the endpoint keeps.
+"""Turns records of files into rows, or into rejects with their reasons, by the contract that the endpoint keeps.
 
-Every event has an id that follows from where it stands (file, line, content), so that an import that was cut off or
-is run twice adds nothing: also of events without an `event_id`.
+An event that brings no id gets one that follows from where it stands (file, line, content). So an import that was cut
+off or is run twice adds nothing, even for events without an `event_id`.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ from runtime.refusals import Refusal
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where a record stands: it tells two equal records apart, and the person where to look."""
+    """Where a record stands. It tells two equal records apart, and tells a person where to look."""
 
     file: str
     line: int
 
 
 class Reject(msgspec.Struct, forbid_unknown_fields=True):
-    """A line of the file of rejects. Mended in `record` it can be imported as it is."""
+    """A line of the file of rejects. Once its `record` is mended, the line can be imported as it is."""
 
     file: str
     line: int
@@ -45,20 +45,20 @@ class Reject(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class JudgedStep(NamedTuple):
-    """A step: what goes on, where each of it stands, and the rejects."""
+    """What a step became: the arrivals to write, the place of each, and the rejects."""
 
     arrivals: list[Arrival]
     places: list[Place]
     rejects: list[Reject]
 
 
-# As we write it, and with its keys sorted.
+# How a reject begins: as we write it, and with its keys sorted.
 _REJECTED_STARTS = (b'{"file"', b'{"code"')
 _rejected_line = msgspec.json.Decoder(Reject).decode
 
 
 class Judge:
-    """Records become rows, or rejects."""
+    """Turns records into rows, or into rejects."""
 
     def __init__(
         self, partner: str | None, channel: str, tell: Callable[[str], None], *, dry_run: bool = False
@@ -73,7 +73,7 @@ class Judge:
         self._partner_id = None if partner is None else self._partner(partner)
 
     def __call__(self, path: str, records: Iterable[Record]) -> JudgedStep:
-        """Each record alone."""
+        """Judge each record of the file at `path` alone."""
         judged = JudgedStep([], [], [])
         name = Path(path).name
         for record in records:
@@ -103,7 +103,7 @@ class Judge:
         try:
             sent = past.decode(body)
         except Refusal as refusal:
-            # A text as timestamp is what an export has: then what is wrong with it as an export says more.
+            # Only an exported event has a text as timestamp: then its faults as an exported one say more.
             raise fault if fault is not None and "timestamp" in (refusal.errors or {}) else refusal from None
         return self._past(place, body, sent)
 
@@ -135,7 +135,10 @@ class Judge:
         return exported.row(event, partner_id, api_key_id)
 
     def _partner(self, name: str) -> int | None:
-        """The id of the partner of this name, made where there is none; None for one that a dry run would make."""
+        """Return the id of the partner of this name, making it if there is none. A dry run returns None instead.
+
+        Raises `Refusal` for a name that no partner can have.
+        """
         if name not in self._partners:
             found = Partner.objects.filter(name=name).first()
             if found is None:
@@ -165,7 +168,7 @@ class Judge:
 
 
 def _unwrapped(place: Place, body: bytes) -> tuple[Place, bytes]:
-    """Of a line of a file of rejects the record in it, with the place that it had."""
+    """Return the record inside a line of a file of rejects, with its original place; any other line unchanged."""
     if not body.startswith(_REJECTED_STARTS):
         return place, body
     try:
@@ -173,25 +176,25 @@ def _unwrapped(place: Place, body: bytes) -> tuple[Place, bytes]:
         record = bytes(reject.record)
         if record[:1] == b'"':
             record = msgspec.json.decode(record).encode()
-    except (msgspec.DecodeError, RecursionError, ValueError):  # no line of ours, or one that was broken since
+    except (msgspec.DecodeError, RecursionError, ValueError):  # not a line of ours, or one that was broken since
         return place, body
     return Place(reject.file, reject.line), record
 
 
 def _id(partner_id: int, place: Place, body: bytes, moment: datetime | None) -> str:
-    """A UUIDv7 of `moment` (1970 where there is none) whose other bits follow from the record and its place."""
+    """Return a UUIDv7 of `moment` (1970 if None) whose other bits follow from partner, record and place."""
     file = place.file.encode("utf-8", "surrogateescape")
     digest = hashlib.sha256(b"%d\0%b\0%d\0%b" % (partner_id, file, place.line, body)).digest()
     return uuid7_of(digest, moment or datetime.fromtimestamp(0, UTC))
 
 
 def reject_of(place: Place, code: str, detail: str, errors: dict[str, list[str]], body: bytes) -> Reject:
-    """The line of the file of rejects for a record."""
+    """Return the line of the file of rejects for a record."""
     try:
         msgspec.json.decode(body)
-        # On one line, whatever it had.
+        # The file has one reject a line, whatever line breaks the record had.
         record = Raw(msgspec.json.format(body, indent=-1))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        # No JSON: as a text, which can be mended too.
+        # What is not JSON is kept as a text, which can be mended too.
         record = Raw(msgspec.json.encode(body.decode("utf-8", "backslashreplace")))
     return Reject(place.file, place.line, code, detail, errors, record)

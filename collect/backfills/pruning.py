@@ -1,6 +1,6 @@
-"""Deletes what is older than it has to be kept, a few rows at a time, so that nobody waits for their locks.
+"""Deletes rows past their retention period, a few at a time, so that nobody waits for their locks.
 
-The events of test keys are deleted by a thread of the server. Nothing else that was sent is ever deleted by itself.
+A thread of the server deletes the events of test keys. Nothing else that was sent is ever deleted unasked.
 """
 
 import logging
@@ -21,10 +21,10 @@ from runtime.periodic import Periodic
 
 logger = logging.getLogger(__name__)
 
-# Rows of a transaction, few enough that nobody waits for their locks; and the pause between two of them.
+# Rows of a transaction, few enough that nobody waits for their locks; and the pause between two transactions.
 STEP = 1_000
 PAUSE_SECONDS = 0.1
-# How often the server looks for old test events; the first time when there is less to do than at the start.
+# How often the server looks for old test events. The first look waits until the busy start is over.
 PERIOD_SECONDS, FIRST_SECONDS = 3600.0, 60.0
 
 EVENTS, TEST_EVENTS, REJECTIONS, KEY_HISTORY = "events", "test events", "rejections", "key history"
@@ -32,7 +32,7 @@ EVENTS, TEST_EVENTS, REJECTIONS, KEY_HISTORY = "events", "test events", "rejecti
 
 @dataclass(frozen=True, slots=True)
 class PruneOptions:
-    """What to delete of what came in before `before`: kinds of the above, of one partner or of all."""
+    """What to delete: rows of these kinds that came in before `before`, of one partner or (None) of all."""
 
     before: datetime
     kinds: tuple[str, ...] = (EVENTS,)
@@ -40,7 +40,10 @@ class PruneOptions:
 
 
 def prune_events(options: PruneOptions, run: Run) -> int:
-    """Delete what is old; 0, for nothing is left. Cut off and run again it finds what is still there."""
+    """Delete what is old, and return 0: nothing is ever left. A run that was cut off can just be run again.
+
+    Raises `Stopped` as `Run.advance` does.
+    """
     for kind in options.kinds:
         for rows in _old(kind, options.before, options.partner):
             _delete(kind, rows, run)
@@ -48,14 +51,14 @@ def prune_events(options: PruneOptions, run: Run) -> int:
 
 
 def _old(kind: str, before: datetime, partner: Partner | None) -> Iterator["models.QuerySet[models.Model]"]:
-    """The old rows of a kind, as queries that an index answers."""
+    """Yield the old rows of a kind, as queries that an index answers."""
     partners = [partner] if partner is not None else list(Partner.objects.all())
     if kind == TEST_EVENTS:
         of_partner = {} if partner is None else {"partner": partner}
         yield Event.objects.filter(is_test=True, received_at__lt=before, **of_partner).order_by("received_at")
     elif kind == KEY_HISTORY:
         of_partner = {} if partner is None else {"key__partner": partner}
-        # That a key has expired is written down again where it is missing (`history.note_expired`): it stays.
+        # Lines that say that a key has expired stay: `history.note_expired` would write a missing one again.
         lines = KeyChange.objects.exclude(what=KeyChange.What.EXPIRED)
         yield lines.filter(at__lt=before, **of_partner).order_by("id")
     elif kind == REJECTIONS:
@@ -115,5 +118,5 @@ def _turn() -> None:
     connection.close()
 
 
-# Two workers that delete at a time only find less to do.
+# Two workers may delete at the same time: each only finds less to do.
 thread = Periodic("prune", _turn, PERIOD_SECONDS, delay=FIRST_SECONDS)

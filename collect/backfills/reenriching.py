@@ -1,4 +1,4 @@
-"""The place and the user agent of stored events once more: by a newer database, a newer ruleset, a mended proxy."""
+"""Looks up place and user agent of stored events again, by a newer geo database or newer rules."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ UA_COLUMNS = tuple(f"ua_{part.name}" for part in fields(UserAgent))
 
 @dataclass(frozen=True, slots=True)
 class ReenrichOptions:
-    """What to look up again; `only_missing` leaves alone what has a country, or a browser or system, already."""
+    """What to look up again. With `only_missing`, what already has a country, or a browser or system, is left alone."""
 
     geo: bool = True
     ua: bool = True
@@ -36,9 +36,10 @@ class ReenrichOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One enrichment: the column it is made of, the columns it fills, what makes them, and by which it is known.
+    """One enrichment: the column `source`, the `columns` that it fills, and `make`, which makes them of it.
 
-    `read` and `sql` (of a table) are what of the column is looked at.
+    `read` (ORM) and `sql` (`{}` is the table) select the part of the source column that the enrichment reads. An
+    event is enriched already if any column of `known_by` has a value.
     """
 
     source: str
@@ -50,7 +51,7 @@ class _Part:
 
     @property
     def name(self) -> str:
-        """A name for what of the source is looked at."""
+        """The name that queries give to what is read of the source."""
         return f"of_{self.source}"
 
 
@@ -69,9 +70,10 @@ _UA = _Part("user_agent", _START, _START_SQL, UA_COLUMNS, _agent, ("ua_browser",
 
 
 def reenrich_events(options: ReenrichOptions, run: Run) -> int:
-    """Enrich the selected events again; only rows that change are written. 0, for nothing is left.
+    """Enrich the selected events again, and return 0: nothing is ever left. Only rows that change are written.
 
-    Raises `BackfillError` where the geo database is wanted and cannot be read: it would empty every column.
+    Raises `BackfillError` if the geo database is wanted and cannot be read, which would empty every geo column; and
+    `Stopped` as `Run.advance` does.
     """
     parts = [part for part, wanted in ((_GEO, options.geo), (_UA, options.ua)) if wanted]
     if options.geo:
@@ -84,14 +86,14 @@ def reenrich_events(options: ReenrichOptions, run: Run) -> int:
             missing |= absent
         events = events.filter(missing)
     work = _Work(parts, run, only_missing=options.only_missing)
-    # With --only-missing a row leaves the selection when it is filled; the ids go on all the same.
+    # With --only-missing a row leaves the selection when it is filled. The walk goes by ids, so it skips none.
     walk(events, run, work.change, parts=str([part.source for part in parts]), missing=str(options.only_missing),
          versions=_versions(parts), **options.selection.identity())  # fmt: skip
     return 0
 
 
 class _Work:
-    """What changes a range of rows."""
+    """What is done to each range of rows."""
 
     def __init__(self, parts: Sequence[_Part], run: Run, *, only_missing: bool) -> None:
         self._parts = parts
@@ -99,9 +101,12 @@ class _Work:
         self._run = run
 
     def change(self, events: "models.QuerySet[Event]") -> int:
-        """Enrich one range anew: each distinct address and user agent of it once."""
+        """Enrich a range again, each distinct address and user agent once; return how many events it has.
+
+        Raises `BackfillError` if the geo database cannot be read any more.
+        """
         columns = [column for part in self._parts for column in part.columns]
-        # Of a user agent no more than is read of it: one may be a MiB.
+        # Fetch only what is parsed of a user agent: one may be a MiB.
         sources = {part.name: part.read for part in self._parts}
         groups = events.order_by().values(*columns, **sources).annotate(events=models.Count("id"))
         looked_at = 0
@@ -112,7 +117,7 @@ class _Work:
                 parts = tuple(part for part in self._parts if self._is_due(part, group))
                 new[parts][tuple(group[part.name] for part in parts)] = changed
         if _GEO in self._parts:
-            _check_geo()  # it may have been replaced meanwhile, by something else
+            _check_geo()  # it may have been replaced meanwhile by what is no geo database
         if not self._run.dry_run:
             for parts, values in new.items():
                 due = [self._due(part, wanted=part in parts) for part in self._parts]
@@ -120,19 +125,19 @@ class _Work:
         return looked_at
 
     def _is_due(self, part: _Part, group: Mapping[str, Any]) -> bool:
-        # Without a source there is nothing to look up, which is no reason to forget: it may have been removed since.
+        # Without a source there is nothing to look up. What is known stays: the source may have been removed since.
         is_known = self._only_missing and any(group[name] is not None for name in part.known_by)
         return group[part.name] is not None and not is_known
 
     def _due(self, part: _Part, *, wanted: bool) -> models.Q:
-        """The same as a condition on events, or its opposite."""
+        """Return `_is_due` as a condition on events, or the opposite of it."""
         due = models.Q(**{f"{part.source}__isnull": False})
         if self._only_missing:
             due &= models.Q(**{f"{name}__isnull": True for name in part.known_by})
         return due if wanted else ~due
 
     def _judge(self, group: Mapping[str, Any]) -> list[Any]:
-        """The new values of the parts that are due, counted; none where nothing changes."""
+        """Return the new values of the parts that are due, none if nothing changes; count events and changes."""
         after: dict[str, Any] = {}
         for part in self._parts:
             if self._is_due(part, group):
@@ -151,7 +156,7 @@ def _check_geo() -> None:
 
 
 def _versions(parts: Sequence[_Part]) -> str:
-    """What the enrichment is made by: with another one, a run that was cut off begins anew."""
+    """Return the versions of what enriches: with other ones, a run that was cut off begins anew."""
     built_at = geo.status().built_at if _GEO in parts else None
     return f"{built_at} {version('ua-parser')} {version('ua-parser-builtins')}"
 
@@ -159,7 +164,7 @@ def _versions(parts: Sequence[_Part]) -> str:
 def _update(
     events: "models.QuerySet[Event]", parts: Sequence[_Part], new: Mapping[tuple[str, ...], Sequence[Any]]
 ) -> None:
-    """Give the events that have these sources the new columns, in one statement; rows that have them stay."""
+    """Give the events with these sources the new columns, in one statement; do not write rows that have them."""
     table = Event._meta.db_table
     columns = [name for part in parts for name in part.columns]
     names = [part.name for part in parts] + columns
@@ -173,8 +178,8 @@ def _update(
         found, differ = "json_each(%s)", "IS NOT"
     same = " AND ".join(f"{part.sql.format(table)} = new.{part.name}" for part in parts)
     changed = " OR ".join(f"{table}.{name} {differ} new.{name}" for name in columns)
-    # The selection speaks of the columns of this table alone; as a subquery it would join the table to itself, which
-    # the planner does by comparing every row with every other where it has no statistics yet.
+    # The selection uses columns of this table alone, so its condition can stand in this statement. As a subquery it
+    # would join the table to itself, and a planner without statistics would compare every row with every other.
     chosen, parameters = events.query.get_compiler(connection=connection).compile(events.query.where)
     document = msgspec.json.encode([(*known, *values) for known, values in new.items()]).decode()
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Rejections once more through the contract, after a mend; each becomes an event once and never twice."""
+"""Sends kept rejections through the contract again, mended; each becomes an event once and never twice."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ from runtime.refusals import Refusal
 
 REPLAYED, EARLIER, CUT = "replayed", "replayed before", "left: the body was kept in part only"
 GONE = "pruned or erased meanwhile"
-# Told one by one, so that one knows what to mend next.
+# How many refusals are printed one by one, so that a person knows what to mend next.
 TOLD = 10
 _STEP = 500
 
@@ -37,7 +37,7 @@ _object = msgspec.json.Decoder(dict[str, Raw])
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """Which rejections, and how they are mended: fields set, renamed, or whole bodies by the rejection's id."""
+    """Which rejections to replay, and how to mend them: fields to set or rename, or whole bodies by rejection id."""
 
     codes: Sequence[str] = ()
     ids: Sequence[int] = ()
@@ -48,7 +48,10 @@ class ReplayOptions:
 
 
 def read_bodies(path: str) -> dict[int, bytes]:
-    """The mended bodies in a file of NDJSON: `{"rejection": 7, "event": {…}}` a line. Raises `BackfillError`."""
+    """Return the mended bodies by rejection id. Each line of the file is `{"rejection": 7, "event": {…}}`.
+
+    Raises `BackfillError` where the file or a line cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             lines = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
@@ -70,7 +73,10 @@ class _Mended(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def replay_rejections(options: ReplayOptions, run: Run) -> int:
-    """Replay the selected rejections in the order in which they came; how many are still refused or were left."""
+    """Replay the selected rejections in the order in which they came; return how many are still refused or were left.
+
+    Raises `BackfillError` for an id that is not selected, and `Stopped` as `Run.advance` does.
+    """
     found = Rejection.objects.filter(options.selection.condition).select_related("api_key").order_by("id")
     if options.codes:
         found = found.filter(code__in=options.codes)
@@ -95,7 +101,7 @@ def replay_rejections(options: ReplayOptions, run: Run) -> int:
 
 
 def _replay(rejection: Rejection, options: ReplayOptions, *, dry_run: bool) -> tuple[str, str]:
-    """What became of it, and why it is still refused."""
+    """Replay one rejection; return what became of it, and why it is still refused ("" if it is not)."""
     if rejection.replayed_as is not None:
         return EARLIER, ""
     body = options.bodies.get(rejection.pk)
@@ -119,9 +125,12 @@ def _judged(written: Written) -> tuple[str, str]:
 
 
 def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
-    """Store the event and link it, both or neither."""
+    """Store the event and link the rejection to it, both or neither; return the same as `_replay`.
+
+    Raises `django.db.Error` that is not the row's fault.
+    """
     with transaction.atomic():
-        # Whoever replays it at the same moment waits here, and then finds that it was done.
+        # A process that replays it at the same moment waits here, and then finds that it was done.
         locked = Rejection.objects.select_for_update().filter(pk=rejection.pk).first()
         if locked is None or locked.replayed_as is not None:
             return (GONE if locked is None else EARLIER), ""
@@ -140,7 +149,7 @@ def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
 
 
 def _mended(body: bytes, options: ReplayOptions) -> bytes:
-    """The body with its fields renamed and set; one that is no JSON object stays as it is, to be refused again."""
+    """Return the body with its fields renamed and set; one that is no JSON object unchanged, to be refused again."""
     if not options.set and not options.rename:
         return body
     try:

@@ -1,4 +1,4 @@
-"""One run of a backfill: how far it is, what became of the events, and where to go on when it was cut off."""
+"""One run of a backfill: how far it is, what became of the events, and where to go on after it was cut off."""
 
 import hashlib
 import json
@@ -12,24 +12,24 @@ from collect.models import Checkpoint
 from runtime import display
 
 SAVED_EVERY_SECONDS = 1.0
-# Between two lines on what is no terminal; on a terminal the one line is written anew.
+# Seconds between two lines of progress in a log, and between two drawings of the one line on a terminal.
 LINE_SECONDS, REDRAW_SECONDS = 10.0, 0.2
 
-# Kinds of change that are remembered, such as coordinates of many places; the frequent ones of them stay.
+# Kinds of change that are remembered. There may be many, such as coordinates, of which the frequent ones stay.
 KEPT_CHANGES = 1_000
 TOLD_CHANGES = 10
 
 
 def private(path: str, flags: int) -> int:
-    """Open a file that, where it is new, only its owner may read: it is as confidential as the events in it.
+    """Open a file for `open(opener=…)`. Only its owner may read a new one: it is as confidential as its events.
 
-    For `open(opener=…)`.
+    Raises OSError.
     """
     return os.open(path, flags, 0o600)
 
 
 class Stopped(Exception):  # noqa: N818  # somebody asked for it
-    """The run was asked to stop, and did between two steps; run again it goes on there."""
+    """The run was asked to stop, and did so between two steps. If it is run again it goes on there."""
 
 
 class BackfillError(Exception):
@@ -37,7 +37,7 @@ class BackfillError(Exception):
 
 
 class Run:
-    """Counts, progress, the wish to stop, and the checkpoint of one run. `tell` takes a line for the person."""
+    """Counts, progress, stop request and checkpoint of one run. `tell` prints a text to the person who runs it."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Run:
         self.dry_run = dry_run
         self._restart = restart
         self.counts: Counter[str] = Counter()
-        # How stored events were changed, in words; the most frequent ones are told in the end.
+        # How stored events were changed, in words; the most frequent ones are printed in the end.
         self.changes: Counter[str] = Counter()
         # Set by a signal; looked at between two steps.
         self.stop_asked = False
@@ -63,14 +63,17 @@ class Run:
         self._begun = 0.0
 
     def tell(self, line: str) -> None:
-        """Say something beside the progress, on one line whatever somebody sent stands in it."""
+        """Print one line beside the progress. What a sender put into it cannot break the line."""
         line = display.on_terminal(line)
         self._tell(f"\r\x1b[K{line}\n" if self._is_terminal else f"{line}\n")
 
     # --- where to go on ---------------------------------------------------------------------------
 
     def resume(self, **identity: Any) -> dict[str, Any]:
-        """Where an unfinished run of the same work stopped, its counts taken over; empty for new work."""
+        """Return the position where an unfinished run of the same work stopped, and take over its counts.
+
+        The position is empty for new work.
+        """
         if self.dry_run:
             return {}
         text = json.dumps([self.command, identity], sort_keys=True, default=str)
@@ -89,7 +92,7 @@ class Run:
         return position
 
     def save(self, position: dict[str, Any], *, now: bool = False) -> None:
-        """Remember that all up to `position` is done; written once a second, and at once before a stop."""
+        """Remember that all up to `position` is done: written once a second, and at once if `now` or before a stop."""
         if self._checkpoint is None or not (
             now or self.stop_asked or time.monotonic() - self._saved_at > SAVED_EVERY_SECONDS
         ):
@@ -101,14 +104,14 @@ class Run:
         self._saved_at = time.monotonic()
 
     def finish(self) -> None:
-        """The work is whole: run again it starts anew."""
+        """Delete the checkpoint: the work is done, and another run of it starts anew."""
         if self._checkpoint is not None and self._checkpoint.pk is not None:
             self._checkpoint.delete()
 
     # --- how far ----------------------------------------------------------------------------------
 
     def advance(self, done: int, fraction: float | None = None) -> None:
-        """Say that `done` were looked at, which is `fraction` (0..1) of all. Raises `Stopped` where asked to."""
+        """Report that `done` events, `fraction` (0..1) of all, were looked at. Raises `Stopped` if asked to stop."""
         if self.stop_asked:
             raise Stopped
         now = time.monotonic()
@@ -119,7 +122,7 @@ class Run:
         self._tell(f"\r\x1b[K{line}" if self._is_terminal else f"{line}\n")
 
     def begin(self, fraction: float) -> None:
-        """Count rate and time left from here: a resumed run has not done the part before in its own time."""
+        """Measure rate and remaining time from here, so that work done by an earlier run does not count as speed."""
         self._begun, self._started_at = fraction, time.monotonic()
 
     def _progress(self, done: int, seconds: float, fraction: float | None) -> str:
@@ -130,7 +133,7 @@ class Run:
         return f"{line}, {fraction:.0%}, {_duration(left)} left"
 
     def summary(self, unit: str) -> None:
-        """Say what became of the `unit`, by reason, and the most frequent changes."""
+        """Print what became of the `unit`, by reason, and the most frequent changes."""
         if self._is_terminal:
             self._tell("\r\x1b[K")
         if self.dry_run:

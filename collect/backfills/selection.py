@@ -13,7 +13,7 @@ from keys.models import Partner
 
 
 def moment(text: str) -> datetime:
-    """A date or a moment of ISO 8601, of UTC unless it says otherwise. Raises ArgumentTypeError."""
+    """Return a date or moment of ISO 8601 in UTC, which is its zone if it names none. Raises ArgumentTypeError."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -22,7 +22,7 @@ def moment(text: str) -> datetime:
 
 
 def find_partner(name: str) -> Partner:
-    """The partner of this name. Raises CommandError."""
+    """Return the partner of this name. Raises CommandError if there is none."""
     try:
         return Partner.objects.get(name=name)
     except Partner.DoesNotExist:
@@ -31,7 +31,7 @@ def find_partner(name: str) -> Partner:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Events of a partner, a tag or a name that were received from `since` on and before `until`; None: of any."""
+    """Events of a partner, a tag and a name that were received from `since` on and before `until`; None means any."""
 
     partner: Partner | None = None
     tag: str | None = None
@@ -41,7 +41,7 @@ class Selection:
 
     @classmethod
     def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """The options that `of` reads."""
+        """Add the options that `of` reads."""
         parser.add_argument("--partner", metavar="NAME", help="only this partner's")
         parser.add_argument("--tag", metavar="ID", help="only those with this tag_id")
         parser.add_argument("--event-name", metavar="NAME", help="only those of this name")
@@ -50,7 +50,7 @@ class Selection:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "Selection":
-        """The selection of a command's options. Raises CommandError for an unknown partner."""
+        """Return the selection of a command's options. Raises CommandError for an unknown partner."""
         partner = None if options["partner"] is None else find_partner(options["partner"])
         return cls(partner, options["tag"], options["event_name"], options["since"], options["until"])
 
@@ -60,7 +60,7 @@ class Selection:
         return Q(**{name: value for name, value in self._lookups().items() if value is not None})
 
     def identity(self) -> dict[str, Any]:
-        """What tells one selection from another."""
+        """Return what tells this selection from others, for a checkpoint."""
         return {name: str(value) for name, value in self._lookups().items() if value is not None}
 
     def _lookups(self) -> dict[str, Any]:

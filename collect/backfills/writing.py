@@ -1,4 +1,4 @@
-"""Rows of an import into the database, by two threads, in the cheaper way as long as nothing is repeated."""
+"""Writes the rows of an import to the database, with two threads, in the cheaper way while nothing is repeated."""
 
 import sqlite3
 import time
@@ -32,10 +32,10 @@ class _Writer:
 
 
 class _Foresight:
-    """What would become of arrivals, with nothing written; what they repeat of each other is known from a file."""
+    """Tells what would become of arrivals, and writes none. What they repeat of each other is known from a file."""
 
     def __init__(self) -> None:
-        # SQLite puts it on disk when it grows, and deletes it.
+        # A temporary database, which SQLite puts on disk when it grows, and deletes in the end.
         self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._seen.execute("CREATE TABLE seen (digest TEXT PRIMARY KEY, id TEXT, fingerprint INTEGER) WITHOUT ROWID")
         self._seen.execute("BEGIN")
@@ -59,11 +59,11 @@ class _Foresight:
 
 
 class Writers:
-    """Threads that write, each with its own connection, and each with its share of the idempotency keys.
+    """Threads that write, each with its own connection and its own share of the idempotency keys.
 
     So two processors of the database work, and of equal events in a file the first is still the one that is stored.
-    With `is_resumable` a commit does not wait for the disk: the next checkpoint's does, and what is not on disk by
-    then is imported again after a crash of the database.
+    With `is_resumable` a commit does not wait for the disk. The commit of the next checkpoint does, and what is not on
+    disk by then is imported again after a crash of the database.
     """
 
     def __init__(self, *, dry_run: bool, is_resumable: bool) -> None:
@@ -84,7 +84,7 @@ class Writers:
             thread.shutdown()
 
     def submit(self, arrivals: Sequence[Arrival]) -> list[tuple[list[int], Future[list[Written]]]]:
-        """Begin to write; for each thread its part of the arrivals, by index, and what will have become of them."""
+        """Begin to write; return for each thread the indexes of its arrivals, and the future of what became of them."""
         parts: list[list[int]] = [[] for _ in self._threads]
         for index, arrival in enumerate(arrivals):
             key = arrival.row.event_id or arrival.row.id

@@ -1,7 +1,7 @@
 """Where an address is, from a City database in MaxMind's format. Unknown is empty, never an exception.
 
-The file is read into memory once and again when it was replaced: a mapped file that somebody overwrites in
-place would kill the process.
+The file is read into memory, once, and again after it was replaced. A mapped file would kill the process if somebody
+overwrote it in place.
 """
 
 import logging
@@ -62,13 +62,13 @@ class CityFile:
         self._find = lru_cache(CACHED_ADDRESSES)(self._read)
 
     def lookup(self, address: str | None) -> Geo:
-        """What is known of `address`."""
+        """Return what is known of `address`, an empty `Geo` if nothing is."""
         if time.monotonic() - self._checked_at > CHECK_SECONDS:
             self.check()
         return UNKNOWN if address is None or self._reader is None else self._find(address)
 
     def check(self) -> None:
-        """Read the file again if it is another than before."""
+        """Read the file again if it is not the same file as before."""
         with self._loading:
             self._checked_at = time.monotonic()
             stamp = _stamp(self._path)
@@ -102,7 +102,7 @@ class CityFile:
         except AddressNotFoundError:
             return UNKNOWN
         except (ValueError, TypeError, KeyError, IndexError, maxminddb.InvalidDatabaseError) as error:
-            # A damaged file can open and fail at one address; the event is worth more than its place.
+            # A damaged file may open and then fail at one address. The event is worth more than its place.
             logger.warning("geo database failed at an address", extra={"reason": type(error).__name__})
             return UNKNOWN
 
@@ -123,7 +123,7 @@ def _log(status: GeoStatus) -> None:
 
 
 def _geo(found: City) -> Geo:
-    # The region's name: DB-IP's free database has no code of it.
+    # The region is stored by name: DB-IP's free database has no codes.
     country = found.country.iso_code
     return Geo(
         country=country if country and len(country) == 2 else None,
@@ -140,17 +140,17 @@ def _name(name: str | None) -> str | None:
 
 @cache
 def file_at(path: str) -> CityFile:
-    """Return the database at `path`, one for all who look into it."""
+    """Return the database at `path`; all callers share one."""
     return CityFile(path)
 
 
 def lookup(address: str | None) -> Geo:
-    """Return what is known of `address`, as `addresses.normalise` gives it."""
+    """Return what is known of `address`, which is in the form that `addresses.normalise` returns."""
     return file_at(settings.GEOIP_PATH).lookup(address)
 
 
 def status() -> GeoStatus:
-    """Return the state of the configured database, looked at anew."""
+    """Check the configured database again, and return its state."""
     file = file_at(settings.GEOIP_PATH)
     file.check()
     return file.status

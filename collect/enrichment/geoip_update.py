@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 60
 MAX_DOWNLOAD = 512 * 1024 * 1024
 MAX_DATABASE = 1024 * 1024 * 1024
 _STEP = 1024 * 1024
-# An address that every City database knows: a public resolver's.
+# The address of a public resolver, which every City database knows.
 PROBE = "8.8.8.8"
 
 
@@ -39,7 +39,7 @@ class UpdateError(Exception):
 
 @dataclass(frozen=True)
 class MaxMindAccount:
-    """Who downloads GeoLite2-City; the licence key is not shown by `repr`."""
+    """The account that downloads GeoLite2-City. `repr` does not show the licence key."""
 
     account_id: str
     license_key: str = field(repr=False)
@@ -61,9 +61,9 @@ class Installed:
 
 
 def update(target: Path, account: MaxMindAccount | None, base_url: str | None = None, *, dry_run: bool) -> Installed:
-    """Fetch GeoLite2-City with an account, else DB-IP City Lite, verify it and rename it to `target`.
+    """Fetch GeoLite2-City with an account, or DB-IP City Lite without one; verify it and rename it to `target`.
 
-    A dry run stops before the rename. Raises `UpdateError`.
+    A dry run stops before the rename. Raises `UpdateError` if there is no new database; `target` is untouched then.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -85,7 +85,7 @@ def update(target: Path, account: MaxMindAccount | None, base_url: str | None = 
 
 
 def verify(path: Path) -> Installed:
-    """What `path` is. Raises `UpdateError` unless it is a City database that can be asked."""
+    """Return what `path` is. Raises `UpdateError` unless it is a City database that answers look-ups."""
     try:
         with maxminddb.open_database(str(path), maxminddb.MODE_MEMORY) as reader:
             metadata = reader.metadata()
@@ -119,7 +119,10 @@ def _extract(archive: IO[bytes], file: IO[bytes]) -> None:
 
 @contextmanager
 def _download_newest(base_url: str) -> Iterator[IO[bytes]]:
-    """DB-IP's file of this month, or of the last one: a new month's appears during its first days."""
+    """Download DB-IP's file of this month or, if there is none, of the last: a new one appears in a month's first days.
+
+    Raises `UpdateError` if neither can be downloaded.
+    """
     this = datetime.now(UTC).date().replace(day=1)
     error: UpdateError | None = None
     for month in (this, (this - timedelta(days=1)).replace(day=1)):
@@ -156,7 +159,7 @@ class _Redirects(HTTPRedirectHandler):
 
 @contextmanager
 def _download(url: str, authorization: str | None = None) -> Iterator[IO[bytes]]:
-    """The answer of `url` as a file on disk, of at most 512 MiB."""
+    """Download `url` to a temporary file of at most 512 MiB. Raises `UpdateError` if that fails."""
     _require_https(url)
     request = Request(url, headers={"Authorization": authorization} if authorization else {})  # noqa: S310  # checked
     shown = url.partition("?")[0]

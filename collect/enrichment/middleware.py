@@ -1,4 +1,4 @@
-"""Attaches the enrichment to a request; nothing is looked up until somebody asks."""
+"""Attaches the enrichment to each request. Nothing is looked up before it is used."""
 
 from collections.abc import Callable
 from typing import cast
@@ -10,19 +10,19 @@ from runtime.requests import ServedRequest
 
 
 class EnrichedRequest(ServedRequest):
-    """A request with its enrichment. A type to cast to; nobody makes one."""
+    """A request with its enrichment. It is a type to cast to, and is never instantiated."""
 
     enrichment: Enrichment
 
 
 class EnrichmentMiddleware:
-    """Gives every request its `enrichment`. It stands behind the middleware of the client's address."""
+    """Gives every request its `enrichment`. It must come after the middleware that sets the client's address."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Serve the request with its enrichment at hand."""
+        """Attach the enrichment, and serve the request."""
         seen = cast(EnrichedRequest, request)
         seen.enrichment = Enrichment(seen.client_address)
         return self.get_response(request)

@@ -1,4 +1,4 @@
-"""What the server adds to a request's event by itself: the place of the client's address, looked up when asked for."""
+"""What the server learns from a request for its event: the place of the client's address, looked up on first use."""
 
 from functools import cached_property
 

@@ -6,9 +6,9 @@ from functools import lru_cache
 import ada_url
 
 UNKNOWN = "site:unknown"
-# DNS has no longer names, and an index entry must stay below PostgreSQL's limit.
+# DNS has no longer names, and an entry of an index must stay below PostgreSQL's limit.
 _MAX_HOST = 253
-# A longer URL is no page's; reading a megabyte of it would tell nothing.
+# No page has a longer URL, and to read a megabyte of one would tell nothing.
 MAX_URL = 64 * 1024
 # Up to where the path, the query or the fragment begins (https://url.spec.whatwg.org/#authority-state).
 _PAGE = re.compile(r"https?://[^/\\?#\x00-\x20]+(?=[/\\?#]|\Z)")
@@ -16,9 +16,9 @@ _MAX_CACHED = 512
 
 
 def tag_for(page_url: str | None, origin: str | None, referer: str | None) -> str:
-    """`site:<host>` of the first of the three that has a host, else `site:unknown` (contract, section 3).
+    """Return `site:<host>` of the first of the three that has a host, else `site:unknown` (contract, section 3).
 
-    Lower case, IDNA, without port and userinfo; subdomains and `www.` stay.
+    The host is in lower case and IDNA, without port and userinfo; subdomains and `www.` stay.
     """
     for url in (page_url, origin, referer):
         if url and len(url) <= MAX_URL and (host := _host(url)):
@@ -27,7 +27,7 @@ def tag_for(page_url: str | None, origin: str | None, referer: str | None) -> st
 
 
 def _host(url: str) -> str | None:
-    # Nothing behind the authority of a web page changes its host, and a site has many pages.
+    # Nothing after the authority changes the host of a page, and a site has many pages: so cache by the authority.
     page = _PAGE.match(url)
     return _of_site(page[0]) if page and len(page[0]) <= _MAX_CACHED else _parse(url)
 

@@ -13,6 +13,7 @@ from collect.intake.contract import MAX_TEXT
 PARSED_CHARACTERS = 2_000
 CACHED_STRINGS = 5_000
 
+
 @dataclass(frozen=True, slots=True)
 class UserAgent:
     """The parts of a user agent, each at most 255 characters."""

@@ -1,7 +1,7 @@
 """The body of one event: decoded and judged in one step, or every fault in it explained (contract, section 1).
 
-Nobody else knows the wire format. The good path is msgspec's; `_explain` is the rule in words, and the
-good path only ever accepts what `_explain` would accept.
+No other module knows the wire format. The fast path is msgspec's. `_explain` applies the rules field by field, and the
+fast path never accepts what `_explain` would not accept.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,14 +15,14 @@ from collect.intake.json_rules import MAX_DEPTH, clean, invalid
 from runtime.refusals import Code, Refusal
 
 MAX_BODY_BYTES = 1024 * 1024
-# Characters of a name or an id, whether it was sent or looked up; and of an attribution type.
+# Longest name or id, whether it was sent or looked up, and longest attribution type, in characters.
 MAX_TEXT = 255
 MAX_ATTRIBUTION_TYPE = 64
 MILLISECONDS_FROM = 1e11
-# The last second of the year 9999; a fraction more and it might be rounded into the next.
+# The last second of the year 9999, in milliseconds; a fraction more might be rounded into the next year.
 LAST_MILLISECOND = 253_402_300_799_000
 
-# The taxonomy of the API's page: for recognition, never enforced.
+# The taxonomy of the API's page. It serves to recognise events and is never enforced.
 STANDARD_EVENTS = {
     "contents_viewed": "contents",
     "items_added": "contents",
@@ -42,7 +42,7 @@ _Id = Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
 class SentEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
-    """An event as it was sent, checked; `params`, `consent` and `extra` are the sender's own bytes, empty if absent."""
+    """A sent event after the checks. `params`, `consent` and `extra` are the sender's own bytes, empty if absent."""
 
     event_name: _Id
     tag_id: _Id | None = None
@@ -64,7 +64,7 @@ class SentEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False, kw_only=Tr
 
     @property
     def sent_at(self) -> datetime | None:
-        """`timestamp` as a moment; None when it was not sent. Raises ValueError outside 1970..9999."""
+        """`timestamp` as a moment, None if it was not sent. Raises ValueError outside 1970..9999."""
         return None if self.timestamp is None else moment(self.timestamp)
 
 
@@ -86,9 +86,9 @@ Sent = TypeVar("Sent", bound=SentEvent)
 
 
 class Form(Generic[Sent]):
-    """What an event may look like: the type that it becomes, a rule for each field, and who may say that it keeps them.
+    """One version of the contract: the struct to decode into, one rule per field, and `settle`.
 
-    `settle` makes of the decoded event what is stored; False where it cannot tell, and the rules have to.
+    `settle` normalises the decoded event in place, and returns False if the field rules must decide.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Form(Generic[Sent]):
 
 
 def decode(body: bytes) -> SentEvent:
-    """The event in `body`.
+    """Return the event in `body`.
 
     Raises `Refusal` with `invalid_json` for what is not acceptable JSON, and with `invalid_event` and all
     faults, by field, for an event that breaks the contract.
@@ -123,10 +123,10 @@ def decode_as(body: bytes, form: Form[Sent]) -> Sent:
 
 
 def settle(event: SentEvent) -> bool:
-    """Whether the good path may answer; it trims and blanks as it goes. What it cannot settle is explained."""
+    """Trim the event's fields and drop blank ones, in place; tell whether it is valid. If not, `_explain` decides."""
     event.event_name = event.event_name.strip()
     if not event.event_name or _first(event.extra):
-        # A key called `extra` is the sender's own and belongs inside ours: the general road does that.
+        # A key called `extra` is the sender's own and belongs inside our `extra`, where `_explain` puts it.
         return False
     event.tag_id = _unless_blank(event.tag_id)
     event.event_id = _unless_blank(event.event_id)
@@ -156,7 +156,10 @@ def _unless_null(raw: Raw) -> Raw:
 
 
 def _explain(text: bytes, form: Form[Sent]) -> Sent:
-    """The same judgement field by field: the event, with the keys that are not ours in `extra`, or all faults."""
+    """Judge the body field by field; return the event, with keys that are not in the contract in `extra`.
+
+    Raises `Refusal` with all faults.
+    """
     try:
         fields = _object_decoder.decode(text)
     except msgspec.ValidationError:
@@ -183,13 +186,13 @@ def _explain(text: bytes, form: Form[Sent]) -> Sent:
 
 
 def invalid_event(errors: dict[str, list[str]]) -> Refusal:
-    """The refusal of an event that breaks the contract in the fields of `errors`."""
+    """Return the refusal of an event that breaks the contract in the fields of `errors`."""
     detail = "; ".join(f"{name}: {', '.join(messages)}" for name, messages in errors.items())
     return Refusal(Code.INVALID_EVENT, detail, errors=errors)
 
 
 def poisoned() -> Refusal:
-    """The refusal of an event that keeps to the contract and that the database will not have all the same."""
+    """Return the refusal of an event that keeps to the contract but that the database does not accept."""
     return Refusal(Code.INVALID_EVENT, "The database cannot keep this event")
 
 
@@ -200,7 +203,7 @@ def _syntax(error: Exception) -> str:
 
 
 def _no_object(text: bytes) -> Refusal:
-    """The refusal of what does not begin as an object: other JSON, or none, such as an array that is cut."""
+    """Return the refusal of a body that is not an object: other JSON, or no JSON, such as an array that is cut off."""
     try:
         read_value(text)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -33,12 +33,12 @@ _AS_SQUARE = bytes.maketrans(b"{}", b"[]")
 
 
 def invalid(detail: str) -> Refusal:
-    """The refusal of a body that is not acceptable JSON."""
+    """Return the refusal of a body that is not acceptable JSON."""
     return Refusal(Code.INVALID_JSON, detail)
 
 
 def clean(body: bytes) -> bytes:
-    """`body` under the text rule: U+0000 and lone surrogates become U+FFFD, in keys and values.
+    """Return `body` under the text rule: U+0000 and lone surrogates become U+FFFD, in keys and values.
 
     Raises `Refusal` (`invalid_json`) for what is not UTF-8, nests deeper than 64, or holds a number that
     overflows or that no database could keep. Whether it is JSON at all is the decoder's to say.

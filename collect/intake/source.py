@@ -7,7 +7,7 @@ import msgspec
 
 from collect.enrichment.geo import Geo
 
-# What every row says that came in by the endpoint, whatever was sent; an import may say another (`MAX_CHANNEL`).
+# The channel of every row that came by the endpoint, whatever was sent. An import may name another (`MAX_CHANNEL`).
 CHANNEL = "server"
 MAX_CHANNEL = 32
 
@@ -15,8 +15,8 @@ MAX_CHANNEL = 32
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Who sent an event, from where and when.
 
-    `origin` and `referer` are the request's headers; `ip_address` is the sender's, already resolved; `tags` are those
-    that the key is restricted to. An event without a key (None) came by an import.
+    `origin` and `referer` are the request's headers. `ip_address` is the sender's, already resolved. `tags` are the
+    ones that the key is restricted to. An event without a key (None) came by an import.
     """
 
     partner_id: int

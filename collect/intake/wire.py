@@ -1,6 +1,6 @@
-"""The body of a request, read and inflated within its bounds; a body that is not whole is never passed on.
+"""The body of a request, read and inflated within its bounds. A body that is not whole is always marked as faulty.
 
-It reads the WSGI stream itself: Django trusts Content-Length and sees an empty body where a request is chunked.
+It is read from the WSGI stream: Django trusts Content-Length, and sees an empty body if a request is chunked.
 """
 
 import gzip
@@ -15,19 +15,19 @@ from gunicorn.http.errors import ParseException
 from runtime.gunicorn.bodies import leave_unread
 from runtime.refusals import Code, Refusal
 
-# Of a body over the cap this much is read, for the operator to see what it was.
+# Bytes that are read of a body over the cap, so that the operator can see what it was.
 _GLIMPSE = 64 * 1024
 
 
 class Received(NamedTuple):
-    """A body as far as it was read, and why it is not acceptable (None: it is whole)."""
+    """A body as far as it was read, and why it is not acceptable (None if it is whole)."""
 
     body: bytes
     fault: Refusal | None
 
 
 def receive(request: HttpRequest, limit: int, more_types: Collection[str] = ()) -> Received:
-    """The body of `request`, inflated, of at most `limit` bytes on the wire and inflated (contract, section 2).
+    """Return the body of `request`, inflated: at most `limit` bytes on the wire and inflated (contract, section 2).
 
     The fault is `unsupported_media_type`, `unsupported_encoding`, `too_large` or `invalid_json`.
     """
@@ -49,7 +49,7 @@ def _media_type_fault(media_type: str, more_types: Collection[str]) -> Refusal |
 
 
 def _transfer_fault(meta: dict[str, Any]) -> Refusal | None:
-    # Gunicorn takes a coding below `chunked`, such as `gzip, chunked`, and hands the coded bytes on as they are.
+    # Gunicorn accepts a coding beneath `chunked`, such as `gzip, chunked`, and passes the coded bytes on as they are.
     if meta.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower() == "chunked":
         return None
     return Refusal(Code.UNSUPPORTED_ENCODING, "Transfer-Encoding must be chunked")
@@ -63,17 +63,17 @@ def _read(meta: dict[str, Any], limit: int) -> Received:
         declared = None if length is None else int(length)
         body = stream.read(_to_read(declared, limit))
     except (OSError, ValueError, ParseException):
-        # The framing broke in the middle; where the next request would start is unknown.
+        # The framing broke in the middle, so it is unknown where the next request would start.
         return Received(b"", _incomplete())
     if max(declared or 0, len(body)) > limit:
-        # Else the worker would read on before the next request.
+        # Otherwise the worker would read the rest before the next request.
         leave_unread(stream)
         return Received(body, _too_large(limit))
     return Received(body, None if declared in (None, len(body)) else _incomplete())
 
 
 def _to_read(declared: int | None, limit: int) -> int:
-    """How many bytes to ask for. Raises ValueError for a negative length."""
+    """Return how many bytes to ask for. Raises ValueError for a negative length."""
     if declared is None:
         return limit + 1
     if declared < 0:

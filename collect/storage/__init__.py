@@ -1,1 +1,1 @@
-"""From a row to the disk: the database, the spool while that is away, and the rejections."""
+"""From a row to the disk: the database, the spool while the database is away, and the rejections."""

@@ -1,4 +1,4 @@
-"""How one bad row never fails its neighbours: a group is halved until what the database refuses is alone."""
+"""Keeps one bad row from failing its neighbours: a group is halved until the row that the database refuses is alone."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -18,8 +18,8 @@ def bisect(
 ) -> list[Result]:
     """Return the results of `attempt`, one for each item, in their order.
 
-    Where the database refuses a group for one of its rows, each half is attempted; `alone` says what becomes of one
-    item that is refused by itself. Raises every other `django.db.Error`; what was attempted before it is done.
+    If the database refuses a group because of one of its rows, each half is attempted. `alone` gives the result of an
+    item that is refused by itself. Raises every other `django.db.Error`; what was attempted before it stays done.
     """
     try:
         return attempt(items)

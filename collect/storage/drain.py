@@ -28,15 +28,15 @@ STEP = 500
 
 
 def turn() -> AbstractContextManager[None]:
-    """Return the right to drain, held by one process. Raises `Busy` while another has it."""
+    """Return the right to drain, which one process holds at a time. To enter it raises `Busy` if another has it."""
     return alone(Path(f"{settings.SPOOL_PATH}.lock"))
 
 
 def drain() -> int:
     """Empty the spool and return the number of events that were moved. What the database refuses is set aside.
 
-    Raises `Busy` while another process does it, and `django.db.Error` where the database, or the spool, fails: what
-    was moved by then has left the spool, the rest waits.
+    Raises `Busy` while another process drains, and `django.db.Error` where the database or the spool fails. What was
+    moved by then has left the spool, and the rest waits.
     """
     moved = 0
     with turn():
@@ -56,7 +56,10 @@ def _move(spooled: Sequence[Spooled]) -> list[bool]:
 
 
 def _set_aside(one: Spooled, error: Error) -> bool:
-    """Neither the event nor a rejection of it has a place, as when its partner is gone from a restored database."""
+    """Set aside an event of which the database takes neither the row nor a rejection.
+
+    This happens, for example, when its partner is missing from a restored database.
+    """
     spool.set_aside(one, str(error))
     logger.error("a spooled event was set aside", exc_info=error)
     metrics.DRAINED.labels(Outcome.SET_ASIDE).inc()
@@ -64,27 +67,27 @@ def _set_aside(one: Spooled, error: Error) -> bool:
 
 
 class Drainer:
-    """Takes the turns of a worker's thread. Whichever worker has the right to drain works, the others look on."""
+    """Takes the turns of a worker's thread. The worker that has the right to drain works, and the others look on."""
 
     def __init__(self) -> None:
         self._head: int | None = None
 
     def turn(self) -> None:
-        """Drain what waits, if the database answers."""
+        """Drain what waits. If the database fails, it is tried again at the next turn."""
         try:
             self.round()
         except Error:
-            connection.close()  # the circuit has said why; what waits is tried again at the next turn
+            connection.close()  # the circuit has logged why
 
     def round(self) -> None:
-        """Drain what waits. Once it moves, by whoever's hand, the database is known to be back.
+        """Drain what waits. Once events leave the spool, by whichever process, the database is known to be back.
 
-        Raises `django.db.Error` where the database, or the spool, fails.
+        Raises `django.db.Error` where the database or the spool fails.
         """
         head, before = spool.head(), self._head
         self._head = head
         if head is None:
-            # Whether it can be reached the keys' thread finds out; nothing else waits to be tried.
+            # Nothing waits that could show whether the database is back; the keys' thread finds that out.
             outage.writing.close()
             return
         try:

@@ -1,13 +1,13 @@
-"""Whether the database keeps what it commits: the settings that decide it, read from a connection as it is."""
+"""Whether the database keeps what it commits: the settings that decide it, as a connection really has them."""
 
 from django.db import connection
 
-# Of PostgreSQL's; whatever else than `off` they say, a commit waits for the server's own disk.
+# PostgreSQL's settings. With any value but `off`, a commit waits for the server's own disk.
 _SETTINGS = ["fsync", "full_page_writes", "synchronous_commit"]
 
 
 def problems() -> list[str]:
-    """What is set so that an acknowledged event may be lost, each in words. Raises `django.db.Error`."""
+    """Return a sentence for each setting that may lose an acknowledged event. Raises `django.db.Error`."""
     return _postgresql() if connection.vendor == "postgresql" else _sqlite()
 
 

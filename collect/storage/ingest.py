@@ -1,20 +1,21 @@
-"""The last step of the road: arrivals become rows, durably, and what the database refuses becomes a rejection.
+"""Makes arrivals durable: they become rows, and those that the database refuses become rejections.
 
-Nothing is acknowledged here that is not committed, to the database or, while that cannot answer, to the spool; one
+Nothing is acknowledged that is not committed to the database or, while the database cannot answer, to the spool. One
 bad row never fails its neighbours.
 """
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
 from django.db import Error, connection
 
 from collect.intake.source import Source
 from collect.storage import outcomes, rejections, spool, store
 from collect.storage.bisection import bisect
-from collect.storage.outcomes import Outcome, Sent, Written
+from collect.storage.outcomes import Counted, Outcome, Written
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
 from runtime import metrics, outage
@@ -24,7 +25,7 @@ from runtime.refusals import Unavailable
 
 logger = logging.getLogger(__name__)
 
-# Events that may wait in a worker, and events in one statement. A full queue is told so at once.
+# Events that may wait in a worker, and events in one statement. A sender to a full queue is told so at once.
 MAX_WAITING = 10_000
 MAX_GROUP = 500
 # Refused bodies, up to 64 KiB each, that may wait to be written down.
@@ -41,13 +42,13 @@ def submit(arrivals: Sequence[Arrival]) -> list[Written]:
     try:
         return _arriving.submit(arrivals)
     except Unavailable:
-        outcomes.count((_sent(arrival), Outcome.UNAVAILABLE) for arrival in arrivals)
+        outcomes.count(_counted(arrivals, repeat(Outcome.UNAVAILABLE)))
         raise
 
 
 def reject(records: Sequence[Record]) -> None:
-    """Keep refused bodies for the operator. Where that fails the copies are lost, never the answer."""
-    outcomes.count((record.sent, Outcome.REJECTED) for record in records)
+    """Keep refused bodies for the operator. If that fails, the copies are lost but the sender is still answered."""
+    outcomes.count(record.counted for record in records)
     for record in records:
         metrics.REJECTIONS.labels(record.code).inc()
     try:
@@ -58,28 +59,28 @@ def reject(records: Sequence[Record]) -> None:
 
 
 def count_limited(source: Source, events: int) -> None:
-    """Count events that were told 429. They will come again, so no copy is kept of them."""
-    sent = Sent(source.is_test, source.partner_id, source.channel)
-    outcomes.count_many(Counter({(sent, Outcome.RATE_LIMITED): events}))
+    """Count events that were answered 429. They will be sent again, so no copy of them is kept."""
+    counted = (source.is_test, source.partner_id, source.channel, Outcome.RATE_LIMITED)
+    outcomes.count_many(Counter({counted: events}))
 
 
 def start() -> None:
-    """Let requests share their commits from now on; once a worker, after it has forked."""
+    """Let requests share their commits from now on. Call it once in each worker, after the fork."""
     _arriving.start()
     _refusing.start()
 
 
 def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
-    """Store the arrivals in the database, and of the refused ones a rejection; return what became of each.
+    """Store the arrivals, and a rejection for each that is refused or conflicts; return what became of each.
 
-    Raises `django.db.Error`; safe to repeat.
+    Raises `django.db.Error`. It is safe to repeat.
     """
     try:
         results = write(arrivals)
     except Error:
         if not _is_lost():
             raise
-        # The database was restarted since the last group, and this is the first to notice.
+        # The database was restarted since the last group, and this statement is the first to notice.
         connection.close()
         results = write(arrivals)
     rejections.keep(
@@ -91,7 +92,10 @@ def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
 
 
 def write(arrivals: Sequence[Arrival]) -> list[Written]:
-    """Store the arrivals, the ones apart that the database refuses. Raises `django.db.Error`; safe to repeat."""
+    """Store the arrivals except those that the database refuses; return what became of each, in their order.
+
+    Raises `django.db.Error`. It is safe to repeat.
+    """
     return bisect(arrivals, store.write, _refused)
 
 
@@ -106,12 +110,14 @@ def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
     metrics.COMMIT_SECONDS.observe(time.perf_counter() - start)
     metrics.GROUP_EVENTS.observe(len(arrivals))
     rejections.count_written(results)
-    outcomes.count((_sent(arrival), written.outcome) for arrival, written in zip(arrivals, results, strict=True))
+    outcomes.count(_counted(arrivals, (written.outcome for written in results)))
     return results
 
 
-def _sent(arrival: Arrival) -> Sent:
-    return Sent(arrival.row.is_test, arrival.row.partner_id, arrival.row.channel)
+def _counted(arrivals: Sequence[Arrival], became: Iterable[Outcome]) -> Iterator[Counted]:
+    for arrival, outcome in zip(arrivals, became, strict=False):
+        row = arrival.row
+        yield row.is_test, row.partner_id, row.channel, outcome
 
 
 def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -129,7 +135,7 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
 
 
 def _is_away() -> bool:
-    """Tell whether to leave the database alone; where there is no spool there is nowhere else to go."""
+    """Tell whether to leave the database alone. Without a spool there is nowhere else to write, so it is tried."""
     return spool.is_enabled() and outage.is_on()
 
 
@@ -158,13 +164,13 @@ def _is_sqlite() -> bool:
 
 
 def _is_lost() -> bool:
-    """Whether the connection broke under the statement, and is not just one that could not be made."""
+    """Tell whether an open connection broke under the statement, rather than none could be made."""
     broken = connection.connection
     return not connection.in_atomic_block and broken is not None and bool(getattr(broken, "closed", False))
 
 
 def _drop_connection() -> None:
-    """Meet the database anew next time: whatever failed may have left the connection unusable."""
+    """Close the connection, so that the next call opens a new one: the failure may have left it unusable."""
     if not connection.in_atomic_block:
         connection.close()
 

@@ -1,4 +1,4 @@
-"""What can become of an event: one closed set, and the counting of it."""
+"""What can become of an event: one closed set, and how it is counted."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,11 +17,11 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     SPOOLED = "spooled"
-    # Refused: by the contract or by the database; for want of a durable place; over the limit of its key.
+    # Refused: by the contract or the database; for lack of a durable place; because its key is over its limit.
     REJECTED = "rejected"
     UNAVAILABLE = "unavailable"
     RATE_LIMITED = "rate_limited"
-    # Acknowledged, and then refused by the database and by the rejections: it waits for somebody to look into it.
+    # Acknowledged, but then the database took neither it nor a rejection: it waits for somebody to look into it.
     SET_ASIDE = "set_aside"
 
 
@@ -29,10 +29,10 @@ DURABLE = (Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.SPOOLED)
 
 
 class Written(NamedTuple):
-    """What became of one arrival: `id` is the stored row's, the first one's for a repetition.
+    """What became of one arrival: `id` is that of the stored row, which for a repetition is the first one.
 
-    `differing` are the fields in which a conflicting event differs from the stored one. `again` says of a stored one
-    that an earlier try had stored this very row.
+    `differing` are the fields in which a conflicting event differs from the stored one. `again` is True for a stored
+    event if an earlier try had stored this very row.
     """
 
     outcome: Outcome
@@ -42,9 +42,9 @@ class Written(NamedTuple):
 
     @property
     def difference(self) -> str:
-        """What a conflict is, in words for the sender and the operator.
+        """The conflict in words, for the sender and the operator.
 
-        Nothing differs that could be named where a dry run compared two events of one file.
+        No field can be named if a dry run compared two events of one file.
         """
         if not self.differing:
             return "Differs from an event before it"
@@ -52,25 +52,22 @@ class Written(NamedTuple):
 
     @property
     def errors(self) -> dict[str, list[str]]:
-        """The same by field, in the shape of a refusal's errors."""
+        """The conflict by field, in the shape of a refusal's errors."""
         return {name: ["differs"] for name in self.differing}
 
 
-class Sent(NamedTuple):
-    """By whom and how an event was sent, as far as it is counted."""
-
-    is_test: bool
-    partner_id: int
-    channel: str
+# What an event is counted by: is it a test, the partner's id, the channel, and what became of it. A plain tuple,
+# since a batch makes one for each of its events.
+Counted = tuple[bool, int, str, Outcome]
 
 
-def count(events: Iterable[tuple[Sent, Outcome]]) -> None:
-    """Count each event once, by what became of it; those of test keys apart."""
+def count(events: Iterable[Counted]) -> None:
+    """Count each event once, by what became of it. Events of test keys are counted apart."""
     count_many(Counter(events))
 
 
-def count_many(events: Counter[tuple[Sent, Outcome]]) -> None:
-    """Count events of which there are many alike."""
-    for (sent, outcome), number in events.items():
-        counted = metrics.TEST_EVENTS if sent.is_test else metrics.EVENTS
-        counted.labels(outcome, directory.partner_name(sent.partner_id), sent.channel).inc(number)
+def count_many(events: Counter[Counted]) -> None:
+    """Count many events at a time, from the number of each kind."""
+    for (is_test, partner_id, channel, outcome), number in events.items():
+        counted = metrics.TEST_EVENTS if is_test else metrics.EVENTS
+        counted.labels(outcome, directory.partner_name(partner_id), channel).inc(number)

@@ -1,6 +1,6 @@
 """What was refused, kept for the operator within a bound per key and hour (contract, section 2)."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ from django.db.models import F
 from collect.intake import contract
 from collect.intake.source import CHANNEL, Source
 from collect.models import Rejection, RejectionTally
-from collect.storage.outcomes import Outcome, Sent, Written
+from collect.storage.outcomes import Counted, Outcome, Written
 from collect.storage.rows import Arrival
 from runtime import metrics
 from runtime.refusals import Code, Refusal
@@ -78,13 +78,16 @@ class Record:
         )
 
     @property
-    def sent(self) -> Sent:
-        """By whom it was sent, to be counted."""
-        return Sent(self.is_test, self.partner_id, CHANNEL)
+    def counted(self) -> Counted:
+        """What the event is counted by."""
+        return self.is_test, self.partner_id, CHANNEL, Outcome.REJECTED
 
 
 def keep(records: Iterable[Record]) -> None:
-    """Write the records down. Each is counted; the first 1,000 of a key in an hour are kept with their bodies."""
+    """Store the records. All are tallied, but only the first 1,000 of a key in an hour are kept, with their bodies.
+
+    Raises `django.db.Error`.
+    """
     by_key: dict[tuple[int, datetime], list[Record]] = defaultdict(list)
     for record in records:
         by_key[record.api_key_id, record.received_at.replace(minute=0, second=0, microsecond=0)].append(record)
@@ -94,10 +97,10 @@ def keep(records: Iterable[Record]) -> None:
 
 
 def count_written(results: Iterable[Written]) -> None:
-    """Count what was kept of written events as rejections, by code; once what became of the events is final."""
-    for written in results:
-        if (code := CODES.get(written.outcome)) is not None:
-            metrics.REJECTIONS.labels(code).inc()
+    """Count the rejections of written events, by code. Call it once the outcomes of the events are final."""
+    for outcome, number in Counter(written.outcome for written in results).items():
+        if (code := CODES.get(outcome)) is not None:
+            metrics.REJECTIONS.labels(code).inc(number)
 
 
 @transaction.atomic

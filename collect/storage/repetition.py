@@ -8,7 +8,7 @@ from typing import Any
 from collect.models import Event
 from collect.storage.rows import Row
 
-# What a sender decides. The rest (address, geo, time of arrival) may differ between two tries of one event.
+# The columns that a sender decides. The rest (address, geo, time of arrival) may differ between two tries.
 TEXT_COLUMNS = (
     "event_name",
     "page_url",
@@ -27,10 +27,10 @@ JSON_COLUMNS = ("consent", "params", "extra")
 
 
 def differing(row: Row, first: Event) -> tuple[str, ...]:
-    """The names of the sent fields in which `row` differs from the stored `first`.
+    """Return the names of the sent fields in which `row` differs from the stored `first`.
 
     `first` carries its JSON columns as text, in `consent_text` and so on: numbers are compared to their last
-    digit, keys in any order. A timestamp that was not sent equals another that was not sent.
+    digit, and keys in any order. Two timestamps that were not sent are equal.
     """
     names = [name for name in TEXT_COLUMNS if getattr(row, name) != getattr(first, name)]
     if _sent_timestamp(row) != _sent_timestamp(first):
@@ -43,14 +43,14 @@ def differing(row: Row, first: Event) -> tuple[str, ...]:
 
 
 def fingerprint(row: Row) -> int:
-    """Equal for rows between which nothing differs, within this process."""
+    """Return a number that is equal for rows in which nothing differs. It holds within this process only."""
     texts = [getattr(row, name) for name in TEXT_COLUMNS]
     values = [_exact(bytes(raw)) if (raw := getattr(row, name)) else None for name in JSON_COLUMNS]
     return hash((*texts, _sent_timestamp(row), _frozen(values)))
 
 
 def _frozen(value: Any) -> Hashable:
-    """A JSON value that can be hashed; equal for values that are the same."""
+    """Return a JSON value in a form that can be hashed; equal forms for values that are the same."""
     if isinstance(value, dict):
         return frozenset((key, _frozen(inner)) for key, inner in value.items())
     if isinstance(value, list):
@@ -67,7 +67,7 @@ def _exact(text: bytes | str | None) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equality of JSON values, in which `true` is not 1."""
+    """Tell whether two JSON values are equal. Unlike in Python, `true` is not 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):

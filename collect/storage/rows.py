@@ -1,7 +1,6 @@
 """The one format of an event at rest: a JSON object whose keys are the columns of `Event`.
 
-The same bytes go to the database, into the spool, out of an export and into an import. They are encoded once, here,
-and nobody else knows how.
+The same bytes go to the database and into the spool. They are encoded once, here, and no other module knows how.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from msgspec import Raw
 
 
 class Row(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
-    """An event as it is stored; a field left out is NULL."""
+    """An event as it is stored. A field that is left out is NULL."""
 
     id: str
     received_at: datetime
@@ -61,7 +60,7 @@ decode: Callable[[bytes], Row] = msgspec.json.Decoder(Row).decode
 
 
 class Arrival(NamedTuple):
-    """A row on its way to the database: encoded, with the body and the request that it came from."""
+    """A row on its way to the database: its encoded form, and the body and request that it came from."""
 
     row: Row
     document: bytes
@@ -70,7 +69,7 @@ class Arrival(NamedTuple):
 
     @classmethod
     def of(cls, row: Row, body: bytes, request_id: str) -> Self:
-        """Encode the row, once."""
+        """Return the arrival of `row`, which is encoded here and only here."""
         return cls(row, encode(row), body, request_id)
 
 

@@ -1,7 +1,8 @@
-"""Where events wait, fsynced on local disk, while the database cannot take them. Nobody else knows its SQL.
+"""Where events wait, fsynced on local disk, while the database cannot take them. No other module knows its SQL.
 
-An event is in the spool or not at all: one transaction of SQLite in WAL with `synchronous=FULL` for each group. It
-leaves only after the database has it; taken twice, as after a crash between the two, it is stored once, by its id.
+Each group is one transaction of SQLite, in WAL mode with `synchronous=FULL`, so an event is in the spool or not at all.
+It leaves only after the database has it. If it is taken twice, as after a crash between the two, it is stored once,
+because of its id.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ _TABLES = (
     f"CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, {_COLUMNS}, reason TEXT NOT NULL)",
 )
 
-# SQLite would hold up every other request of the worker.
+# In the worker's own thread, SQLite would hold up every other request.
 _in_its_thread = OwnThread()
 
 
@@ -40,9 +41,9 @@ class Spooled(NamedTuple):
 
 
 class SpoolStatus(NamedTuple):
-    """How many events wait, since when the first one does (None: there is none), and what they take of the disk.
+    """How many events wait, since when the oldest has waited (None if there is none), and their size on disk in bytes.
 
-    `set_aside` is how many the database has refused for good, beside those that wait.
+    `set_aside` is the number of events that the database has refused for good; `events` does not include them.
     """
 
     events: int
@@ -52,24 +53,24 @@ class SpoolStatus(NamedTuple):
 
 
 def is_enabled() -> bool:
-    """Whether there is a spool: beside PostgreSQL, and not beside SQLite, which would be the same disk again."""
+    """Tell whether there is a spool: only with PostgreSQL, since a SQLite database is on the same disk as the spool."""
     return connection.vendor == "postgresql"
 
 
 def prepare() -> None:
-    """Make the directory that the spool lies in; the tables come with a connection. Raises OSError."""
+    """Make the directory of the spool. The tables are made when a connection is opened. Raises OSError."""
     Path(settings.SPOOL_PATH).parent.mkdir(parents=True, exist_ok=True)
 
 
 @receiver(connection_created)
 def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
-    """Give each connection to the spool its bound and its tables, so that they are there even in a new file."""
+    """Set the size limit and make the tables on each new connection, so that even a new file has them."""
     if connection.alias != ALIAS:
         return
     with connection.cursor() as cursor:
-        # SQLite itself keeps the bound: a full spool refuses the commit.
+        # SQLite itself keeps the limit: a full spool refuses the commit.
         cursor.execute(f"PRAGMA max_page_count={settings.SPOOL_MAX_BYTES // PAGE_BYTES}")
-        # What has left the spool leaves nothing of it in the file.
+        # An event that has left the spool leaves no bytes in the file.
         cursor.execute("PRAGMA secure_delete=ON")
         for table in _TABLES:
             cursor.execute(table)
@@ -77,7 +78,7 @@ def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
 
 @_in_its_thread
 def append(arrivals: Sequence[Arrival]) -> None:
-    """Keep the arrivals, durably. Raises `django.db.Error` when it cannot; then none of them is kept."""
+    """Store the arrivals durably. Raises `django.db.Error` if that fails, and then none of them is stored."""
     values = [(a.row.received_at.isoformat(), a.request_id, a.document, a.body) for a in arrivals]
     with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
         cursor.executemany(
@@ -87,7 +88,7 @@ def append(arrivals: Sequence[Arrival]) -> None:
 
 @_in_its_thread
 def take(limit: int) -> list[Spooled]:
-    """Return the first arrivals in the order in which they came; they stay until they are discarded."""
+    """Return the first `limit` arrivals in the order in which they came. They stay until they are discarded."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT id, document, body, request_id FROM spooled ORDER BY id LIMIT %s", [limit])
         found = cursor.fetchall()
@@ -99,14 +100,17 @@ def take(limit: int) -> list[Spooled]:
 
 @_in_its_thread
 def discard(spooled: Sequence[Spooled]) -> None:
-    """Forget arrivals that the database has."""
+    """Delete arrivals that the database now has: all from the first to the last of these."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("DELETE FROM spooled WHERE id BETWEEN %s AND %s", [spooled[0].place, spooled[-1].place])
 
 
 @_in_its_thread
 def set_aside(one: Spooled, reason: str) -> None:
-    """Take out of the order what the database refuses: acknowledged, so it is kept until somebody looks into it."""
+    """Move an event that the database refuses out of the queue, and keep it with the reason.
+
+    The event was acknowledged, so it is kept until somebody looks into it.
+    """
     with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
         cursor.execute("INSERT INTO set_aside SELECT spooled.*, %s FROM spooled WHERE id = %s", [reason, one.place])
         cursor.execute("DELETE FROM spooled WHERE id = %s", [one.place])
@@ -114,7 +118,7 @@ def set_aside(one: Spooled, reason: str) -> None:
 
 @_in_its_thread
 def bring_back() -> int:
-    """Let what was set aside wait again, behind the others, and return the number of events."""
+    """Put the events that were set aside back at the end of the queue, and return how many they were."""
     columns = "received_at, request_id, document, body"
     with transaction.atomic(using=ALIAS), connections[ALIAS].cursor() as cursor:
         cursor.execute(f"INSERT INTO spooled ({columns}) SELECT {columns} FROM set_aside ORDER BY id")  # noqa: S608
@@ -124,15 +128,15 @@ def bring_back() -> int:
 
 @_in_its_thread
 def find(matches: Callable[[Row], bool]) -> list[Row]:
-    """Return the rows that match, of those that wait and those that were set aside."""
+    """Return the rows that match, both waiting ones and those set aside."""
     return [row for _, _, row in _find(matches)]
 
 
 @_in_its_thread
 def erase(matches: Callable[[Row], bool]) -> int:
-    """Delete the rows that match, waiting or set aside, so that nothing of them stays in the file; return how many.
+    """Delete the rows that match, waiting or set aside, so that no bytes of them stay in the file; return how many.
 
-    Raises OperationalError while somebody reads the spool, whose log then still has what was deleted.
+    Raises OperationalError while somebody reads the spool: its log then still holds the deleted rows.
     """
     found = _find(matches)
     with connections[ALIAS].cursor() as cursor:
@@ -156,7 +160,7 @@ def _find(matches: Callable[[Row], bool]) -> list[tuple[str, int, Row]]:
 
 @_in_its_thread
 def reasons() -> list[tuple[str, int]]:
-    """Return why events were set aside, and how many for each reason."""
+    """Return the reasons why events were set aside, with the number of events: the 20 most frequent ones."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT reason, count(*) FROM set_aside GROUP BY reason ORDER BY count(*) DESC LIMIT 20")
         return [(reason, int(events)) for reason, events in cursor.fetchall()]
@@ -164,7 +168,7 @@ def reasons() -> list[tuple[str, int]]:
 
 @_in_its_thread
 def status() -> SpoolStatus:
-    """Return what waits. Raises `django.db.Error` where the spool cannot be read."""
+    """Return the state of the spool. Raises `django.db.Error` if the spool cannot be read."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT count(*), min(received_at) FROM spooled")
         events, oldest = cursor.fetchone()
@@ -178,7 +182,7 @@ def status() -> SpoolStatus:
 
 @_in_its_thread
 def head() -> int | None:
-    """Return the place of the first arrival, None when nothing waits."""
+    """Return the place of the first arrival, or None if nothing waits."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("SELECT min(id) FROM spooled")
         found: int | None = cursor.fetchone()[0]

@@ -1,6 +1,6 @@
-"""Writes rows to the database and says of each what became of it. Nobody else knows the SQL of events.
+"""Writes rows to the database and tells what became of each. No other module knows the SQL that inserts events.
 
-An event counts as written only after its COMMIT; which rows were new is the database's word, never a guess.
+An event counts as written only after its COMMIT. Which rows were new is what the database says, never a guess.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ from collect.storage.outcomes import Outcome, Written
 from collect.storage.rows import Arrival, Row
 
 _ROUNDS = 3
-# Tags that one query asks for; SQLite has a limit of a thousand for what stands between ORs.
+# Tags that one query asks for. SQLite allows at most a thousand terms joined by OR.
 _TAGS = 200
 
 
 def write(arrivals: Sequence[Arrival]) -> list[Written]:
-    """Store the arrivals in one statement, durably, and say of each what became of it, in their order.
+    """Store the arrivals durably in one statement; return what became of each, in their order.
 
-    A second statement runs only when some were not new, to find the rows that they repeat. No transaction
-    is open between the two: what was inserted is committed, and a sender that hears nothing tries again.
-    Raises `django.db.Error`; then a part may be stored, and writing the same arrivals again is safe.
+    A second statement runs only if some were not new, to find the rows that they repeat. No transaction is open
+    between the two: what was inserted is committed, and a sender that gets no answer tries again. Raises
+    `django.db.Error`; then some arrivals may be stored, and writing the same ones again is safe.
     """
     results: dict[str, Written] = {}
     missing = list(arrivals)
@@ -39,13 +39,16 @@ def write(arrivals: Sequence[Arrival]) -> list[Written]:
         if not missing:
             break
     else:
-        # The row that each of these repeats was pruned every time before it could be read.
+        # The row that one of these repeats was pruned each time before it could be read.
         raise OperationalError("rows neither new nor found")
     return _apart(arrivals, results)
 
 
 def _apart(arrivals: Sequence[Arrival], results: Mapping[str, Written]) -> list[Written]:
-    """The results in order; of arrivals with one id, as only an import has them, each but the first is a repetition."""
+    """Return the results in the order of the arrivals.
+
+    Of arrivals with the same id, which only an import has, all but the first are repetitions.
+    """
     if len(results) == len(arrivals):
         return [results[arrival.row.id] for arrival in arrivals]
     seen: set[str] = set()
@@ -58,10 +61,11 @@ def _apart(arrivals: Sequence[Arrival], results: Mapping[str, Written]) -> list[
 
 
 def write_new(arrivals: Sequence[Arrival]) -> list[Written] | None:
-    """Store the arrivals if all of them are new; else None, and nothing is stored, nor where a row is refused.
+    """Store all arrivals if every one is new.
 
-    Cheaper than `write`, which looks at the indexes before it inserts and tells which rows were new: for history, of
-    which hardly any was seen before. Raises `django.db.Error` for what is no fault of a row.
+    Return None, with nothing stored, if any exists, was erased, or is refused by the database. This is cheaper than
+    `write`, which looks at the indexes before it inserts and tells which rows were new. It is meant for history, of
+    which hardly any was seen before. Raises `django.db.Error` for a failure that is not a row's fault.
     """
     statement, _ = _statement(connection.vendor)
     try:
@@ -77,22 +81,25 @@ def write_new(arrivals: Sequence[Arrival]) -> list[Written] | None:
 
 
 def foresee(arrivals: Sequence[Arrival]) -> list[Written]:
-    """What `write` would say of the arrivals, with nothing written; what they repeat of each other it does not see."""
+    """Return the outcomes that `write` would give, without writing.
+
+    Duplicates among the arrivals themselves are not detected. Raises `django.db.Error`.
+    """
     there = _judge(arrivals)
     return [there.get(arrival.row.id, Written(Outcome.STORED, arrival.row.id)) for arrival in arrivals]
 
 
 def is_poison(error: Error) -> bool:
-    """Whether the database refuses the row itself, so that trying again cannot help."""
+    """Tell whether the database refuses the row itself, so that trying again cannot help."""
     if isinstance(error, DataError | IntegrityError):
         return True
     sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
-    # Class 54 is a limit of the program, an index entry that is too long for one; psycopg files it as operational.
+    # Class 54 is a limit of PostgreSQL, such as the length of an index entry; psycopg raises OperationalError for it.
     return sqlstate.startswith("54") or "malformed JSON" in str(error)
 
 
 def _insert(arrivals: Sequence[Arrival]) -> set[str]:
-    """Insert what is not there yet; the ids of the rows that are new."""
+    """Insert the rows that do not exist yet, and return the ids of those that were inserted."""
     statement, returned = _statement(connection.vendor)
     with connection.cursor() as cursor:
         # `ON CONFLICT` covers uniqueness only, never a bad value.
@@ -104,7 +111,7 @@ def _document(arrivals: Sequence[Arrival]) -> str:
     return (b"[" + b",".join([arrival.document for arrival in arrivals]) + b"]").decode()
 
 
-# How a value of the row's JSON becomes Django's own form on SQLite; PostgreSQL's types read JSON's as they are.
+# SQL that turns a value of the row's JSON into Django's form on SQLite. PostgreSQL's types read JSON's as they are.
 _SQLITE_FORMS = {
     "UUIDField": "replace({}, '-', '')",
     "DateTimeField": "replace(replace({}, 'T', ' '), 'Z', '')",
@@ -113,7 +120,7 @@ _SQLITE_FORMS = {
 
 @cache
 def _statement(vendor: str) -> tuple[str, str]:
-    """One INSERT with one parameter, a JSON array of rows; and the id as text, for what follows it."""
+    """Return an INSERT whose one parameter is a JSON array of rows, and the SQL of the id as text, for RETURNING."""
     table, fields = Event._meta.db_table, Event._meta.concrete_fields
     columns = ", ".join(str(field.column) for field in fields)
     if vendor == "postgresql":
@@ -128,18 +135,18 @@ def _statement(vendor: str) -> tuple[str, str]:
     erased = f"SELECT 1 FROM {ErasedEvent._meta.db_table}"  # noqa: S608
     return (
         f"INSERT INTO {table} ({columns}) SELECT {selected} FROM {source} "  # noqa: S608  # names of our own model
-        # Whether anything was ever erased is asked once a statement: where nothing was, no digest has to be made.
+        # Ask once a statement whether anything was ever erased: if nothing was, no digest has to be computed.
         f"WHERE NOT (EXISTS ({erased}) AND EXISTS ({erased} WHERE digest = {digest}))",
         returned,
     )
 
 
-# What tells an erased event apart, in SQL and in `digest`: its idempotency key or, without one, its id.
+# What identifies an erased event, in SQL as in `digest`: its idempotency key or, without one, its id.
 _DIGESTED = "coalesce(partner_id || ':' || length(tag_id) || ':' || tag_id || event_id, partner_id || '#' || id)"
 
 
 def digest(row: Row | Event) -> str:
-    """The SHA-256 by which an erased event is known (`ErasedEvent.digest`)."""
+    """Return the SHA-256, in hex, that identifies an event once it is erased (`ErasedEvent.digest`)."""
     if row.event_id is None:
         text = f"{row.partner_id}#{row.id}"
     else:
@@ -157,7 +164,7 @@ def _dashed(column: str) -> str:
 
 
 def _judge(repeats: Sequence[Arrival]) -> dict[str, Written]:
-    """What became of rows that were not new; one whose first row cannot be found is left out."""
+    """Return what became of rows that were not new, by id. A row whose stored counterpart is not found is left out."""
     keyed = [arrival for arrival in repeats if arrival.row.event_id is not None]
     firsts = _firsts(keyed) if keyed else {}
     results: dict[str, Written] = {}
@@ -172,14 +179,14 @@ def _judge(repeats: Sequence[Arrival]) -> dict[str, Written]:
 
 
 def _erased_or_again(repeats: Sequence[Row]) -> dict[str, Written]:
-    """Of rows that repeat no stored idempotency key: those that were erased, and those that are there by their id."""
+    """Judge rows that repeat no stored idempotency key: some were erased, and some are stored under their own id."""
     digests = {row.id: digest(row) for row in repeats}
     erased = dict(ErasedEvent.objects.filter(pk__in=digests.values()).values_list("digest", "event"))
     there = {str(event.id): event for event in _comparable().filter(pk__in=digests)}
     results = {}
     for row in repeats:
         if (event := erased.get(digests[row.id])) is not None:
-            # Nothing is left that it could be compared with.
+            # Nothing of the erased event is left to compare it with.
             results[row.id] = Written(Outcome.DUPLICATE, str(event))
         elif (first := there.get(row.id)) is not None:
             results[row.id] = _compare(row, first)
@@ -197,17 +204,17 @@ def _compare(row: Row, first: Event) -> Written:
 
 
 def _comparable() -> "models.QuerySet[Event]":
-    """Stored rows as `repetition` compares them: their JSON as exact text."""
+    """Return the stored rows in the form that `repetition` compares: with their JSON as exact text."""
     texts = {f"{name}_text": Cast(name, models.TextField()) for name in repetition.JSON_COLUMNS}
     return Event.objects.defer(*repetition.JSON_COLUMNS).annotate(**texts)
 
 
 def _firsts(repeats: Sequence[Arrival]) -> dict[tuple[int, str, str | None], Event]:
-    """The stored rows under the keys of `repeats`, in one query unless they are of very many tags."""
+    """Return the stored rows under the idempotency keys of `repeats`, in one query unless they have very many tags."""
     ids: dict[tuple[int, str], set[str | None]] = defaultdict(set)
     for row in (arrival.row for arrival in repeats):
         ids[row.partner_id, row.tag_id].add(row.event_id)
-    # Each tag with its own: of a hundred shops that all count their orders from one, all pairs would be many.
+    # Pair each tag with its own ids: if a hundred shops all count their orders from one, all pairs would be many.
     keys = [models.Q(partner=partner, tag_id=tag, event_id__in=found) for (partner, tag), found in ids.items()]
     found = [
         event

@@ -1,6 +1,6 @@
-"""An event as it leaves by an export and comes back by an import: the stored row, with names where it has our ids.
+"""An event as an export writes it and an import reads it: the stored row, with names where the row has our ids.
 
-No sender's event has this shape, since its `timestamp` is a text; so a file may mix both.
+The `timestamp` of an exported event is a text, which a sender's never is; so a file may mix both.
 """
 
 import re
@@ -19,7 +19,7 @@ from keys import crypto
 from keys.models import Partner
 from runtime import addresses
 
-# The columns that are named otherwise in the file: whose the event is, and the prefix of its key.
+# Columns with another name in the file, where they hold the partner's name and the key's prefix.
 NAMES = {"partner_id": "partner", "api_key_id": "api_key"}
 JSON = ("params", "extra", "consent")
 
@@ -66,7 +66,10 @@ _MISSING = re.compile(r"Object missing required field `(\w+)`")
 
 
 def decode(body: bytes) -> Any:
-    """The `Exported` in `body`. Raises `Refusal`, which names the field, for what no export has written."""
+    """Return the `Exported` in `body`.
+
+    Raises `Refusal` for what no export has written: `invalid_json`, or `invalid_event` with the faults by field.
+    """
     try:
         event = _decode(clean(body))
     except msgspec.ValidationError as error:
@@ -79,7 +82,7 @@ def decode(body: bytes) -> Any:
 
 
 def decode_own(line: bytes) -> Any:
-    """The same of what was exported a moment ago, which needs no second look."""
+    """Return the `Exported` in a line that was exported a moment ago and so needs no checks."""
     return _decode(line)
 
 
@@ -92,7 +95,7 @@ def _fault(text: str) -> dict[str, list[str]]:
 
 
 def _settle(event: Any) -> dict[str, list[str]]:
-    """What is wrong with it that its types do not say; its moments are in UTC then."""
+    """Turn the event's moments to UTC and normalise its address; return the faults that its types do not exclude."""
     errors = {
         name: ["must be an object"]
         for name in JSON
@@ -103,7 +106,7 @@ def _settle(event: Any) -> dict[str, list[str]]:
             setattr(event, name, rule(getattr(event, name)))
         except ValueError as error:
             errors[name] = [str(error)]
-    # PostgreSQL writes some addresses otherwise than they are stored: `::5` as `::0.0.0.5`.
+    # PostgreSQL writes some addresses in another form than they were stored in: `::5` as `::0.0.0.5`.
     if event.ip_address is not None:
         event.ip_address = addresses.normalise(event.ip_address)
         if event.ip_address is None:
@@ -114,7 +117,7 @@ def _settle(event: Any) -> dict[str, list[str]]:
 
 
 def row(event: Any, partner_id: int, api_key_id: int | None) -> Row:
-    """The row that was exported as `event`."""
+    """Return the row that was exported as `event`."""
     columns = msgspec.structs.asdict(event)
     del columns["partner"], columns["api_key"]
     return Row(partner_id=partner_id, api_key_id=api_key_id, **columns)

@@ -28,10 +28,28 @@ def unpacked(file: BinaryIO) -> io.BufferedReader:
     buffered = cast(io.BufferedReader, file if hasattr(file, "peek") else io.BufferedReader(cast(io.RawIOBase, file)))
     start = buffered.peek(4)
     if start.startswith(_GZIP):
-        return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=buffered)), _BUFFER)
+        return io.BufferedReader(_Eager(gzip.GzipFile(fileobj=buffered)), _BUFFER)
     if _ZSTD.match(start):
-        return io.BufferedReader(cast(io.RawIOBase, zstd.ZstdFile(buffered)), _BUFFER)
+        return io.BufferedReader(_Eager(zstd.ZstdFile(buffered)), _BUFFER)
     return buffered
+
+
+class _Eager(io.RawIOBase):
+    """Hands out what one read of a compressed file gives.
+
+    Reading on until a buffer is full would raise for damage before the good content in front of it is handed out.
+    """
+
+    def __init__(self, file: io.BufferedIOBase) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        """Return True: it is there to be read."""
+        return True
+
+    def readinto(self, target: "bytearray | memoryview") -> int:  # type: ignore[override]  # of the same kinds of buffer
+        """Read once into `target`, and return how many bytes came."""
+        return self._file.readinto1(target)
 
 
 def packer(name: str) -> Callable[[BinaryIO], Any] | None:

@@ -25,16 +25,16 @@ from collect.models import Event
 from collect.storage.rows import Row
 from keys.models import ApiKey, Partner
 
-# Events that are read at a time, and what of them is kept in memory; the rest of a page waits on disk.
+# Events in a page, and up to how many bytes a page is kept in memory; a larger one waits on disk.
 PAGE, PAGE_BYTES = 10_000, 8 * 1024 * 1024
-# Events that a thread holds at a time, each a MiB at the most.
+# Events that a thread holds at a time; each has a MiB at most.
 ROWS = 16
 
 COLUMNS = [field.name for field in msgspec.structs.fields(Row)]
 
 
 class Page(NamedTuple):
-    """Some events: how many, their NDJSON, and the last id."""
+    """A page of events: how many they are, their NDJSON, and the last id."""
 
     events: int
     lines: BinaryIO
@@ -42,17 +42,17 @@ class Page(NamedTuple):
 
 
 def pages(condition: models.Q, last: UUID | None) -> Generator[Page, None, None]:
-    """The pages in the order of ids, after `last`, of events that were there at the start; read ahead by threads.
+    """Yield the pages in the order of ids, after `last`. Threads read ahead; events that arrive meanwhile are left out.
 
-    Whoever takes a page closes its lines, and closes the generator when it wants no more.
+    The caller closes the lines of each page, and closes the generator if it stops early. Raises `django.db.Error`.
     """
     pending: deque[Future[Page]] = deque()
-    # On PostgreSQL two processes of it format rows at the same time; elsewhere it is this process anyway.
+    # Two connections have two processes of PostgreSQL format rows at once; elsewhere this process does it anyway.
     readers = 2 if connection.vendor == "postgresql" else 1
     with ExitStack() as stack:
         threads = [stack.enter_context(ThreadPoolExecutor(1, "export")) for _ in range(readers)]
         for thread in threads:
-            # Before the pool waits for its thread, which then has nothing more to do.
+            # This is called before the pool waits for its thread, and so is the last thing that the thread does.
             stack.callback(thread.submit, connections.close_all)
         stack.callback(_let_go, pending)
         for number, (page, end) in enumerate(_ranges(condition, last)):
@@ -66,19 +66,19 @@ def pages(condition: models.Q, last: UUID | None) -> Generator[Page, None, None]
 def _let_go(pending: "deque[Future[Page]]") -> None:
     for page in pending:
         if not page.cancel():
-            with suppress(Error):  # whoever stopped for another one's error has heard enough
+            with suppress(Error):  # the caller may have stopped for another page's error already
                 page.result().lines.close()
 
 
 def _ranges(condition: models.Q, last: UUID | None) -> Iterator[tuple["models.QuerySet[Event]", UUID]]:
     """Yield each page as a query, and its last id."""
     events = Event.objects.filter(condition).order_by("id")
-    # Events that come in meanwhile are not waited for: under load there would be no end.
+    # Events that arrive meanwhile are left out: under load the export would never end.
     return ranges(events, PAGE, last, events.values_list("id", flat=True).last())
 
 
 def _read(page: "models.QuerySet[Event]", last: UUID) -> Page:
-    """The page, in memory or, where its events are large, on disk."""
+    """Return the page, which is in memory or, if its events are large, on disk."""
     read = _streamed if connection.vendor == "postgresql" else _encoded
     lines = cast(BinaryIO, tempfile.SpooledTemporaryFile(PAGE_BYTES))  # noqa: SIM115  # whoever reads it closes it
     events = 0
@@ -94,8 +94,8 @@ def _streamed(page: "models.QuerySet[Event]") -> Iterator[bytes]:
     names = [_by_id(Partner, "name"), _by_id(ApiKey, "prefix")]
     text, parameters = page.query.sql_with_params()
     with transaction.atomic(), connection.cursor() as cursor:
-        # To compile the expression takes longer than it saves; and the rows are wanted in the order of an index,
-        # where the planner, which does not know what the expression costs, would format them first and sort them then.
+        # Compiling the expression (JIT) takes longer than it saves. The planner does not know what the expression
+        # costs: without the other settings it would format all rows and then sort them, instead of using the index.
         cursor.execute(
             "SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true), "
             "set_config('max_parallel_workers_per_gather', '0', true)"
@@ -106,27 +106,27 @@ def _streamed(page: "models.QuerySet[Event]") -> Iterator[bytes]:
 
 
 def _by_id(model: type[models.Model], name: str) -> str:
-    """A JSON object with the name of each of our ids: cheaper for the database than to join every event to it."""
+    """Return a JSON object from our ids to names, which costs the database less than joining every event."""
     return exported.encode(dict(model._default_manager.values_list("pk", name))).decode()
 
 
 @cache
 def _select() -> str:
-    """The statement that has PostgreSQL write a page as lines of JSON; `{}` is the page.
+    """Return the statement that has PostgreSQL write a page as lines of JSON; `{}` is the query of the page.
 
-    Most texts have nothing to escape, and to learn that of all of a row at once is cheaper than to escape each.
+    Most texts have nothing to escape, and checking all texts of a row at once is cheaper than escaping each.
     """
     texts = ", ".join(f'page."{name}"' for name in COLUMNS if _is_text(name))
     return (
         "SELECT convert_to(CASE WHEN octet_length(to_json(texts)::text) = octet_length(texts) + 2 "  # noqa: S608
         f"THEN {_expression(_PLAIN_TEXT)} ELSE {_expression(_ESCAPED_TEXT)} END, 'UTF8') "
-        # OFFSET keeps the planner from putting the texts together twice.
+        # OFFSET keeps the planner from concatenating the texts twice.
         f"FROM (SELECT page.*, concat({texts}) AS texts FROM ({{}}) AS page OFFSET 0) AS event"
     )
 
 
 def _expression(text: str) -> str:
-    """An event as JSON, for PostgreSQL. `concat` leaves out what is NULL, so absent columns are absent keys."""
+    """Return the SQL expression of an event as JSON. `concat` skips NULLs, so a NULL column has no key."""
     pieces: list[str] = []
     for name in COLUMNS:
         form = text if _is_text(name) else _FORMS[Event._meta.get_field(name).get_internal_type()]
@@ -143,7 +143,7 @@ def _column(name: str) -> str:
     return f'event."{name}"'
 
 
-# How a value becomes JSON; `to_json` looks its type up for every value, and only few need that.
+# SQL that makes a value JSON. `to_json` looks up the type of every value, and only few columns need that.
 _PLAIN_TEXT, _ESCAPED_TEXT = "'\"' || {} || '\"'", "to_json({})::text"
 _FORMS = {
     "UUIDField": "'\"' || {} || '\"'",

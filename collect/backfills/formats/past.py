@@ -1,4 +1,4 @@
-"""An event out of somebody's history: the contract of a sent one, and when and from where it came."""
+"""A historical event in a file: the contract of a sent event, and when and from where it came."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -12,10 +12,10 @@ from runtime import addresses
 
 
 class PastEvent(SentEvent, forbid_unknown_fields=True, gc=False, kw_only=True):
-    """An event out of somebody's history, which may know when and from where it came.
+    """A historical event, which may say when and from where it came.
 
-    `received_at` is Unix seconds, as `timestamp` is, or a moment of RFC 3339, and a datetime once it is checked;
-    `ip_address` is then as it is stored.
+    `received_at` is sent in Unix seconds, like `timestamp`, or as a moment of RFC 3339. Once the event is checked,
+    `received_at` is a datetime and `ip_address` is in the form in which it is stored.
     """
 
     received_at: Any = None
@@ -34,7 +34,7 @@ def _past_moment(sent: Any) -> datetime:
 
 
 def past(moment: datetime) -> datetime:
-    """A moment at which something was received, in UTC. Raises ValueError before 1970 and more than a day ahead."""
+    """Return the moment of a receipt in UTC. Raises ValueError before 1970 and more than a day ahead."""
     moment = utc(moment)
     if moment > datetime.now(UTC) + _AHEAD:
         raise ValueError("must not lie in the future")
@@ -42,7 +42,7 @@ def past(moment: datetime) -> datetime:
 
 
 def utc(moment: datetime) -> datetime:
-    """A moment with any zone, in UTC. Raises ValueError outside 1970..9999."""
+    """Return a moment of any zone in UTC. Raises ValueError outside 1970..9999."""
     try:
         moment = moment.astimezone(UTC)
     except OverflowError:
@@ -53,7 +53,7 @@ def utc(moment: datetime) -> datetime:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Clocks differ; what is further ahead would come first in every list and never grow old.
+# Clocks differ, but an event further ahead would come first in every list and never grow old.
 _AHEAD = timedelta(days=1)
 
 
@@ -69,7 +69,7 @@ _AwareDatetime = Annotated[datetime, Meta(tz=True)]
 
 
 def decode(body: bytes) -> PastEvent:
-    """The event in `body`. Raises `Refusal` as `contract.decode` does."""
+    """Return the event in `body`. Raises `Refusal` as `contract.decode` does."""
     return contract.decode_as(body, _PAST)
 
 

@@ -1,6 +1,7 @@
-"""Records as rows of a table: CSV and Parquet, in and out.
+"""Records as rows of a table: CSV and Parquet, read and written.
 
-A table has no absent and no nesting: an empty cell is absent, `params.x` is the key `x` of `params`.
+A table has no absent fields and no nesting: an empty cell is an absent field, and the column `params.x` is the key `x`
+of `params`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,18 +14,22 @@ from collect.backfills.formats import exported
 
 NESTED = ("params", "consent")
 _INNER = tuple(f"{name}." for name in NESTED)
-# Cells of these are JSON, where they can be read so; all others are text, digits too.
+# Cells of these columns are JSON if they can be parsed as JSON. Cells of all others are text, even digits.
 LITERALS = {"timestamp", "received_at", "is_test", "tag_derived", "geo_lat", "geo_lon", "ua_is_bot", *exported.JSON}
-# What a spreadsheet would take for a formula (OWASP, CSV injection), and our own mark in front of it.
+# Beginnings that a spreadsheet takes for a formula (OWASP, CSV injection), and the quote that we put before them.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
-# Rows that are read at a time, and of how many bytes they are still taken together.
+# Rows that are read at a time, and the size in bytes above which they are converted one by one.
 _PARQUET_ROWS, _PARQUET_BYTES = 8, 1024 * 1024
 
 _encode = msgspec.json.encode
 
 
 class FromCsv:
-    """Rows of cells to JSON. Raises ValueError for a header without `event_name`, or with an empty or repeated name."""
+    """Turns rows of cells into JSON.
+
+    Raises ValueError for a header without `event_name`, with an empty or repeated name, or with both `params` and
+    `params.x`.
+    """
 
     def __init__(self, header: Sequence[str]) -> None:
         self._names = [name.strip() for name in header]
@@ -36,11 +41,11 @@ class FromCsv:
             raise ValueError("there is no event_name")
         if both := {name.partition(".")[0] for name in self._names if name.startswith(_INNER)} & set(self._names):
             raise ValueError(f"{', '.join(sorted(both))} stands beside columns of its keys")
-        # Of our own export, in which texts that look like formulas are marked.
+        # In our own exports a text that looks like a formula has a quote in front.
         self._is_export = {"id", "partner", *exported.JSON} <= set(self._names)
 
     def __call__(self, cells: Sequence[str]) -> bytes:
-        """The row as a JSON object. Raises ValueError for a row of another width, or one that is no UTF-8."""
+        """Return the row as a JSON object. Raises ValueError for a row of another width, or one that is not UTF-8."""
         if len(cells) != len(self._names):
             raise ValueError(f"{len(cells)} cells, where the first line names {len(self._names)} columns")
         return _object(
@@ -54,7 +59,7 @@ class FromCsv:
 
 
 def _literal(cell: str) -> bytes:
-    """A cell as JSON where it is some, else as a text."""
+    """Return the cell as it is if it is JSON, else as a JSON string."""
     raw = cell.encode()
     try:
         msgspec.json.decode(raw)
@@ -76,7 +81,7 @@ def _object(pairs: "Iterator[tuple[str, bytes]]") -> bytes:
 
 
 def to_csv(event: Any) -> list[str]:
-    """The cells of an exported event, in the order of `exported.FIELDS`."""
+    """Return the cells of an exported event, in the order of `exported.FIELDS`."""
     return [_cell(getattr(event, name)) for name in exported.FIELDS]
 
 
@@ -89,11 +94,14 @@ def _cell(value: Any) -> str:
 
 
 def from_parquet(file: IO[bytes]) -> Iterator[bytes | Exception]:
-    """The rows of a Parquet file as JSON, or why one has no such form. Raises OSError where the file cannot be read."""
+    """Yield each row of a Parquet file as JSON, or the error of a row that has no such form.
+
+    Raises OSError where the file cannot be read.
+    """
     import pyarrow  # noqa: PLC0415  # 50 MiB that only a Parquet file needs
     import pyarrow.parquet  # noqa: PLC0415
 
-    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own keeps what it once had
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # pyarrow's own pool keeps what it once had
     try:
         table = pyarrow.parquet.ParquetFile(
             file, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=64 * 1024
@@ -105,7 +113,7 @@ def from_parquet(file: IO[bytes]) -> Iterator[bytes | Exception]:
 
 
 def _together(batch: Any) -> list[bytes]:
-    """The rows of it; none where they are too large, or one of them is broken, to be looked at one by one."""
+    """Return the rows of the batch as JSON. Return none if they are too large or one is broken: each is tried alone."""
     if batch.nbytes > _PARQUET_BYTES:
         return []
     try:
@@ -119,7 +127,7 @@ def _from_arrow(row: dict[str, Any]) -> bytes:
 
 
 def _alone(batch: Any) -> bytes | Exception:
-    """The one row of it, or what is wrong with it: a nanosecond, a text that is no UTF-8, a type that JSON has not."""
+    """Return the only row of the batch as JSON, or its error: nanoseconds, a text or a type that JSON cannot hold."""
     try:
         (row,) = batch.to_pylist()
         return _from_arrow(row)
@@ -132,7 +140,7 @@ def _arrow(name: str, value: Any) -> bytes:
 
 
 def parquet_writer(file: IO[bytes]) -> "tuple[Callable[[list[Any]], None], Callable[[], None]]":
-    """Two functions: one writes a row group of exported events, the other ends the file."""
+    """Return two functions: one writes exported events as a row group, the other ends the file."""
     import pyarrow  # noqa: PLC0415
     import pyarrow.parquet  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""`manage.py derive_tags`: `site:` tags by today's rule of hosts."""
+"""`manage.py derive_tags`: derives `site:` tags again, by today's rule for hosts."""
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from collect.backfills.selection import Selection
 
 
 class Command(BackfillCommand):
-    """Changes tags that the server derived; exit status 3 where one could not be changed."""
+    """Changes tags that the server derived. The exit status is 3 if one could not be changed."""
 
     help = "Derive the site: tags of events again from their page_url. A tag that was sent is never touched."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Of which events."""
+        """Add the options that select events."""
         super().add_arguments(parser)
         Selection.add_arguments(parser)
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
-        """How many tags another event stood in the way of."""
+        """Derive the tags; return how many could not be changed because of another event."""
         return derive_tags(Selection.of(options), run)

@@ -1,4 +1,4 @@
-"""`manage.py drain_spool`: what the server does by itself, by hand."""
+"""`manage.py drain_spool`: does by hand what the server does by itself."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -20,14 +20,17 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """`--dry-run` and `--set-aside`."""
+        """Add `--dry-run` and `--set-aside`."""
         parser.add_argument("--dry-run", action="store_true", help="say what waits and move nothing")
         parser.add_argument(
             "--set-aside", action="store_true", help="try once more what the database refused, after you mended it"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Exits with 1 where the database fails or another process drains; running it again goes on."""
+        """Drain the spool, or with `--dry-run` print what waits. Running it again goes on where it stopped.
+
+        Raises CommandError (exit status 1) if the database fails or another process drains.
+        """
         try:
             if options["dry_run"]:
                 self._say()

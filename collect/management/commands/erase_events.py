@@ -14,7 +14,7 @@ from collect.backfills.selection import find_partner
 
 
 class Command(BackfillCommand):
-    """Erases for good; with --dry-run it says what."""
+    """Erases for good. With --dry-run it only tells how much."""
 
     unit = "rows"
     has_checkpoint = False
@@ -24,7 +24,7 @@ class Command(BackfillCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Whose."""
+        """Add the options for the partner, and for the client, session or event to erase."""
         super().add_arguments(parser)
         parser.add_argument("--partner", required=True, metavar="NAME")
         which = parser.add_mutually_exclusive_group(required=True)
@@ -32,7 +32,10 @@ class Command(BackfillCommand):
             which.add_argument(f"--{field.replace('_', '-')}", metavar="ID")
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
-        """Nothing is ever left. Raises CommandError for an empty id, which would be nobody's."""
+        """Erase, print the proof, and return 0: nothing is ever left.
+
+        Raises CommandError for an empty id, which would be nobody's, and for an unknown partner.
+        """
         ((field, value),) = [(field, options[field]) for field in FIELDS if options[field] is not None]
         if not value.strip():
             raise CommandError(f"--{field.replace('_', '-')} must not be empty")

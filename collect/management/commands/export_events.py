@@ -1,4 +1,4 @@
-"""`manage.py export_events`: history out."""
+"""`manage.py export_events`: exports history."""
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from collect.backfills.selection import Selection
 
 
 class Command(BackfillCommand):
-    """Writes a file, or standard output, which then has nothing but events."""
+    """Writes events to a file, or to standard output, to which it then writes nothing else."""
 
     help = (
         "Export events as NDJSON, CSV or Parquet, in the order in which they came, gzip or zstd by the name of the "
@@ -19,7 +19,7 @@ class Command(BackfillCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Which events, and where to."""
+        """Add the options for the events, the format and the file."""
         super().add_arguments(parser)
         parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default: %(default)s")
         parser.add_argument(
@@ -28,5 +28,5 @@ class Command(BackfillCommand):
         Selection.add_arguments(parser)
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
-        """Nothing is ever left."""
+        """Export, and return 0: nothing is ever left. Raises CommandError for an unknown partner."""
         return export_events(ExportOptions(options["out"], options["format"], Selection.of(options)), run)

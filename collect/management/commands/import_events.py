@@ -1,4 +1,4 @@
-"""`manage.py import_events`: history in."""
+"""`manage.py import_events`: imports history."""
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from collect.intake.source import CHANNEL, MAX_CHANNEL
 
 
 class Command(BackfillCommand):
-    """Imports files; what is refused goes to the file of rejects, and the exit status is 3."""
+    """Imports files. Refused events go to the file of rejects, and the exit status is 3."""
 
     help = (
         "Import events from NDJSON, JSON arrays, CSV (params.x columns become keys) or Parquet, plain, gzip or zstd. "
@@ -23,7 +23,7 @@ class Command(BackfillCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The files and what to make of them."""
+        """Add the files, and the options for how to read them."""
         super().add_arguments(parser)
         parser.add_argument("files", nargs="+", metavar="FILE", help=f"{STDIN} is standard input")
         parser.add_argument(
@@ -36,7 +36,10 @@ class Command(BackfillCommand):
         parser.add_argument("--rejects", metavar="FILE", help="what is refused, to be mended and imported; appended to")
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
-        """Raises CommandError for a channel that no row can have."""
+        """Import; return how many events were refused or conflict with stored ones.
+
+        Raises CommandError for a channel that no row can have.
+        """
         channel = options["channel"].strip()
         if not 0 < len(channel) <= MAX_CHANNEL:
             raise CommandError(f"--channel must have 1 to {MAX_CHANNEL} characters")

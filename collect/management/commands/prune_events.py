@@ -17,7 +17,7 @@ _KINDS = {"rejections": REJECTIONS, "test_events": TEST_EVENTS, "key_history": K
 
 
 class Command(BackfillCommand):
-    """Deletes for good; it says what before, with --dry-run."""
+    """Deletes for good. With --dry-run it only tells how much."""
 
     unit = "rows"
     has_checkpoint = False
@@ -27,7 +27,7 @@ class Command(BackfillCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """How old, and what."""
+        """Add the options for the age and the kinds of what is deleted."""
         super().add_arguments(parser)
         parser.add_argument("--older-than", type=duration, required=True, metavar="400d", help="30m, 24h, 400d")
         parser.add_argument("--rejections", action="store_true", help="rejections, instead of events")
@@ -36,7 +36,7 @@ class Command(BackfillCommand):
         parser.add_argument("--partner", metavar="NAME", help="only this partner's")
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
-        """Nothing is ever left. Raises CommandError for an age of nothing."""
+        """Prune, and return 0: nothing is ever left. Raises CommandError for an age of zero or an unknown partner."""
         if not options["older_than"]:
             raise CommandError("--older-than must be longer than that")
         kinds = tuple(kind for name, kind in _KINDS.items() if options[name]) or (EVENTS,)

@@ -1,4 +1,4 @@
-"""`manage.py reenrich_events`: history by today's geo database and user-agent rules."""
+"""`manage.py reenrich_events`: enriches history again, by today's geo database and user-agent rules."""
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from collect.backfills.selection import Selection
 
 
 class Command(BackfillCommand):
-    """Writes only rows that change, and says how the most of them did."""
+    """Writes only rows that change, and prints the most frequent changes."""
 
     help = (
         "Look up the place of ip_address and the parts of user_agent again, with the geo database and the rules of "
@@ -19,7 +19,7 @@ class Command(BackfillCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """What, and of which events."""
+        """Add the options for what is looked up, and those that select events."""
         super().add_arguments(parser)
         parser.add_argument("--geo", action="store_true", help="the place of the address")
         parser.add_argument("--ua", action="store_true", help="browser, system and device of the user agent")
@@ -27,7 +27,7 @@ class Command(BackfillCommand):
         Selection.add_arguments(parser)
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
-        """Nothing is ever left."""
+        """Enrich, and return 0: nothing is ever left. Raises CommandError for an unknown partner."""
         both = not options["geo"] and not options["ua"]
         wanted = ReenrichOptions(
             options["geo"] or both, options["ua"] or both, options["only_missing"], Selection.of(options)

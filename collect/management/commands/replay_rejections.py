@@ -1,4 +1,4 @@
-"""`manage.py replay_rejections`: what was refused, after a mend."""
+"""`manage.py replay_rejections`: replays what was refused, after it was mended."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ def _value(text: str) -> Any:
 
 
 class Command(BackfillCommand):
-    """Exit status 3 where something is still refused."""
+    """Replays rejections. The exit status is 3 if any is still refused or was left."""
 
     unit = "rejections"
     has_checkpoint = False
@@ -36,7 +36,7 @@ class Command(BackfillCommand):
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Which ones, and the mend."""
+        """Add the options that select rejections, and those that mend them."""
         super().add_arguments(parser)
         parser.add_argument("--code", action="append", default=[], help="of this code; may be given again")
         parser.add_argument("--id", action="append", default=[], type=int, help="this one; may be given again")
@@ -50,7 +50,7 @@ class Command(BackfillCommand):
         parser.add_argument("--until", type=moment, metavar="WHEN", help="received before this date (UTC)")
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
-        """How many were left."""
+        """Replay; return how many are still refused or were left. Raises CommandError for an unknown partner."""
         partner = None if options["partner"] is None else find_partner(options["partner"])
         return replay_rejections(
             ReplayOptions(

@@ -1,4 +1,4 @@
-"""`manage.py update_geoip`: a newer City database, verified and put in place while the server runs."""
+"""`manage.py update_geoip`: fetches a newer City database, verifies it, and replaces the old while the server runs."""
 
 import os
 from argparse import ArgumentParser
@@ -21,14 +21,14 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """The options; the licence key is best left to the environment, which other users cannot list."""
+        """Add the options. The licence key is best given in the environment, which other users cannot list."""
         parser.add_argument("--account-id", default=os.environ.get("MAXMIND_ACCOUNT_ID"))
         parser.add_argument("--license-key", default=os.environ.get("MAXMIND_LICENSE_KEY"))
         parser.add_argument("--base-url", help="a mirror to ask instead (https, or http on loopback)")
         parser.add_argument("--dry-run", action="store_true", help="fetch and verify, but leave the file as it is")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Update, and say what there is now; exit status 1 when there is nothing new."""
+        """Update the database and print what it is. Raises CommandError (exit status 1) if there is nothing new."""
         account_id, license_key = options["account_id"], options["license_key"]
         if bool(account_id) != bool(license_key):
             raise CommandError("MaxMind needs both MAXMIND_ACCOUNT_ID and MAXMIND_LICENSE_KEY")
