@@ -15,6 +15,7 @@ import tempfile
 from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from bench import copy, full, paced
 from bench.database import Database
@@ -45,9 +46,11 @@ PACKAGES = (
 )
 
 
-def measure(arguments: argparse.Namespace, database: Database, environment: dict[str, str]) -> dict[str, list[dict]]:
+def measure(
+    arguments: argparse.Namespace, database: Database, environment: dict[str, str]
+) -> dict[str, list[dict[str, float]]]:
     """The rounds of every contestant, interleaved, so that a drift of the machine meets all alike."""
-    rounds = defaultdict(list)
+    rounds: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
     for number in range(arguments.rounds):
         for name in arguments.only:
             if name == "copy":
@@ -71,11 +74,11 @@ def half_load(database: Database, environment: dict[str, str], full_rate: float,
     return measured
 
 
-def median(rounds: list[dict], figure: str = "events_per_second") -> float:
+def median(rounds: list[dict[str, float]], figure: str = "events_per_second") -> float:
     return statistics.median(one[figure] for one in rounds)
 
 
-def ratios(rounds: dict[str, list[dict]], spread: list[dict[str, float]]) -> dict[str, float]:
+def ratios(rounds: dict[str, list[dict[str, float]]], spread: list[dict[str, float]]) -> dict[str, float]:
     """The figures to hold the project to; of the contestants that ran."""
     pairs = {f"collect_vs_{peer}": ("collect", peer) for peer in ("fastapi", "textbook", "noop", "noop_short")}
     pairs["batch_vs_copy"] = ("batch", "copy")
@@ -145,7 +148,7 @@ def main() -> int:
     return 0
 
 
-def report(results: dict) -> None:
+def report(results: dict[str, Any]) -> None:
     print(f"\n{'contestant':<12}{'events/s':>12}{'p50 ms':>10}{'p99 ms':>10}")
     for name, rounds in results["rounds"].items():
         latencies = "".join(

@@ -74,6 +74,7 @@ def command(environment: dict[str, str], *arguments: str) -> dict[str, float]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
+    assert process.stdout is not None
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -114,7 +115,7 @@ def update_from(database: Database) -> dict[str, float]:
 
 
 def forget_enrichment(database: Database) -> None:
-    """Every row differs from what its enrichment would be, and the table is as after a long life: vacuumed."""
+    """Make every row differ from what its enrichment would be, and the table as after a long life: vacuumed."""
     database.execute(
         f"UPDATE collect_event SET {', '.join(f'{column} = NULL' for column in ENRICHED)}",
         "VACUUM ANALYZE collect_event",
@@ -122,9 +123,11 @@ def forget_enrichment(database: Database) -> None:
     )
 
 
-def round_of(number: int, database: Database, environment: dict[str, str], files: Path, rows: int) -> dict[str, dict]:
+def round_of(
+    number: int, database: Database, environment: dict[str, str], files: Path, rows: int
+) -> dict[str, dict[str, float]]:
     """Each of ours beside its peer, on the same rows."""
-    found = {}
+    found: dict[str, dict[str, float]] = {}
     events, plain = files / "events.ndjson", files / "events.copy"
     # To let go of the blocks of an older file costs as much as to write some of a new one.
     for path in (plain, files / "first.ndjson", files / "second.ndjson"):

@@ -2,10 +2,13 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
+
+from bench.database import Database
 
 COLUMNS = (
     "id, received_at, timestamp, partner_id, api_key_id, channel, is_test, event_name, tag_id, event_id, page_url, "
@@ -18,7 +21,7 @@ AGENT = (
 PARAMS = '{"content_id":"sku_123","quantity":2,"value":58.00,"currency":"USD"}'
 
 
-def measure(database, rows: int) -> dict[str, float]:
+def measure(database: Database, rows: int) -> dict[str, float]:
     """Events a second of one COPY of `rows` rows, which are made before the clock starts."""
     database.empty()
     lines = list(_lines(database, rows))
@@ -30,7 +33,7 @@ def measure(database, rows: int) -> dict[str, float]:
     return {"rows": rows, "seconds": seconds, "events_per_second": rows / seconds}
 
 
-def fill(database, rows: int) -> None:
+def fill(database: Database, rows: int) -> None:
     """Put `rows` rows into the table, a hundred thousand at a time."""
     with psycopg.connect(database.url) as connection, connection.cursor() as cursor:
         for start in range(0, rows, 100_000):
@@ -39,13 +42,13 @@ def fill(database, rows: int) -> None:
     database.execute("VACUUM ANALYZE collect_event", "CHECKPOINT")
 
 
-def _copy(cursor, lines) -> None:
+def _copy(cursor: psycopg.Cursor[Any], lines: Iterable[bytes]) -> None:
     with cursor.copy(f"COPY collect_event ({COLUMNS}) FROM STDIN") as copy:
         for line in lines:
             copy.write(line)
 
 
-def _lines(database, rows: int) -> Iterator[bytes]:
+def _lines(database: Database, rows: int) -> Iterator[bytes]:
     """Rows in COPY's text form, with ids in the order of time and event_ids without any."""
     partner, key = database.execute("SELECT partner_id, id FROM keys_apikey LIMIT 1")[0]
     now = datetime.now(UTC)

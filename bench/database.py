@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -37,7 +38,7 @@ class Database:
     def is_sqlite(self) -> bool:
         return self.url.startswith("sqlite:")
 
-    def execute(self, *statements: str) -> list[tuple]:
+    def execute(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run each statement by itself; the rows of the last one."""
         if self.is_sqlite:
             connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=30, isolation_level=None)
@@ -49,7 +50,7 @@ class Database:
             return cursors[-1].fetchall() if cursors[-1].description else []
 
     def empty(self) -> None:
-        """As after a fresh start: no events, and nothing left to write back."""
+        """Leave it as after a fresh start: no events, and nothing to write back."""
         if self.is_sqlite:
             self.execute("DELETE FROM collect_event", "PRAGMA wal_checkpoint(TRUNCATE)")
         else:

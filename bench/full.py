@@ -1,8 +1,10 @@
 """What only shows with much data: ten million rows in the table, and a worker after its millionth event."""
 
+import argparse
 import statistics
 
 from bench import copy
+from bench.database import Database
 from bench.load import load, wrk
 from bench.servers import CONTESTANTS, serve
 
@@ -10,14 +12,16 @@ ROWS = 10_000_000
 EARLY, LATE = 100_000, 1_000_000
 
 
-def measure(database, environment, parsed) -> tuple[dict[str, float], dict[str, object]]:
+def measure(
+    database: Database, environment: dict[str, str], parsed: argparse.Namespace
+) -> tuple[dict[str, float], dict[str, object]]:
     """The ratios, and the figures behind them."""
     memory = _memory(database, environment)
     empty = {name: [load(CONTESTANTS[name], database, environment, parsed.seconds) for _ in range(parsed.rounds)]
              for name in ("collect", "batch")}  # fmt: skip
     database.empty()
     copy.fill(database, ROWS)
-    grown = _WithoutEmptying(database)
+    grown = _WithoutEmptying(database.url, database.raw_key)
     full = {name: [load(CONTESTANTS[name], grown, environment, parsed.seconds) for _ in range(parsed.rounds)]
             for name in ("collect", "batch")}  # fmt: skip
     ratios = {f"{name}_full_vs_empty": _median(full[name]) / _median(empty[name]) for name in full}
@@ -25,24 +29,19 @@ def measure(database, environment, parsed) -> tuple[dict[str, float], dict[str, 
     return ratios, {"memory": memory, "empty": empty, "full": full, "rows": ROWS}
 
 
-def _median(rounds) -> float:
+def _median(rounds: list[dict[str, float]]) -> float:
     return statistics.median(one["events_per_second"] for one in rounds)
 
 
-class _WithoutEmptying:
+class _WithoutEmptying(Database):
     """The database, whose rows stay between rounds."""
 
-    def __init__(self, database):
-        self._database = database
-
-    def __getattr__(self, name):
-        return getattr(self._database, name)
-
     def empty(self) -> None:
-        self._database.execute("VACUUM ANALYZE collect_event", "CHECKPOINT")
+        """Leave it as after a long life: vacuumed, and nothing to write back."""
+        self.execute("VACUUM ANALYZE collect_event", "CHECKPOINT")
 
 
-def _memory(database, environment) -> dict[str, float]:
+def _memory(database: Database, environment: dict[str, str]) -> dict[str, float]:
     """Resident memory of the largest of the workers when each has served that many events, by single requests."""
     database.empty()
     collect = CONTESTANTS["collect"]

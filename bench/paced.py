@@ -30,7 +30,7 @@ def run(host: str, port: int, key: str, *, rate: float, seconds: float, connecti
     selector = selectors.DefaultSelector()
     for sock in sockets:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(sock, selectors.EVENT_READ)
+        selector.register(sock, selectors.EVENT_READ, data=sock)
     latencies, late = _drive(selector, sockets, request, rate, seconds)
     for sock in sockets:
         sock.close()
@@ -45,9 +45,14 @@ def run(host: str, port: int, key: str, *, rate: float, seconds: float, connecti
     }
 
 
-def _drive(selector, sockets, request, rate, seconds):
-    free, due_at = list(sockets), {}
-    latencies, late = [], 0
+def _drive(
+    selector: selectors.BaseSelector, sockets: list[socket.socket], request: bytes, rate: float, seconds: float
+) -> tuple[list[float], int]:
+    """The latencies in seconds but for the first tenth, in which all is still cold, and how many were sent late."""
+    free = list(sockets)
+    due_at: dict[socket.socket, float] = {}
+    latencies: list[float] = []
+    late = 0
     start = time.perf_counter()
     sent, total = 0, int(rate * seconds)
     while len(latencies) < total and time.perf_counter() - start < seconds * 2 + 10:
@@ -60,9 +65,10 @@ def _drive(selector, sockets, request, rate, seconds):
             sent += 1
         wait = max(0.0, min(0.05, start + sent / rate - time.perf_counter())) if sent < total and free else 0.05
         for key, _ in selector.select(wait):
-            answer = key.fileobj.recv(65_536)
+            answered: socket.socket = key.data
+            answer = answered.recv(65_536)
             if not answer.startswith(b"HTTP/1.1 204"):
                 raise RuntimeError(f"the server answered {answer[:200]!r}")
-            latencies.append(time.perf_counter() - due_at.pop(key.fileobj))
-            free.append(key.fileobj)
+            latencies.append(time.perf_counter() - due_at.pop(answered))
+            free.append(answered)
     return latencies[total // 10 :], late

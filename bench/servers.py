@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import IO
 
 from tests.harness.postgres import free_port
 
@@ -101,7 +102,7 @@ def serve(contestant: Contestant, environment: dict[str, str]) -> Iterator[Runni
                 process.wait()
 
 
-def _wait(process, port, log):
+def _wait(process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         connection = HTTPConnection("127.0.0.1", port, timeout=2)

@@ -4,16 +4,19 @@
 than any trimming of the view: the ceiling of our own making.
 """
 
+from typing import Any
+
 from django.http import HttpResponse
 from django.urls import path
 from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from collect.views import SenderView
+from collect.views import SenderRequest, SenderView
 
 
 class NoNegotiation(BaseContentNegotiation):
-    def select_renderer(self, request, renderers, format_suffix=None):
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
 
 
@@ -22,14 +25,14 @@ class NoopView(APIView):
     parser_classes = []
     content_negotiation_class = NoNegotiation
 
-    def post(self, request):
+    def post(self, request: Request) -> HttpResponse:
         return HttpResponse(status=204)
 
 
 class ShortNoopView(SenderView):
     authentication_classes = []
 
-    def post(self, request):
+    def post(self, request: SenderRequest) -> HttpResponse:
         return HttpResponse(status=204)
 
 

@@ -2,13 +2,19 @@
 
 import gzip
 import json
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from collect import batch
+from collect import assembly, batch
+from collect.intake.contract import SentEvent
+from collect.intake.source import Source
 from collect.models import Event, Rejection
+from collect.storage.rows import Row
 from runtime.refusals import Code, Refusal
 from tests.harness import factories
 
@@ -16,10 +22,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def send(client):
+def send(client: Client) -> Callable[..., Any]:
     _, raw_key = factories.key()
 
-    def post(body, content_type="application/json", **headers):
+    def post(body: Any, content_type: str = "application/json", **headers: str) -> Any:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {raw_key}", **headers}
         return client.post("/api/collect/batch", data, content_type=content_type, headers=headers)
@@ -27,16 +33,17 @@ def send(client):
     return post
 
 
-def events(count, **fields):
+def events(count: int, **fields: Any) -> list[dict[str, Any]]:
     return [{"event_name": "custom", "event_id": f"e{n}", **fields} for n in range(count)]
 
 
-def total(answer):
-    return sum(answer[name] for name in ("stored", "duplicates", "conflicts", "spooled")) + len(answer["rejected"])
+def total(answer: dict[str, Any]) -> int:
+    counts: list[int] = [answer[name] for name in ("stored", "duplicates", "conflicts", "spooled")]
+    return sum(counts) + len(answer["rejected"])
 
 
 @pytest.mark.parametrize("envelope", ["object", "array", "ndjson", "gzip"])
-def test_every_envelope_stores_its_events(send, envelope):
+def test_every_envelope_stores_its_events(send: Callable[..., Any], envelope: str) -> None:
     lines = b"\n".join(json.dumps(event).encode() for event in events(20)) + b"\n\r\n"
     answer = {
         "object": lambda: send({"events": events(20), "sent_at": 1}),
@@ -49,7 +56,7 @@ def test_every_envelope_stores_its_events(send, envelope):
     assert Event.objects.count() == 20
 
 
-def test_each_event_is_judged_alone_and_the_counts_add_up(send):
+def test_each_event_is_judged_alone_and_the_counts_add_up(send: Callable[..., Any]) -> None:
     send(events(3))
     sent = [
         *events(4),
@@ -84,7 +91,7 @@ def test_each_event_is_judged_alone_and_the_counts_add_up(send):
     ]
 
 
-def test_broken_lines_of_ndjson_are_refused_alone(send):
+def test_broken_lines_of_ndjson_are_refused_alone(send: Callable[..., Any]) -> None:
     answer = send(b'{"event_name":"a"}\n{"event_name":\n\xff\n{"event_name":"b"}', "application/x-ndjson").json()
     assert answer["stored"] == 2
     assert [(one["index"], one["code"]) for one in answer["rejected"]] == [(1, "invalid_json"), (2, "invalid_json")]
@@ -106,13 +113,13 @@ def test_broken_lines_of_ndjson_are_refused_alone(send):
         (b'{"events":null}', "invalid_event"),
     ],
 )
-def test_envelope_that_cannot_be_read_is_a_400(send, body, code):
+def test_envelope_that_cannot_be_read_is_a_400(send: Callable[..., Any], body: bytes, code: str) -> None:
     answer = send(body)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert Rejection.objects.get().code == code
 
 
-def test_two_thousand_events_are_the_most():
+def test_two_thousand_events_are_the_most() -> None:
     assert len(batch.split(b"[" + b",".join([b"{}"] * 2_000) + b"]", "application/json")) == 2_000
     with pytest.raises(Refusal) as refused:
         batch.split(b"\n".join([b"{}"] * 2_001), batch.NDJSON)
@@ -120,11 +127,11 @@ def test_two_thousand_events_are_the_most():
 
 
 @pytest.mark.parametrize("body", [b"[]", b'{"events": []}'])
-def test_no_events_are_no_error(send, body):
+def test_no_events_are_no_error(send: Callable[..., Any], body: bytes) -> None:
     assert total(send(body).json()) == 0
 
 
-def test_number_of_statements_is_constant(send):
+def test_number_of_statements_is_constant(send: Callable[..., Any]) -> None:
     send(events(1, event_name="warms up the key"))
     counts = set()
     for size in (1, 10, 500):
@@ -135,22 +142,24 @@ def test_number_of_statements_is_constant(send):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_poison_that_the_contract_missed_is_rejected_at_its_index(send, monkeypatch):
-    build = batch.assembly.build
+def test_poison_that_the_contract_missed_is_rejected_at_its_index(
+    send: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = assembly.build
 
-    def spoil(sent, source):
+    def spoil(sent: SentEvent, source: Source) -> Row:
         row = build(sent, source)
         if row.event_name == "poison":
-            row.event_name = None
+            cast(Any, row).event_name = None
         return row
 
-    monkeypatch.setattr(batch.assembly, "build", spoil)
+    monkeypatch.setattr(assembly, "build", spoil)
     sent = events(5)
     sent[3]["event_name"] = "poison"
     answer = send(sent).json()
     assert (answer["stored"], [one["index"] for one in answer["rejected"]]) == (4, [3])
 
 
-def test_envelope_of_another_type_or_size_is_refused(send):
+def test_envelope_of_another_type_or_size_is_refused(send: Callable[..., Any]) -> None:
     assert send(b"x", "text/plain").status_code == 415
     assert send(b"[" + b" " * (8 * 1024 * 1024) + b"]").status_code == 413

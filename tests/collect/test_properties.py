@@ -5,10 +5,12 @@ The model is built on `json.loads` and shares nothing with the code under test; 
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate
+from typing import Any
 
 import pytest
 from django.db.models import TextField
@@ -16,9 +18,12 @@ from django.db.models.functions import Cast
 from django.db.transaction import atomic
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from collect import assembly
 from collect.intake import contract
+from collect.intake.contract import SentEvent
+from collect.intake.source import Source
 from collect.models import Event
 from collect.storage import store
 from collect.storage.outcomes import Outcome
@@ -46,7 +51,7 @@ class NotJsonError(Exception):
     """What the contract calls `invalid_json`."""
 
 
-def read(text):
+def read(text: str) -> Any:
     """The value of a JSON text, its numbers to the last digit, of duplicate keys the last. Raises NotJsonError."""
     try:
         value = json.loads(text, parse_float=_number, parse_constant=_number)
@@ -57,25 +62,25 @@ def read(text):
     return value
 
 
-def _number(token):
+def _number(token: str) -> Decimal:
     exponent = re.search(r"[eE](.+)", token)
     if abs(float(token)) == float("inf") or token == "NaN" or (exponent and int(exponent[1]) < -1_000):
         raise NotJsonError
     return Decimal(token)
 
 
-def sent_as(text):
+def sent_as(text: str) -> Any:
     """The value of a body, under the text rule too."""
     read(text)
     return _replaced(json.loads(text, parse_float=_number, object_pairs_hook=_object))
 
 
-def _object(pairs):
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # Two keys that the rule makes alike are duplicates: the last of them counts, wherever the first one stood.
     return {_replaced(name): value for name, value in pairs}
 
 
-def _replaced(value):
+def _replaced(value: Any) -> Any:
     if isinstance(value, str):
         return re.sub("[\0\ud800-\udfff]", "\ufffd", value)
     if isinstance(value, list):
@@ -83,12 +88,12 @@ def _replaced(value):
     return {name: _replaced(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
-def _depth(text):
+def _depth(text: str) -> int:
     brackets = re.sub(r'"(?:[^"\\]|\\.)*"|[^][{}]', "", text)
     return max(accumulate((1 if bracket in "[{" else -1 for bracket in brackets), initial=0))
 
 
-def faults(event):
+def faults(event: dict[str, Any]) -> set[str]:
     """The names of the fields that break the contract."""
     name = event.get("event_name")
     event = {**event, "event_name": name.strip() if isinstance(name, str) else name}
@@ -99,33 +104,34 @@ def faults(event):
     return wrong if _is_moment(event.get("timestamp")) else wrong | {"timestamp"}
 
 
-def _is_text(value, limit):
+def _is_text(value: object, limit: int) -> bool:
     return value is None or (isinstance(value, str) and len(value) <= limit)
 
 
-def _is_moment(value):
-    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    return value is None or (is_number and 0 <= _seconds(value) < YEAR_10000)
+def _is_moment(value: object) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is None
+    return isinstance(value, int | Decimal) and 0 <= _seconds(value) < YEAR_10000
 
 
-def _seconds(timestamp):
+def _seconds(timestamp: int | Decimal) -> Fraction:
     exact = Fraction(timestamp)
     return exact / 1000 if exact >= 10**11 else exact
 
 
-def texts(event):
+def texts(event: dict[str, Any]) -> dict[str, str | None]:
     """The columns of text; None for a tag that the server derives."""
     ids = {name: event.get(name) if (event.get(name) or "").strip() else None for name in ("tag_id", "event_id")}
     return {name: event.get(name) for name in LIMITS} | ids | {"event_name": event["event_name"].strip()}
 
 
-def documents(event):
+def documents(event: dict[str, Any]) -> dict[str, Any]:
     """The columns of JSON."""
     extra = {name: value for name, value in event.items() if name not in NAMED}
     return {"consent": event.get("consent"), "params": event.get("params") or {}, "extra": extra}
 
 
-def typed(value):
+def typed(value: Any) -> Any:
     """`value` in a form in which `true` does not equal 1."""
     if isinstance(value, list):
         return [typed(item) for item in value]
@@ -135,11 +141,11 @@ def typed(value):
 # --- bodies, as text, for a Python value knows neither duplicate keys nor the notation of a number ---
 
 
-def array(items):
+def array(items: list[str]) -> str:
     return f"[{', '.join(items)}]"
 
 
-def written(pairs):
+def written(pairs: Iterable[tuple[str, str]]) -> str:
     return "{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in pairs) + "}"
 
 
@@ -172,18 +178,18 @@ RIGHT |= st.tuples(KEYS | st.just("channel"), VALUES)
 ANY = st.tuples(st.sampled_from(sorted(NAMED)) | KEYS, VALUES | BAD_VALUES)
 
 
-def bodies(pairs):
+def bodies(pairs: SearchStrategy[tuple[str, str]]) -> SearchStrategy[str]:
     return st.lists(pairs, max_size=6).map(lambda more: written([NAME, *more]))
 
 
-def spoiled(body):
+def spoiled(body: bytes) -> SearchStrategy[bytes]:
     """The body with up to three bytes of it replaced by something else."""
     pieces = st.sampled_from([b"", b"{", b"}", b"[", b'"', b",", b"\\", b"\\u", b"\xff", b"\xef\xbb\xbf", b"e9", b"\0"])
     places = st.tuples(st.integers(0, len(body)), st.integers(0, 3), pieces)
     return places.map(lambda place: body[: place[0]] + place[2] + body[place[0] + place[1] :])
 
 
-def judged(body):
+def judged(body: bytes) -> SentEvent | Refusal:
     """The event of `body`, or its refusal; any other exception is a failure."""
     try:
         return contract.decode(body)
@@ -210,11 +216,12 @@ TOO_LONG = written((name, json.dumps("x" * (limit + 1))) for name, limit in LIMI
 
 @modest
 @given(st.binary(max_size=200) | (bodies(ANY) | VALUES).map(str.encode).flatmap(spoiled))
-def test_any_bytes_are_an_event_or_a_refusal(body):
+def test_any_bytes_are_an_event_or_a_refusal(body: bytes) -> None:
     found = judged(body)
     try:
         value = sent_as(body.decode())
     except (NotJsonError, UnicodeDecodeError):
+        assert isinstance(found, Refusal)
         # What is no object is refused as such by its first byte, whatever follows.
         assert found.code in (Code.INVALID_JSON, Code.INVALID_EVENT)
     else:
@@ -225,11 +232,12 @@ def test_any_bytes_are_an_event_or_a_refusal(body):
 @example(TOO_LONG)
 @example(WORST)
 @given(bodies(ANY))
-def test_any_value_in_any_field_is_refused_by_name_or_is_an_event(body):
+def test_any_value_in_any_field_is_refused_by_name_or_is_an_event(body: str) -> None:
     found = judged(body.encode())
     try:
         expected = faults(sent_as(body))
     except NotJsonError:
+        assert isinstance(found, Refusal)
         assert found.code is Code.INVALID_JSON
     else:
         assert set(getattr(found, "errors", None) or ()) == expected
@@ -240,9 +248,10 @@ def test_any_value_in_any_field_is_refused_by_name_or_is_an_event(body):
 @modest
 @example(WORST)
 @given(bodies(RIGHT))
-def test_what_is_stored_equals_what_was_sent(source, body):
+def test_what_is_stored_equals_what_was_sent(source: Source, body: str) -> None:
     sent = judged(body.encode())
     assume(not isinstance(sent, Refusal))
+    assert isinstance(sent, SentEvent)
     row = assembly.build(sent, source)
     Event.objects.all().delete()
     with atomic():
@@ -260,7 +269,7 @@ def test_what_is_stored_equals_what_was_sent(source, body):
     assert abs(event.timestamp - moment(expected, event)) < timedelta(milliseconds=0.1)
 
 
-def moment(expected, event):
+def moment(expected: dict[str, Any], event: Event) -> datetime:
     timestamp = expected.get("timestamp")
     if timestamp is None:
         return event.received_at
@@ -268,6 +277,6 @@ def moment(expected, event):
 
 
 @pytest.fixture
-def source():
+def source() -> Source:
     api_key, _ = factories.key()
     return factories.source(api_key)

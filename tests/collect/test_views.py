@@ -2,8 +2,10 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.test import Client
 
 from collect.models import Event, Rejection
 from tests.harness import factories
@@ -15,22 +17,26 @@ CHROME = (
 )
 
 
-@pytest.fixture
-def sender(client):
-    """POST as a backend does: `sender(body, path=..., **headers)`."""
-    api_key, raw_key = factories.key()
+class Sender:
+    """A backend with a key of its own."""
 
-    def send(body, path="/api/collect", **headers):
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.key, self._raw_key = factories.key()
+
+    def __call__(self, body: Any, path: str = "/api/collect", **headers: str) -> Any:
+        """POST the body, as JSON unless it is bytes, and give the answer."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {raw_key}", **headers}
-        return client.post(path, data, content_type="application/json", headers=headers)
-
-    send.key = api_key
-    send.raw_key = raw_key
-    return send
+        headers = {"Authorization": f"Bearer {self._raw_key}", **headers}
+        return self._client.post(path, data, content_type="application/json", headers=headers)
 
 
-def test_collect_stores_every_field_as_sent(sender):
+@pytest.fixture
+def sender(client: Client) -> Sender:
+    return Sender(client)
+
+
+def test_collect_stores_every_field_as_sent(sender: Sender) -> None:
     sent = {
         **factories.SEED_EVENT,
         "page_url": "https://shop.example/cart?x=1",
@@ -67,7 +73,7 @@ def test_collect_stores_every_field_as_sent(sender):
     )
 
 
-def test_collect_of_the_least_event_leaves_the_rest_null(sender):
+def test_collect_of_the_least_event_leaves_the_rest_null(sender: Sender) -> None:
     assert sender({"event_name": " x "}).status_code == 204
     event = Event.objects.get()
     assert event.event_name == "x"
@@ -87,12 +93,12 @@ def test_collect_of_the_least_event_leaves_the_rest_null(sender):
     assert [getattr(event, name) for name in nulls] == [None] * len(nulls)
 
 
-def test_collect_on_the_v1_path_is_the_same(sender):
+def test_collect_on_the_v1_path_is_the_same(sender: Sender) -> None:
     assert sender({"event_name": "x"}, path="/v1/api/collect").status_code == 204
     assert Event.objects.count() == 1
 
 
-def test_collect_takes_nobodys_word_for_who_sends(sender):
+def test_collect_takes_nobodys_word_for_who_sends(sender: Sender) -> None:
     other = factories.partner()
     sender(
         {
@@ -109,7 +115,7 @@ def test_collect_takes_nobodys_word_for_who_sends(sender):
     assert event.extra["partner_id"] == other.pk
 
 
-def test_collect_with_a_test_key_marks_the_event(client):
+def test_collect_with_a_test_key_marks_the_event(client: Client) -> None:
     _, raw_key = factories.key(is_test=True)
     headers = {"Authorization": f"bearer {raw_key}"}
     response = client.post("/api/collect", {"event_name": "x"}, content_type="application/json", headers=headers)
@@ -133,12 +139,14 @@ def test_collect_with_a_test_key_marks_the_event(client):
         ({}, {}, "site:unknown"),
     ],
 )
-def test_tag_is_derived_through_page_origin_and_referer(sender, fields, headers, tag):
+def test_tag_is_derived_through_page_origin_and_referer(
+    sender: Sender, fields: dict[str, str], headers: dict[str, str], tag: str
+) -> None:
     assert sender({"event_name": "x", **fields}, **headers).status_code == 204
     assert Event.objects.get().tag_id == tag
 
 
-def test_same_event_again_is_a_duplicate(sender):
+def test_same_event_again_is_a_duplicate(sender: Sender) -> None:
     first = sender(factories.SEED_EVENT)
     again = sender(json.dumps(factories.SEED_EVENT, sort_keys=True, indent=3).encode())
     assert (again.status_code, again["X-Event-Outcome"]) == (204, "duplicate")
@@ -147,7 +155,7 @@ def test_same_event_again_is_a_duplicate(sender):
     assert not Rejection.objects.exists()
 
 
-def test_same_id_with_another_body_is_a_conflict_kept_as_a_rejection(sender):
+def test_same_id_with_another_body_is_a_conflict_kept_as_a_rejection(sender: Sender) -> None:
     first = sender(factories.SEED_EVENT)
     other = {**factories.SEED_EVENT, "params": {"quantity": 3}, "click_id": "clk_other"}
     response = sender(other, **{"X-Request-Id": "req-7"})
@@ -166,7 +174,7 @@ def test_same_id_with_another_body_is_a_conflict_kept_as_a_rejection(sender):
     )
 
 
-def test_id_is_the_partners_and_the_tags_own(sender, client):
+def test_id_is_the_partners_and_the_tags_own(sender: Sender, client: Client) -> None:
     sender(factories.SEED_EVENT)
     assert sender({**factories.SEED_EVENT, "tag_id": "tag_2"})["X-Event-Outcome"] == "stored"
     _, foreign = factories.key()
@@ -179,14 +187,14 @@ def test_id_is_the_partners_and_the_tags_own(sender, client):
     assert response["X-Event-Outcome"] == "duplicate"
 
 
-def test_without_event_id_every_request_is_a_row(sender):
+def test_without_event_id_every_request_is_a_row(sender: Sender) -> None:
     event = {key: value for key, value in factories.SEED_EVENT.items() if key != "event_id"}
     for sent in (event, event, {**event, "event_id": None}, {**event, "event_id": " "}):
         assert sender(sent)["X-Event-Outcome"] == "stored"
     assert Event.objects.count() == 4
 
 
-def test_refused_event_is_kept_as_a_rejection(sender):
+def test_refused_event_is_kept_as_a_rejection(sender: Sender) -> None:
     body = b'{"params": 7, "timestamp": "x"}'
     response = sender(body, **{"X-Request-Id": "req-8"})
     assert response.status_code == 400
@@ -206,7 +214,7 @@ def test_refused_event_is_kept_as_a_rejection(sender):
     assert not Event.objects.exists()
 
 
-def test_numbers_in_params_come_back_as_sent(sender):
+def test_numbers_in_params_come_back_as_sent(sender: Sender) -> None:
     big = 10**4999 + 7
     sent = f'{{"event_name":"x","params":{{"big":{big},"a":{2**63},"b":{2**64},"c":58.00,"d":-0.1,"e":1e22}}}}'
     assert sender(sent.encode()).status_code == 204
@@ -214,7 +222,7 @@ def test_numbers_in_params_come_back_as_sent(sender):
     assert params == {"big": big, "a": 2**63, "b": 2**64, "c": 58.0, "d": -0.1, "e": 1e22}
 
 
-def test_params_can_be_queried(sender):
+def test_params_can_be_queried(sender: Sender) -> None:
     sender({"event_name": "x", "params": {"value": 58.5, "currency": "USD", "items": [{"sku": "a"}]}})
     sender({"event_name": "x", "params": {"value": 10, "currency": "EUR"}})
     assert Event.objects.filter(params__currency="USD").count() == 1
@@ -222,7 +230,7 @@ def test_params_can_be_queried(sender):
     assert Event.objects.filter(params__items__0__sku="a").count() == 1
 
 
-def test_text_is_stored_as_sent_but_for_nul_and_lone_surrogates(sender):
+def test_text_is_stored_as_sent_but_for_nul_and_lone_surrogates(sender: Sender) -> None:
     hostile = "=1+1 <script>alert(1)</script> \u202e🎉 \\u0000 '; DROP TABLE"
     body = json.dumps({"event_name": hostile, "params": {"k": [hostile, "a\x00b", "\ud800"]}}).encode()
     assert sender(body).status_code == 204
@@ -231,7 +239,7 @@ def test_text_is_stored_as_sent_but_for_nul_and_lone_surrogates(sender):
     assert event.params == {"k": [hostile, "a\ufffdb", "\ufffd"]}
 
 
-def test_validate_shows_the_row_and_stores_nothing(sender):
+def test_validate_shows_the_row_and_stores_nothing(sender: Sender) -> None:
     response = sender({**factories.SEED_EVENT, "user_agent": CHROME, "zeta": 1}, path="/api/collect/validate")
     assert response.status_code == 200
     answer = response.json()
@@ -248,7 +256,7 @@ def test_validate_shows_the_row_and_stores_nothing(sender):
     assert not Event.objects.exists()
 
 
-def test_validate_gives_the_refusal_of_collect_and_keeps_none(sender):
+def test_validate_gives_the_refusal_of_collect_and_keeps_none(sender: Sender) -> None:
     headers = {"X-Request-Id": "same"}
     body = b'{"event_id": 1}'
     validated = sender(body, path="/api/collect/validate", **headers)
@@ -257,7 +265,7 @@ def test_validate_gives_the_refusal_of_collect_and_keeps_none(sender):
     assert (validated.status_code, validated.json()) == (collected.status_code, collected.json())
 
 
-def test_request_id_is_the_callers_when_sane(sender):
+def test_request_id_is_the_callers_when_sane(sender: Sender) -> None:
     assert sender({"event_name": "x"}, **{"X-Request-Id": "abc-1"})["X-Request-Id"] == "abc-1"
     for hostile in ("a b", "x" * 129, 'a"b', "é"):
         given = sender({"event_name": "x"}, **{"X-Request-Id": hostile})["X-Request-Id"]

@@ -14,11 +14,11 @@ NO_PAGES = ("/logout/", "/jsi18n/")
 
 
 class Browser:
-    """Keeps cookies, follows nothing."""
+    """A client that keeps cookies and follows nothing."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._cookies: SimpleCookie = SimpleCookie()
+        self._cookies = SimpleCookie()
 
     def open(self, path: str, form: dict[str, str] | None = None) -> tuple[int, str]:
         """The status and the page; with a form, of its POST."""
@@ -37,7 +37,7 @@ class Browser:
         return response.status, page
 
     def log_in(self, username: str, password: str) -> None:
-        """By the console's form; it fails where the form does not take them."""
+        """Use the console's form; it fails where the form does not take them."""
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', self.open("/admin/login/")[1])
         assert token
         form = {"username": username, "password": password, "csrfmiddlewaretoken": token[1]}

@@ -19,7 +19,7 @@ class Words:
 
 
 def read(output: str) -> Words:
-    """Raises where a part is missing."""
+    """Take the output apart. Raises AssertionError where a part is missing."""
     key = re.search(r"^API key +(\S+)", output, re.MULTILINE)
     password = re.search(r"password (\S+)$", output, re.MULTILINE)
     line = re.search(r"^curl .*?^  }'$", output, re.MULTILINE | re.DOTALL)

@@ -13,19 +13,20 @@ import sys
 import tempfile
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from tests.harness.collector import manage
 from tests.harness.server import ROOT, Server, serve
 
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 420, "height": 900}
+WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=420, height=900)
 CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 RAW_KEY = re.compile(r"thrad_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}")
 
 
 def send(server: Server, raw_key: str, events: int) -> None:
-    """So many events with the key, one by one."""
+    """Send so many events with the key, one by one."""
     connection = HTTPConnection(server.host, server.port, timeout=10)
     headers = {"Authorization": f"Bearer {raw_key}", "Content-Type": "application/json"}
     for _ in range(events):
@@ -36,8 +37,15 @@ def send(server: Server, raw_key: str, events: int) -> None:
     connection.close()
 
 
+def raw_key_on(page: Page) -> str:
+    """The key that the page shows this once; AssertionError where it shows none."""
+    found = RAW_KEY.search(page.inner_text("#raw-key"))
+    assert found
+    return found[0]
+
+
 def walk(page: Page, server: Server, directory: Path) -> None:
-    """The pages, in the order in which an operator comes by them."""
+    """Go through the pages, in the order in which an operator comes by them."""
     page.goto(f"{server.url}/admin/login/")
     page.fill("[name=username]", "olga")
     page.fill("[name=password]", "a long password")
@@ -53,12 +61,12 @@ def walk(page: Page, server: Server, directory: Path) -> None:
     page.screenshot(path=directory / "issue.png", full_page=True)
     page.click("[name=_save]")
     page.screenshot(path=directory / "issued.png")
-    old = RAW_KEY.search(page.inner_text("#raw-key"))[0]
+    old = raw_key_on(page)
     send(server, old, 12)
     page.goto(f"{server.url}/admin/keys/apikey/1/rotate/")
     page.screenshot(path=directory / "rotate.png")
     page.get_by_text("Rotate and show the new key").click()
-    new = RAW_KEY.search(page.inner_text("#raw-key"))[0]
+    new = raw_key_on(page)
     send(server, old, 3)
     send(server, new, 20)
     page.wait_for_timeout(3_000)  # the moment of the last use is written every two seconds
@@ -79,7 +87,7 @@ def walk(page: Page, server: Server, directory: Path) -> None:
     page.screenshot(path=directory / "history.png")
 
 
-def look(directory: Path, scheme: str, size: dict[str, int]) -> None:
+def look(directory: Path, scheme: Literal["light", "dark"], size: ViewportSize) -> None:
     """One walk, from an empty database."""
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

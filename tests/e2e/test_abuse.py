@@ -5,36 +5,38 @@ import socket
 import time
 from contextlib import ExitStack
 from decimal import Decimal
+from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
 from keys import crypto
 from tests.e2e.browser import Browser
 from tests.harness import databases, mmdb
-from tests.harness.collector import SEED, Collector
-from tests.harness.server import serve
+from tests.harness.collector import SEED, Answer, Collector
+from tests.harness.server import Server, serve
 
 MIB = 1024 * 1024
 HOSTILE = '=1+1 @SUM(A1) <script>alert("x")</script> \'"><img src=x onerror=alert(1)> {{7*7}} \u202e\u2066evil'
 
 
-def row(collector, event_id, columns):
+def row(collector: Collector, event_id: str, columns: str) -> tuple[Any, ...]:
     """These columns of the one row with this `event_id`."""
     (found,) = collector.rows(f"SELECT {columns} FROM collect_event WHERE event_id = '{event_id}'")
     return found
 
 
-def exact(collector, event_id, column="params"):
+def exact(collector: Collector, event_id: str, column: str = "params") -> Any:
     """A JSON column with its numbers to the last digit."""
     return json.loads(row(collector, event_id, f"CAST({column} AS text)")[0], parse_float=Decimal)
 
 
-def assert_refused(answer, code):
+def assert_refused(answer: Answer, code: str) -> None:
     assert (answer.status, answer.json()["code"]) == (400, code)
 
 
-def test_ten_times_the_cap_in_chunks_is_a_413(collector):
+def test_ten_times_the_cap_in_chunks_is_a_413(collector: Collector) -> None:
     before = collector.count()
     body = json.dumps({"event_name": "x", "params": {"pad": "p" * (10 * MIB)}}).encode()
     answer = collector.raw(collector.head(Transfer_Encoding="chunked") + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
@@ -42,7 +44,7 @@ def test_ten_times_the_cap_in_chunks_is_a_413(collector):
     assert collector.count() == before
 
 
-def assert_not_logged(collector, head):
+def assert_not_logged(collector: Collector, head: str) -> None:
     before, raw_key = len(collector.server.log), crypto.make(is_test=False)
     answer = collector.raw(head.replace("KEY", raw_key).encode("latin-1"))
     assert answer.split(b" ")[1] in (b"400", b"401", b"501")
@@ -52,7 +54,7 @@ def assert_not_logged(collector, head):
 
 
 @pytest.mark.parametrize("depth", [65, 2_000, 100_000])
-def test_nesting_is_refused_below_any_field_and_in_a_batch(collector, depth):
+def test_nesting_is_refused_below_any_field_and_in_a_batch(collector: Collector, depth: int) -> None:
     before = collector.count()
     for field in ("params", "consent", "anything", "channel", "event_name"):
         deep = b'{"a":' * (depth - 1) + b"1" + b"}" * (depth - 1)
@@ -70,7 +72,7 @@ def test_nesting_is_refused_below_any_field_and_in_a_batch(collector, depth):
     assert collector.count() == before
 
 
-def test_numbers_are_refused_or_come_back_equal(collector):
+def test_numbers_are_refused_or_come_back_equal(collector: Collector) -> None:
     before = collector.count()
     for number in ("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 400 + ".5"):
         body = b'{"event_name":"x","params":{"deep":[{"n":%s}]}}' % number.encode()
@@ -83,7 +85,7 @@ def test_numbers_are_refused_or_come_back_equal(collector):
     assert exact(collector, "numbers")["n"] == [Decimal(number) for number in kept]
 
 
-def test_nul_and_lone_surrogates_are_replaced_and_their_spelling_is_not(collector):
+def test_nul_and_lone_surrogates_are_replaced_and_their_spelling_is_not(collector: Collector) -> None:
     escaped = rb'"a\u0000b\ud800c\uDFFF \ud83d\ude00 \\u0000 \\\u0000"'
     kept = "a\ufffdb\ufffdc\ufffd \U0001f600 \\u0000 \\\ufffd"
     body = b'{"event_name":%s,"event_id":"text","click_id":%s,"page_url":%s,"params":{"l":[{%s:%s}]},%s:1}' % (
@@ -96,7 +98,7 @@ def test_nul_and_lone_surrogates_are_replaced_and_their_spelling_is_not(collecto
     assert exact(collector, "text", "extra") == {"extra\ufffd": 1}
 
 
-def test_keys_of_any_number_and_shape_come_back(collector):
+def test_keys_of_any_number_and_shape_come_back(collector: Collector) -> None:
     many = {f"{n:x}": 1 for n in range(100_000)}
     odd = {"": 1, "k" * 65_536: 2, "__proto__": {"a": 1}, "constructor": 3, "\u202e": 4, "a.b[0]$": 5, '"': 6}
     for event_id, params in (("many keys", many), ("odd keys", odd)):
@@ -130,13 +132,24 @@ PAGES = {
 }
 
 
-def test_page_urls_of_any_shape_are_stored_with_their_host_or_none(collector):
+def test_page_urls_of_any_shape_are_stored_with_their_host_or_none(collector: Collector) -> None:
     for number, (url, tag) in enumerate(PAGES.items()):
         assert collector.post({"event_name": "x", "event_id": f"page-{number}", "page_url": url}).status == 204
         assert row(collector, f"page-{number}", "tag_id, page_url") == (tag, url)
 
 
-def test_user_agents_built_against_expressions_are_answered_within_500_ms(collector):
+def seconds_of(collector: Collector, event_id: str, user_agent: str) -> float:
+    """The time until an event with this user agent is answered, which is then stored with the text as sent."""
+    start = time.monotonic()
+    answer = collector.post({"event_name": "x", "event_id": event_id, "user_agent": user_agent})
+    seconds = time.monotonic() - start
+    assert answer.status == 204
+    assert row(collector, event_id, "user_agent") == (user_agent,)
+    return seconds
+
+
+def test_user_agents_built_against_expressions_cost_no_more_than_harmless_ones(collector: Collector) -> None:
+    """Measured against harmless ones of the largest size, at the same time: in less than ten times what those take."""
     pieces = [
         "Mozilla/5.0 (",
         "; Build/",
@@ -149,14 +162,15 @@ def test_user_agents_built_against_expressions_are_answered_within_500_ms(collec
         "bot",
         "-",
     ]
+    sizes = (2_000, 900_000)
+    harmless, hostile = [], {}
     for number, piece in enumerate(pieces):
-        for size in (2_000, 900_000):
+        words = f"Mozilla/5.0 (X11; Linux x86_64; rv:{number}.0) Gecko/20100101 Firefox/{number}.0 "
+        harmless.append(seconds_of(collector, f"harmless-{number}", words * (sizes[-1] // len(words))))
+        for size in sizes:
             text = (piece * (size // len(piece) + 1))[:size] + "!"
-            start = time.monotonic()
-            answer = collector.post({"event_name": "x", "event_id": f"agent-{number}-{size}", "user_agent": text})
-            assert time.monotonic() - start < 0.5
-            assert answer.status == 204
-            assert row(collector, f"agent-{number}-{size}", "user_agent") == (text,)
+            hostile[piece, size] = seconds_of(collector, f"agent-{number}-{size}", text)
+    assert max(hostile.values()) < 10 * max(harmless), (hostile, harmless)
 
 
 FORWARDED = {
@@ -173,14 +187,14 @@ FORWARDED = {
 }
 
 
-def forwarded(collector, event_id, value, **headers):
+def forwarded(collector: Collector, event_id: str, value: str, **headers: str) -> tuple[str | None, str | None]:
     answer = collector.post({"event_name": "x", "event_id": event_id}, X_Forwarded_For=value, **headers)
     assert answer.status == 204
     address, country = row(collector, event_id, "ip_address, geo_country")
     return address if address is None else str(address).partition("/")[0], country
 
 
-def test_spoofed_addresses_are_ignored_unless_from_a_trusted_hop(collector, scratch):
+def test_spoofed_addresses_are_ignored_unless_from_a_trusted_hop(collector: Collector, scratch: Path) -> None:
     others = {"Forwarded": "for=81.2.69.7", "X_Real_IP": "81.2.69.7", "X_Client_IP": "81.2.69.7", "Via": "1.1 x"}
     for number, value in enumerate(FORWARDED):
         assert forwarded(collector, f"spoofed-{number}", value, **others) == ("127.0.0.1", "DE")
@@ -191,16 +205,18 @@ def test_spoofed_addresses_are_ignored_unless_from_a_trusted_hop(collector, scra
             assert forwarded(behind_proxy, f"trusted-{number}", value, **others) == seen
 
 
-def test_clients_that_send_a_byte_at_a_time_keep_nobody_waiting(collector):
-    """Heads and bodies, on many more sockets than the server has threads."""
+def test_clients_that_send_a_byte_at_a_time_keep_nobody_waiting(collector: Collector) -> None:
+    """Heads and bodies, on many more sockets than the server has threads; their bytes are the clock."""
     head = collector.head(Content_Length=1_000)
+    sent: list[int] = []
 
-    def drip(sockets):
+    def drip(sockets: list[socket.socket]) -> None:
         for sock in sockets[::2]:
             sock.sendall(head)
         for byte in head[:80]:
             for number, sock in enumerate(sockets):
                 sock.sendall(bytes([byte]) if number % 2 else b" ")
+            sent.append(byte)
             time.sleep(0.02)
 
     with ExitStack() as stack:
@@ -208,18 +224,20 @@ def test_clients_that_send_a_byte_at_a_time_keep_nobody_waiting(collector):
         sockets = [stack.enter_context(socket.create_connection(address, timeout=10)) for _ in range(200)]
         dripping = Thread(target=drip, args=(sockets,))
         dripping.start()
-        longest = 0.0
+        longest = 0
         while dripping.is_alive():
-            start = time.monotonic()
+            start = len(sent)
             status = collector.post({"event_name": "x"}).status
-            longest = max(longest, time.monotonic() - start)
+            longest = max(longest, len(sent) - start)
             if status != 204:
                 break
         dripping.join()
-    assert (status, longest < 1) == (204, True)
+    # Nobody waits until the slow ones have sent half of what they send.
+    assert status == 204
+    assert longest < 40
 
 
-def test_nul_in_a_key_is_an_invalid_key(collector):
+def test_nul_in_a_key_is_an_invalid_key(collector: Collector) -> None:
     before = collector.count()
     key = collector.raw_key
     head = collector.head(Content_Length=18).replace(key.encode(), key[:30].encode() + b"\0" + key[30:].encode())
@@ -237,7 +255,7 @@ def test_nul_in_a_key_is_an_invalid_key(collector):
 
 
 @pytest.mark.parametrize("path", ["/api/collect/KEY", "/KEY", "/admin/KEY", "/api/collect;KEY", "/%74KEY"])
-def test_key_in_the_path_is_not_logged(collector, path):
+def test_key_in_the_path_is_not_logged(collector: Collector, path: str) -> None:
     raw_key = crypto.make(is_test=False)
     assert collector.request("POST", path.replace("KEY", raw_key.removeprefix("t" * ("%74" in path)))).status >= 400
     assert crypto.prefix_of(raw_key) in collector.server.log
@@ -257,7 +275,7 @@ def test_key_in_the_path_is_not_logged(collector, path):
         "KEY /api/collect HTTP/1.1\r\n\r\n",
     ],
 )
-def test_key_in_a_request_that_is_none_is_logged_nowhere(collector, head):
+def test_key_in_a_request_that_is_none_is_logged_nowhere(collector: Collector, head: str) -> None:
     assert_not_logged(collector, head)
 
 
@@ -269,11 +287,13 @@ def test_key_in_a_request_that_is_none_is_logged_nowhere(collector, head):
         "POST /api/collect HTTP/1.1\r\nAuthorization: Bearer KEY\r\nX-Api-Key: KEY\r\nUser-Agent: KEY\r\n\r\n",
     ],
 )
-def test_key_in_any_header_is_logged_nowhere(collector, head):
+def test_key_in_any_header_is_logged_nowhere(collector: Collector, head: str) -> None:
     assert_not_logged(collector, head)
 
 
-def test_hostile_text_is_stored_as_sent_and_escaped_on_every_page(server, monkeypatch):
+def test_hostile_text_is_stored_as_sent_and_escaped_on_every_page(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Partner, label, user, event and rejection, all of them hostile, on all pages that the console has."""
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a-long-password")
     collector = Collector(server, databases.current_url(), "")

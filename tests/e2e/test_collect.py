@@ -3,10 +3,11 @@
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from tests.harness.collector import SEED
+from tests.harness.collector import SEED, Collector
 
 CHROME = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -14,7 +15,7 @@ CHROME = (
 )
 
 
-def test_curl_of_the_page_stores_one_enriched_row(collector):
+def test_curl_of_the_page_stores_one_enriched_row(collector: Collector) -> None:
     sent = {**SEED, "event_id": "curl-1", "user_agent": CHROME}
     command = [
         "curl", "-s", "-i", "-X", "POST", f"{collector.server.url}/api/collect",
@@ -38,14 +39,14 @@ def test_curl_of_the_page_stores_one_enriched_row(collector):
     assert f"X-Event-Id: {_id(collector, 'curl-1')}" in answer
 
 
-def test_answers_say_how_long_they_are(collector):
+def test_answers_say_how_long_they_are(collector: Collector) -> None:
     stored, refused = collector.post({**SEED, "event_id": "framed"}), collector.post({})
     assert "Content-Length" not in stored.headers  # a 204 has none: RFC 9110, section 8.6
     assert refused.headers["Content-Length"] == str(len(refused.body))
     assert "Transfer-Encoding" not in stored.headers | refused.headers
 
 
-def test_second_time_is_a_duplicate_and_another_body_a_conflict(collector):
+def test_second_time_is_a_duplicate_and_another_body_a_conflict(collector: Collector) -> None:
     sent = {**SEED, "event_id": "twice"}
     answers = [
         collector.post(sent),
@@ -62,7 +63,7 @@ def test_second_time_is_a_duplicate_and_another_body_a_conflict(collector):
     assert json.loads(bytes(kept[2]))["params"] == {"quantity": 3}
 
 
-def test_same_event_from_many_sides_at_once_is_one_row(collector):
+def test_same_event_from_many_sides_at_once_is_one_row(collector: Collector) -> None:
     sent = {**SEED, "event_id": "crowd"}
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: collector.post(sent), range(48)))
@@ -72,7 +73,7 @@ def test_same_event_from_many_sides_at_once_is_one_row(collector):
     assert len({answer.headers["X-Event-Id"] for answer in answers}) == 1
 
 
-def test_batch_answers_each_event_and_stores_the_good_ones(collector):
+def test_batch_answers_each_event_and_stores_the_good_ones(collector: Collector) -> None:
     good = [{**SEED, "event_id": f"batch-{n}"} for n in range(20)]
     events = [*good[:10], {"params": 1}, *good[10:], good[0], {**good[1], "click_id": "other"}]
     answer = collector.post({"events": events}, "/api/collect/batch")
@@ -94,7 +95,7 @@ def test_batch_answers_each_event_and_stores_the_good_ones(collector):
     assert collector.rows("SELECT count(*) FROM collect_event WHERE event_id LIKE 'batch-%'") == [(20,)]
 
 
-def test_chunked_body_without_content_length_is_stored(collector):
+def test_chunked_body_without_content_length_is_stored(collector: Collector) -> None:
     body = json.dumps({**SEED, "event_id": "chunked"}).encode()
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:50], body[50:]))
     answer = collector.raw(collector.head(Transfer_Encoding="chunked") + chunks + b"0\r\n\r\n")
@@ -103,7 +104,7 @@ def test_chunked_body_without_content_length_is_stored(collector):
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
-def test_health_answers_without_a_key(collector, path):
+def test_health_answers_without_a_key(collector: Collector, path: str) -> None:
     answer = collector.request("GET", path, Authorization=None)
     assert answer.status == 200
     if path == "/readyz":
@@ -113,11 +114,11 @@ def test_health_answers_without_a_key(collector, path):
         assert all(check["ms"] >= 0 for check in checks.values())
 
 
-def _id(collector, event_id):
+def _id(collector: Collector, event_id: str) -> str:
     ((found,),) = collector.rows(f"SELECT id FROM collect_event WHERE event_id = '{event_id}'")
     text = str(found).replace("-", "")
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _object(value):
+def _object(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.collector import Collector
 from tests.harness.server import ROOT
 
 # The language of a sample -> what runs it. Python and a shell are always there; the CI script installs the others.
@@ -24,12 +25,12 @@ SAMPLES = dict(re.findall(r"^```(\w+)\n(.*?)^```", TEXT.partition("## Samples")[
 PRESENT = [language for language, command in RUNNERS.items() if shutil.which(command[0])]
 
 
-def test_every_sample_has_a_runner():
+def test_every_sample_has_a_runner() -> None:
     assert set(SAMPLES) == set(RUNNERS)
 
 
 @pytest.mark.parametrize("language", PRESENT)
-def test_sample_delivers_its_event(collector, language, tmp_path):
+def test_sample_delivers_its_event(collector: Collector, language: str, tmp_path: Path) -> None:
     script = Path(tmp_path) / "sample"
     script.write_text(SAMPLES[language])
     environment = os.environ | {"THRAD_URL": collector.server.url, "THRAD_API_KEY": collector.raw_key}
@@ -44,7 +45,7 @@ def test_sample_delivers_its_event(collector, language, tmp_path):
 
 
 @pytest.mark.parametrize("language", PRESENT)
-def test_sample_stops_where_trying_again_cannot_help(collector, language, tmp_path):
+def test_sample_stops_where_trying_again_cannot_help(collector: Collector, language: str, tmp_path: Path) -> None:
     script = Path(tmp_path) / "sample"
     script.write_text(SAMPLES[language])
     environment = os.environ | {"THRAD_URL": collector.server.url, "THRAD_API_KEY": "wrong"}

@@ -9,36 +9,43 @@ import re
 
 import pytest
 
+from tests.harness.collector import Collector
+
 BODY = b'{"event_name":"smuggled"}'
 CHUNKS = b"19\r\n%s\r\n0\r\n\r\n" % BODY
 LENGTH = b"Content-Length: 25"
 CHUNKED = b"Transfer-Encoding: chunked"
 
 
-def request(collector, *lines, start=b"POST /api/collect HTTP/1.1", host=b"Host: localhost"):
+def request(
+    collector: Collector,
+    *lines: bytes,
+    start: bytes = b"POST /api/collect HTTP/1.1",
+    host: bytes | None = b"Host: localhost",
+) -> bytes:
     """The head of a request that is good but for `lines`."""
     key = f"Authorization: Bearer {collector.raw_key}".encode()
     return b"\r\n".join([start, *([host] if host else []), key, b"Content-Type: application/json", *lines, b"", b""])
 
 
-def answers(collector, data, *, shut=False):
+def answers(collector: Collector, data: bytes, *, shut: bool = False) -> list[int]:
     """The statuses of all answers until the server closes the connection; it fails where the server keeps it open."""
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", collector.raw(data, shut=shut))]
 
 
-def stored(collector):
-    return collector.rows("SELECT count(*) FROM collect_event WHERE event_name LIKE 'smuggled%'")[0][0]
+def stored(collector: Collector) -> int:
+    return int(collector.rows("SELECT count(*) FROM collect_event WHERE event_name LIKE 'smuggled%'")[0][0])
 
 
-def assert_refused(collector, data, *statuses, shut=False):
-    """One answer, then the connection is closed, and neither this request nor the one behind it left a row."""
+def assert_refused(collector: Collector, data: bytes, *statuses: int, shut: bool = False) -> None:
+    """Fail unless one answer comes, then the connection is closed, and neither this request nor the next left a row."""
     before = stored(collector)
     behind = request(collector, LENGTH) + BODY
     assert answers(collector, data if shut else data + behind, shut=shut) in [[status] for status in statuses]
     assert stored(collector) == before
 
 
-def test_host_is_required_of_http_1_1_alone(collector):
+def test_host_is_required_of_http_1_1_alone(collector: Collector) -> None:
     """RFC 9112, section 3.2; HTTP/1.0 knows no Host."""
     before = stored(collector)
     for path in (b"/api/collect", b"/api/collect/batch", b"/api/collect/validate"):
@@ -88,29 +95,29 @@ def test_host_is_required_of_http_1_1_alone(collector):
     ],
     ids=lambda lines: repr(b" | ".join(lines))[2:-1],
 )
-def test_request_smuggling_shapes_leave_no_row(collector, lines):
+def test_request_smuggling_shapes_leave_no_row(collector: Collector, lines: list[bytes]) -> None:
     assert_refused(collector, request(collector, *lines) + CHUNKS, 400, 501)
 
 
-def test_transfer_coding_that_nobody_decodes_is_refused(collector):
+def test_transfer_coding_that_nobody_decodes_is_refused(collector: Collector) -> None:
     assert_refused(collector, request(collector, b"Transfer-Encoding: gzip, chunked") + CHUNKS, 400, 415, 501)
 
 
-def test_lines_that_end_in_a_bare_line_feed_are_refused(collector):
+def test_lines_that_end_in_a_bare_line_feed_are_refused(collector: Collector) -> None:
     assert_refused(collector, request(collector, LENGTH).replace(b"\r\n", b"\n") + BODY, 400)
 
 
 @pytest.mark.parametrize("start", [b"POST /api/collect HTTP/1.0", b"POST /api/collect HTTP/2.0", b"POST /api/collect"])
-def test_chunked_body_of_another_version_is_refused(collector, start):
+def test_chunked_body_of_another_version_is_refused(collector: Collector, start: bytes) -> None:
     assert_refused(collector, request(collector, CHUNKED, start=start) + CHUNKS, 400)
 
 
-def test_huge_head_is_refused(collector):
+def test_huge_head_is_refused(collector: Collector) -> None:
     assert_refused(collector, request(collector, b"X: " + b"x" * 9_000, LENGTH) + BODY, 431)
     assert_refused(collector, request(collector, *[b"X%d: x" % n for n in range(110)], LENGTH) + BODY, 431)
 
 
-def test_content_length_of_any_size_is_too_large(collector):
+def test_content_length_of_any_size_is_too_large(collector: Collector) -> None:
     for digits in (40, 5_000):
         assert_refused(collector, request(collector, b"Content-Length: " + b"9" * digits) + BODY, 413, shut=True)
 
@@ -130,7 +137,7 @@ def test_content_length_of_any_size_is_too_large(collector):
         b"19\r\n%s\r\n0\r\nAuthorization: Bearer x\r\n\r\n" % BODY,
     ],
 )
-def test_chunks_that_are_none_leave_no_row(collector, chunks):
+def test_chunks_that_are_none_leave_no_row(collector: Collector, chunks: bytes) -> None:
     assert_refused(collector, request(collector, CHUNKED) + chunks, 400)
 
 
@@ -148,7 +155,7 @@ def test_chunks_that_are_none_leave_no_row(collector, chunks):
         b"",
     ],
 )
-def test_chunked_body_without_its_end_leaves_no_row(collector, chunks):
+def test_chunked_body_without_its_end_leaves_no_row(collector: Collector, chunks: bytes) -> None:
     assert_refused(collector, request(collector, CHUNKED) + chunks, 400, shut=True)
 
 
@@ -162,14 +169,14 @@ def test_chunked_body_without_its_end_leaves_no_row(collector, chunks):
         ([b"Content-Length: 0025"], BODY),
     ],
 )
-def test_framing_that_is_only_unusual_is_read_in_one_way(collector, lines, body):
+def test_framing_that_is_only_unusual_is_read_in_one_way(collector: Collector, lines: list[bytes], body: bytes) -> None:
     before = stored(collector)
     behind = request(collector, b"Connection: close", b"Content-Length: 26") + BODY.replace(b"d", b"d2")
     assert answers(collector, request(collector, *lines) + body + behind) == [204, 204]
     assert stored(collector) == before + 2
 
 
-def test_target_in_absolute_form_is_read_by_its_path_alone(collector):
+def test_target_in_absolute_form_is_read_by_its_path_alone(collector: Collector) -> None:
     end = [b"Connection: close", LENGTH]
     start = b"POST http://elsewhere.example/api/collect HTTP/1.1"
     assert answers(collector, request(collector, *end, start=start) + BODY) == [204]
@@ -178,7 +185,7 @@ def test_target_in_absolute_form_is_read_by_its_path_alone(collector):
     assert_refused(collector, request(collector, LENGTH, start=b"POST localhost:80 HTTP/1.1") + BODY, 400)
 
 
-def test_garbage_in_a_body_that_nobody_reads_is_answered_once(collector):
+def test_garbage_in_a_body_that_nobody_reads_is_answered_once(collector: Collector) -> None:
     """The key is refused before the body is looked at; what then turns out to be no chunk must not be answered too."""
     head = request(collector, CHUNKED).replace(collector.raw_key.encode(), b"nobody")
     assert (

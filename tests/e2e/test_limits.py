@@ -6,26 +6,30 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.harness import databases, redis
 from tests.harness.collector import manage
-from tests.harness.server import serve
+from tests.harness.redis import Redis
+from tests.harness.server import Server, serve
 
 LIMIT, OFFERED, SENDERS = 100, 1_000, 8
 
 
 class Sender(threading.Thread):
-    """POSTs at a steady rate on one kept connection until the time is up, whatever is answered."""
+    """A thread that POSTs at a steady rate on one kept connection until the time is up, whatever is answered."""
 
-    def __init__(self, server, raw_key, seconds, rate):
+    def __init__(self, server: Server, raw_key: str, seconds: float, rate: float) -> None:
         super().__init__(daemon=True)
-        self.answers = []
+        self.answers: list[tuple[int, dict[str, str]]] = []
         self._server, self._seconds, self._rate = server, seconds, rate
         self._headers = {"Authorization": f"Bearer {raw_key}", "Content-Type": "application/json"}
 
-    def run(self):
+    def run(self) -> None:
         connection = http.client.HTTPConnection(self._server.host, self._server.port, timeout=10)
         body, start = json.dumps({"event_name": "x"}), time.monotonic()
         for n in range(int(self._seconds * self._rate)):
@@ -39,7 +43,15 @@ class Sender(threading.Thread):
         connection.close()
 
 
-def offer(server, raw_key, seconds):
+class Limited(NamedTuple):
+    """A running server, a key that may send `LIMIT` events a second, and the Redis that counts them."""
+
+    server: Server
+    raw_key: str
+    cache: Redis
+
+
+def offer(server: Server, raw_key: str, seconds: float) -> tuple[list[tuple[int, dict[str, str]]], float]:
     senders = [Sender(server, raw_key, seconds, OFFERED / SENDERS) for _ in range(SENDERS)]
     start = time.monotonic()
     for sender in senders:
@@ -50,21 +62,20 @@ def offer(server, raw_key, seconds):
 
 
 @pytest.fixture
-def limited(scratch):
-    """A running server whose key may send `LIMIT` events a second, counted by a Redis."""
+def limited(scratch: Path) -> Iterator[Limited]:
     with databases.new(scratch) as url, redis.running() as cache:
         manage(url, "migrate", "-v0")
         raw_key = manage(url, "issue_key", "--partner", "acme", "--label", "backend").strip()
         manage(url, "restrict_key", raw_key, "--per-second", str(LIMIT))
         with serve(url, CACHE_URL=cache.url, WEB_CONCURRENCY="2") as server:
-            yield server, raw_key, cache
+            yield Limited(server, raw_key, cache)
 
 
 # A burst of half a second comes on top once: over a short time it counts for more.
 @pytest.mark.parametrize(
     ("seconds", "most"), [(5, 1.12), pytest.param(20, 1.05, marks=pytest.mark.long)], ids=["short", "20 s"]
 )
-def test_limit_of_100_a_second_holds_under_1000(limited, seconds, most):
+def test_limit_of_100_a_second_holds_under_1000(limited: Limited, seconds: float, most: float) -> None:
     server, raw_key, _ = limited
     answers, took = offer(server, raw_key, seconds)
     statuses = Counter(status for status, _ in answers)
@@ -73,14 +84,16 @@ def test_limit_of_100_a_second_holds_under_1000(limited, seconds, most):
     assert 0.95 * LIMIT * took <= statuses[204] <= most * LIMIT * took, (statuses, took)
     for status, headers in answers:
         assert headers["RateLimit-Policy"] == '"second";q=100;w=1'
-        left, wait = map(int, re.fullmatch(r'"second";r=(\d+);t=(\d+)', headers["RateLimit"]).groups())
+        told = re.fullmatch(r'"second";r=(\d+);t=(\d+)', headers["RateLimit"])
+        assert told, headers
+        left, wait = map(int, told.groups())
         if status == 429:
             assert (headers["Retry-After"], left, wait) == ("1", 0, 1)
         else:
             assert (0 <= left < LIMIT / 2, "Retry-After" in headers) == (True, False)
 
 
-def test_redis_killed_under_load_costs_no_sender_an_event(limited):
+def test_redis_killed_under_load_costs_no_sender_an_event(limited: Limited) -> None:
     server, raw_key, cache = limited
     killer = threading.Timer(1.5, cache.kill)
     killer.start()

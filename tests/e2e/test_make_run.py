@@ -18,7 +18,7 @@ def migrated(new_database: str) -> str:
     return new_database
 
 
-def test_make_run_ends_in_a_server_that_takes_the_printed_curl(migrated):
+def test_make_run_ends_in_a_server_that_takes_the_printed_curl(migrated: str) -> None:
     words = read(manage(migrated, "first_run"))
     with serve(migrated) as server:
         answers = [server.request(words.method, words.path, words.body, words.headers) for _ in range(2)]
@@ -28,7 +28,7 @@ def test_make_run_ends_in_a_server_that_takes_the_printed_curl(migrated):
     assert words.raw_key not in log
 
 
-def test_first_runs_at_the_same_moment_make_one_key(migrated):
+def test_first_runs_at_the_same_moment_make_one_key(migrated: str) -> None:
     both = [
         subprocess.Popen(
             [sys.executable, "manage.py", "first_run"],
@@ -44,14 +44,14 @@ def test_first_runs_at_the_same_moment_make_one_key(migrated):
     assert sorted("thrad_live_" in output for output in outputs) == [False, True]
 
 
-def test_make_run_serves_the_console_and_the_docs(migrated):
+def test_make_run_serves_the_console_and_the_docs(migrated: str) -> None:
     with serve(migrated) as server:
         assert server.request("GET", "/admin/login/").status == 200
         assert server.request("GET", "/api/docs").status == 200
         assert server.request("GET", "/readyz").status == 200
 
 
-def test_server_logs_json_alone(migrated):
+def test_server_logs_json_alone(migrated: str) -> None:
     with serve(migrated) as server:
         server.request("HEAD", "/api/docs")
         server.request("GET", "/nowhere")

@@ -2,11 +2,12 @@
 
 import re
 
+from tests.harness.collector import Collector
 from tests.harness.prometheus import samples
 
 
-def test_metrics_of_all_workers_are_added_up(collector):
-    def stored():
+def test_metrics_of_all_workers_are_added_up(collector: Collector) -> None:
+    def stored() -> float:
         text = collector.request("GET", "/metrics", Authorization=None).body.decode()
         return samples(text, "thrad_events_total").get(
             (("channel", "server"), ("outcome", "stored"), ("partner", "acme")), 0

@@ -6,8 +6,10 @@ import sys
 import yaml
 from openapi_spec_validator import validate
 
+from tests.harness.collector import Collector
 
-def test_document_is_valid_and_has_the_whole_api(collector):
+
+def test_document_is_valid_and_has_the_whole_api(collector: Collector) -> None:
     document = yaml.safe_load(collector.request("GET", "/api/schema", Authorization=None).body)
     validate(document)
     assert document["openapi"] == "3.1.0"
@@ -18,7 +20,7 @@ def test_document_is_valid_and_has_the_whole_api(collector):
     assert document["components"]["securitySchemes"]["bearerKey"]["scheme"] == "bearer"
 
 
-def test_docs_page_loads_nothing_from_elsewhere(collector):
+def test_docs_page_loads_nothing_from_elsewhere(collector: Collector) -> None:
     page = collector.request("GET", "/api/docs", Authorization=None)
     assert page.status == 200
     text = page.body.decode()
@@ -28,7 +30,7 @@ def test_docs_page_loads_nothing_from_elsewhere(collector):
     assert collector.request("GET", script, Authorization=None).status == 200
 
 
-def test_server_answers_as_the_document_says(collector):
+def test_server_answers_as_the_document_says(collector: Collector) -> None:
     """Schemathesis: no 5xx, no answer outside the document, no valid event refused, no invalid one taken."""
     # A key of its own: it is refused more often than rejections are kept of a key in an hour.
     raw_key = collector.manage("issue_key", "--partner", "acme", "--label", "schemathesis").strip()

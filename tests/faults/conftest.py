@@ -28,12 +28,18 @@ def postgres_of_faults() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def make_house(tmp_path: Path, postgres_of_faults: Postgres) -> Iterator[Callable[..., House]]:
+def postgres(postgres_of_faults: Postgres) -> Postgres:
+    """The PostgreSQL of all faults, running, whatever the test before has done to it."""
+    if not postgres_of_faults.is_running:
+        postgres_of_faults.start()
+    return postgres_of_faults
+
+
+@pytest.fixture
+def make_house(tmp_path: Path, postgres: Postgres) -> Iterator[Callable[..., House]]:
     """Houses with settings of their own, `make_house(SPOOL_MAX_BYTES="100000")`; ended after the test."""
     with ExitStack() as stack:
-        if not postgres_of_faults.is_running:
-            postgres_of_faults.start()
-        yield lambda **environment: stack.enter_context(House(tmp_path, postgres_of_faults, **environment))
+        yield lambda **environment: stack.enter_context(House(tmp_path, postgres, **environment))
 
 
 @pytest.fixture

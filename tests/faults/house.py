@@ -55,17 +55,24 @@ class House:
             **environment,
         }
         self._log = tempfile.NamedTemporaryFile(prefix="house-", suffix=".log")  # noqa: SIM115  # lives as long as this
-        self.process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        if self.process is not None:
-            stop(self.process)
+        if self._process is not None:
+            stop(self._process)
         with suppress(OSError):
             self._log.close()
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """Gunicorn's master, which may have ended. Raises RuntimeError before the first start."""
+        if self._process is None:
+            raise RuntimeError("the house has not been started")
+        return self._process
 
     @property
     def environment_of_commands(self) -> dict[str, str]:
@@ -90,7 +97,7 @@ class House:
     def start(self, wrapper: tuple[str, ...] = ()) -> None:
         """Start gunicorn, as a supervisor would after it ended, and wait until it answers."""
         ready = self.log.count(READY)
-        self.process = subprocess.Popen(
+        self._process = subprocess.Popen(
             [*wrapper, sys.executable, "-m", "gunicorn"],
             cwd=ROOT,
             env=os.environ | self.environment,
@@ -102,7 +109,6 @@ class House:
 
     def workers(self) -> list[int]:
         """The process ids of gunicorn's workers."""
-        assert self.process is not None
         with suppress(OSError):
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
             return [int(pid) for pid in children]
@@ -115,14 +121,13 @@ class House:
 
     def kill_master(self) -> None:
         """SIGKILL the master, and start another as a supervisor does; the orphans end by themselves."""
-        assert self.process is not None
         self.process.kill()
         self.process.wait()
         self.start()
 
-    def get(self, path: str) -> Any:
-        """The status and the JSON (or text) of a GET; None where nobody answers."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=15)
+    def get(self, path: str, patience: float = 15) -> Any:
+        """The status and the JSON (or text) of a GET; None where nobody answers in `patience` seconds."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=patience)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -152,7 +157,7 @@ class House:
         return int(answer[1]["checks"]["spool"]["events"]) if answer else -1
 
     def wait_until_drained(self, seconds: float = 60) -> None:
-        """Until nothing waits in the spool."""
+        """Wait until nothing waits in the spool."""
         until(lambda: self.spooled() == 0, seconds, "the spool is empty")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -165,7 +170,7 @@ class House:
         return int(self.rows("SELECT count(*) FROM collect_event")[0][0])
 
     def assert_whole(self, acknowledged: set[str]) -> None:
-        """Every acknowledged id is stored, none twice, and all under the partner that sent them."""
+        """Fail unless every acknowledged id is stored, none twice, and all under the partner that sent them."""
         found = self.rows("SELECT event_id, partner_id FROM collect_event WHERE event_id IS NOT NULL")
         stored = [event_id for event_id, _ in found]
         missing = acknowledged - set(stored)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Self
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0"
 NO_ANSWER = (OSError, http.client.HTTPException)
@@ -16,19 +17,21 @@ class Load:
     """Threads that POST events, each with its own `event_id`, on kept connections.
 
     An event that gets no answer, or a 503, is sent again with the same id until it is answered with something else,
-    or the load ends. `rate` is of all threads, in events a second; None is as fast as they can.
+    or the load ends. `rate` is of all threads, in events a second; None is as fast as they can. What is not answered
+    within `patience` seconds counts as cut.
     """
 
-    def __init__(self, port: int, key: str, journal: Path, *, threads: int = 8, rate: float | None = None) -> None:
+    def __init__(
+        self, port: int, key: str, journal: Path, *, threads: int = 8, rate: float | None = None, patience: float = 30
+    ) -> None:
         self.answers: Counter[str] = Counter()
-        self.slowest = 0.0
-        self._port, self._key, self._journal = port, key, journal
+        self._port, self._key, self._journal, self._patience = port, key, journal, patience
         self._pause = threads / rate if rate else 0.0
         self._stopping = threading.Event()
         self._changing = threading.Lock()
         self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(threads)]
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         self._file = self._journal.open("a", buffering=1)
         for thread in self._threads:
             thread.start()
@@ -57,14 +60,14 @@ class Load:
         return sum(number for answer, number in self.answers.items() if answer.startswith("204"))
 
     def wait_for(self, events: int, seconds: float = 60) -> None:
-        """Until so many more are acknowledged."""
+        """Wait until so many more are acknowledged."""
         goal, deadline = self.count() + events, time.monotonic() + seconds
         while self.count() < goal:
             assert time.monotonic() < deadline, f"{goal - self.count()} of {events} not acknowledged: {self.answers}"
             time.sleep(0.01)
 
     def _run(self, thread: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._patience)
         number, due = 0, time.monotonic()
         while not self._stopping.is_set():
             number += 1
@@ -78,7 +81,6 @@ class Load:
     def _deliver(self, connection: http.client.HTTPConnection, event_id: str) -> bool:
         body = json.dumps({"event_name": "order_created", "event_id": event_id, "tag_id": "t", "user_agent": AGENT})
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
-        start = time.monotonic()
         try:
             connection.request("POST", "/api/collect", body, headers)
             response = connection.getresponse()
@@ -86,14 +88,13 @@ class Load:
             outcome, status = response.headers.get("X-Event-Outcome", ""), response.status
         except NO_ANSWER as error:
             connection.close()
-            self._note(f"cut: {type(error).__name__}", None, start)
+            self._note(f"cut: {type(error).__name__}", None)
             return False
-        self._note(f"{status} {outcome}".strip(), event_id if status == 204 else None, start)
+        self._note(f"{status} {outcome}".strip(), event_id if status == 204 else None)
         return status != 503
 
-    def _note(self, answer: str, event_id: str | None, start: float) -> None:
+    def _note(self, answer: str, event_id: str | None) -> None:
         with self._changing:
             self.answers[answer] += 1
-            self.slowest = max(self.slowest, time.monotonic() - start)
             if event_id is not None:
                 self._file.write(event_id + "\n")

@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Proxy:
-    """Listens on a loopback port and forwards to another, as long as it is told to."""
+    """What listens on a loopback port and forwards to another, as long as it is told to."""
 
     def __init__(self, port: int) -> None:
         self._to = port

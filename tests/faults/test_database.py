@@ -2,28 +2,46 @@
 
 import signal
 import time
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psutil
 import psycopg
 import pytest
 
-from tests.faults.house import until
+from tests.faults.house import House, until
 from tests.faults.load import Load
 from tests.faults.proxy import Proxy
 from tests.harness.collector import manage
+from tests.harness.postgres import Postgres
 
 # Connect 3 s, or statement 5 s and a second of grace, and once more for the request that had to wait for that.
 BOUND_SECONDS = 15
 
 
-def event(event_id):
+def event(event_id: str) -> dict[str, Any]:
     return {"event_name": "order_created", "event_id": event_id, "tag_id": "t"}
 
 
+class ProxiedHouse(House):
+    """A house that reaches its database through a proxy."""
+
+    def __init__(self, directory: Path, postgres: Postgres, proxy: Proxy) -> None:
+        super().__init__(directory, postgres)
+        self.proxy = proxy
+        parts = urlsplit(self.url)
+        through = parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}"))
+        self.environment["DATABASE_URL"] = urlunsplit(through)
+
+
+Fault = Callable[[ProxiedHouse], AbstractContextManager[None]]
+
+
 @contextmanager
-def black_holed(house):
+def black_holed(house: ProxiedHouse) -> Iterator[None]:
     house.proxy.swallow()
     yield
     house.proxy.pass_on()
@@ -31,7 +49,7 @@ def black_holed(house):
 
 
 @contextmanager
-def sigstopped(house):
+def sigstopped(house: ProxiedHouse) -> Iterator[None]:
     processes = [psutil.Process(house.postgres.pid), *psutil.Process(house.postgres.pid).children()]
     for process in processes:
         process.send_signal(signal.SIGSTOP)
@@ -44,14 +62,14 @@ def sigstopped(house):
 
 
 @contextmanager
-def locked(house):
+def locked(house: ProxiedHouse) -> Iterator[None]:
     with psycopg.connect(house.url) as connection:
         connection.execute("LOCK TABLE collect_event IN ACCESS EXCLUSIVE MODE")
         yield
 
 
 @contextmanager
-def forbidden(house, forbid, allow):
+def forbidden(house: ProxiedHouse, forbid: str, allow: str) -> Iterator[None]:
     """A setting of the database or the role, which new connections meet; the old ones are ended."""
     with psycopg.connect(house.postgres.url(), autocommit=True) as connection:
         for statement in (forbid, allow):
@@ -63,52 +81,48 @@ def forbidden(house, forbid, allow):
                 yield
 
 
-def read_only(house):
+def read_only(house: ProxiedHouse) -> AbstractContextManager[None]:
     alter = f"ALTER DATABASE {house.role}"
     return forbidden(
         house, f"{alter} SET default_transaction_read_only = on", f"{alter} RESET default_transaction_read_only"
     )
 
 
-def out_of_connections(house):
+def out_of_connections(house: ProxiedHouse) -> AbstractContextManager[None]:
     alter = f"ALTER ROLE {house.role} CONNECTION LIMIT"
     return forbidden(house, f"{alter} 0", f"{alter} -1")
 
 
 @pytest.fixture
-def house(make_house, postgres_of_faults):
-    """A house that reaches its database through a proxy."""
-    with Proxy(postgres_of_faults.port) as proxy:
-        house = make_house()
-        parts = urlsplit(house.url)
-        house.environment["DATABASE_URL"] = urlunsplit(
-            parts._replace(netloc=parts.netloc.replace(f":{parts.port}", f":{proxy.port}"))
-        )
-        house.proxy = proxy
-        house.process.terminate()
-        house.process.wait(30)
-        house.start()
+def house(tmp_path: Path, postgres: Postgres) -> Iterator[ProxiedHouse]:
+    with Proxy(postgres.port) as proxy, ProxiedHouse(tmp_path, postgres, proxy) as house:
         yield house
 
 
+@pytest.fixture
+def load(house: ProxiedHouse, tmp_path: Path) -> Iterator[Load]:
+    """A load to which an answer that comes late is none."""
+    with Load(house.port, house.key, tmp_path / "acknowledged", patience=BOUND_SECONDS) as running:
+        yield running
+
+
 @pytest.mark.parametrize("fault", [black_holed, sigstopped, locked, read_only, out_of_connections])
-def test_database_that_does_not_answer_is_bounded_spooled_and_drained(house, load, fault):
+def test_database_that_does_not_answer_is_bounded_spooled_and_drained(
+    house: ProxiedHouse, load: Load, fault: Fault
+) -> None:
     load.wait_for(100)
     with fault(house):
         load.wait_for(300)
-        start = time.monotonic()
-        assert house.get("/livez")[0] == 200
-        assert time.monotonic() - start < 5
+        assert house.get("/livez", patience=5) == (200, {"status": "ok"})
         assert house.get("/readyz") is not None
     load.stop()
     house.wait_until_drained(90)
     assert load.answers["204 spooled"] > 0
     assert set(load.answers) <= {"204 stored", "204 spooled", "204 duplicate"}, load.answers
-    assert load.slowest < BOUND_SECONDS
     house.assert_whole(load.acknowledged)
 
 
-def test_connection_cut_after_commit_was_sent_leaves_one_row(house):
+def test_connection_cut_after_commit_was_sent_leaves_one_row(house: ProxiedHouse) -> None:
     assert house.post(event("before"))[0] == 204
     house.proxy.lose_answer_to = b"lost-answer"
     status, headers, _ = house.post(event("lost-answer"))
@@ -120,7 +134,7 @@ def test_connection_cut_after_commit_was_sent_leaves_one_row(house):
     assert headers["X-Event-Id"] == str(stored)
 
 
-def test_keys_that_were_met_work_while_the_database_is_away_and_others_get_503(house):
+def test_keys_that_were_met_work_while_the_database_is_away_and_others_get_503(house: ProxiedHouse) -> None:
     other = manage(house.url, "issue_key", "--partner", "acme", "--label", "never used").strip()
     for number in range(40):  # until both workers have met it
         assert house.post(event(str(number)))[0] == 204
@@ -140,7 +154,9 @@ def test_keys_that_were_met_work_while_the_database_is_away_and_others_get_503(h
     house.assert_whole({"away", *(f"known-{number}" for number in range(40))})
 
 
-def test_key_revoked_under_load_is_refused_by_every_worker_within_five_seconds(house, tmp_path):
+def test_key_revoked_under_load_is_refused_by_every_worker_within_five_seconds(
+    house: ProxiedHouse, tmp_path: Path
+) -> None:
     with Load(house.port, house.key, tmp_path / "acknowledged", threads=16) as load:
         load.wait_for(500)
         manage(house.url, "revoke_key", house.key.rpartition("_")[0])
@@ -154,7 +170,7 @@ def test_key_revoked_under_load_is_refused_by_every_worker_within_five_seconds(h
     house.assert_whole(load.acknowledged)
 
 
-def test_key_rotated_under_load_is_refused_nowhere_during_its_grace(house, tmp_path):
+def test_key_rotated_under_load_is_refused_nowhere_during_its_grace(house: ProxiedHouse, tmp_path: Path) -> None:
     with Load(house.port, house.key, tmp_path / "old", threads=8, rate=400) as old:
         old.wait_for(200)
         new_key = manage(house.url, "rotate_key", house.key, "--grace", "30m").strip()

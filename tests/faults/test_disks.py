@@ -3,38 +3,43 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 import psycopg
 
-from tests.faults.house import until
+from tests.faults.house import House, until
+from tests.faults.load import Load
 from tests.harness.postgres import Postgres
 from tests.harness.server import ROOT
 
 UNLIMITED = "unlimited"
 
 
-def event(event_id, **fields):
+def event(event_id: str, **fields: Any) -> dict[str, Any]:
     return {"event_name": "order_created", "event_id": event_id, "tag_id": "t", **fields}
 
 
-def limit_files(pid, limit):
-    """How large a file the process may make, and those that it forks: what lies beyond is a full disk to it.
+def limit_files(pid: int, limit: int | str) -> None:
+    """Bound the size of files of the process, and of those that it forks: what lies beyond is a full disk to it.
 
     The soft limit, as its own user: nobody needs a privilege for that.
     """
     process = psutil.Process(pid)
-    owner = {"user": process.uids().real, "group": process.gids().real, "extra_groups": []} if os.getuid() == 0 else {}
+    owner: dict[str, Any] = {}
+    if os.getuid() == 0:
+        owner = {"user": process.uids().real, "group": process.gids().real, "extra_groups": []}
     subprocess.run(["prlimit", "--pid", str(pid), f"--fsize={limit}:"], check=True, **owner)
 
 
-def outcome(house, event_id, **fields):
+def outcome(house: House, event_id: str, **fields: Any) -> str:
     status, headers, _ = house.post(event(event_id, **fields))
     return headers.get("X-Event-Outcome", str(status))
 
 
-def test_database_whose_disk_is_full_is_spooled_and_drained(house):
+def test_database_whose_disk_is_full_is_spooled_and_drained(house: House) -> None:
     house.post(event("first"))
     with psycopg.connect(house.url) as connection:
         # The table has to be larger than a segment of the WAL, whose files have their size from the start.
@@ -61,7 +66,7 @@ def test_database_whose_disk_is_full_is_spooled_and_drained(house):
     house.assert_whole({"first", *sent})
 
 
-def test_full_spool_answers_503_and_recovers_by_itself(make_house):
+def test_full_spool_answers_503_and_recovers_by_itself(make_house: Callable[..., House]) -> None:
     house = make_house(SPOOL_MAX_BYTES=str(200 * 4096))
     house.post(event("first"))
     house.post(event("second"))
@@ -88,7 +93,7 @@ def test_full_spool_answers_503_and_recovers_by_itself(make_house):
     house.assert_whole(accepted)
 
 
-def test_spool_on_a_full_disk_answers_503_and_recovers_when_there_is_space(house):
+def test_spool_on_a_full_disk_answers_503_and_recovers_when_there_is_space(house: House) -> None:
     house.post(event("first"))
     house.post(event("second"))
     house.postgres.stop("immediate")
@@ -108,7 +113,9 @@ def test_spool_on_a_full_disk_answers_503_and_recovers_when_there_is_space(house
     house.assert_whole({"first", "second", "probe", "space again"})
 
 
-def test_spool_that_cannot_be_written_answers_503_and_events_are_stored_when_the_database_is_back(make_house):
+def test_spool_that_cannot_be_written_answers_503_and_events_are_stored_when_the_database_is_back(
+    make_house: Callable[..., House],
+) -> None:
     house = make_house(SPOOL_PATH="/proc/spool.sqlite3")
     assert outcome(house, "first") == "stored"
     assert outcome(house, "second") == "stored"
@@ -125,7 +132,7 @@ def test_spool_that_cannot_be_written_answers_503_and_events_are_stored_when_the
     house.assert_whole({"first", "second", "away"})
 
 
-def test_spool_survives_sigkill_of_a_writer(house, load):
+def test_spool_survives_sigkill_of_a_writer(house: House, load: Load) -> None:
     load.wait_for(50)
     house.postgres.stop("immediate")
     try:
@@ -139,7 +146,7 @@ def test_spool_survives_sigkill_of_a_writer(house, load):
     house.assert_whole(load.acknowledged)
 
 
-def test_settings_that_break_the_promise_are_said_by_a_system_check():
+def test_settings_that_break_the_promise_are_said_by_a_system_check() -> None:
     with Postgres({"fsync": "off", "synchronous_commit": "off"}) as postgres:
         url = postgres.create("unsafe")
         command = [sys.executable, "manage.py", "check", "--database", "default"]

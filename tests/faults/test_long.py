@@ -2,10 +2,11 @@
 
 import random
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.faults.house import until
+from tests.faults.house import House, until
 from tests.faults.load import Load
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3_000)]
@@ -18,12 +19,14 @@ STEADY_RATE = 400
 DRAINED_PER_SECOND = 1_000
 
 
-def say(capsys, text):
+def say(capsys: pytest.CaptureFixture[str], text: str) -> None:
     with capsys.disabled():
         print(f"\n{text}")
 
 
-def test_random_restarts_and_kills_under_load_lose_and_double_nothing(house, tmp_path, capsys):
+def test_random_restarts_and_kills_under_load_lose_and_double_nothing(
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     seed = random.randrange(10**6)
     chance = random.Random(seed)
     faults = ["database", "worker", "master"] * TIMES
@@ -51,7 +54,9 @@ def test_random_restarts_and_kills_under_load_lose_and_double_nothing(house, tmp
     house.assert_whole(load.acknowledged)
 
 
-def test_ten_minutes_without_the_database_under_steady_load(house, tmp_path, capsys):
+def test_ten_minutes_without_the_database_under_steady_load(
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     normal = rate_of(house, tmp_path, 20)
     with Load(house.port, house.key, tmp_path / "steady", threads=16, rate=STEADY_RATE) as load:
         load.wait_for(1_000)
@@ -73,7 +78,7 @@ def test_ten_minutes_without_the_database_under_steady_load(house, tmp_path, cap
     house.assert_whole(load.acknowledged)
 
 
-def rate_of(house, directory, seconds):
+def rate_of(house: House, directory: Path, seconds: float) -> float:
     """Events a second that are acknowledged to senders who send as fast as they can."""
     with Load(house.port, house.key, directory / f"rate-{time.monotonic()}", threads=16) as load:
         load.wait_for(200)

@@ -5,20 +5,21 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.faults.house import until
+from tests.faults.house import House, until
 from tests.faults.load import Load
 from tests.harness.server import ROOT
 
 
-def assert_answers(load):
-    """No answer but 204, 503 and cut connections."""
+def assert_answers(load: Load) -> None:
+    """Fail for an answer other than 204, 503 and cut connections."""
     assert all(answer.startswith(("204", "503", "cut")) for answer in load.answers), load.answers
 
 
-def test_postgresql_stopped_and_restarted_spools_and_drains(house, load):
+def test_postgresql_stopped_and_restarted_spools_and_drains(house: House, load: Load) -> None:
     load.wait_for(200)
     house.postgres.stop("immediate")
     load.wait_for(500)
@@ -34,7 +35,7 @@ def test_postgresql_stopped_and_restarted_spools_and_drains(house, load):
     house.assert_whole(load.acknowledged)
 
 
-def test_sigkill_of_a_worker_and_of_the_master_loses_nothing_acknowledged(house, load):
+def test_sigkill_of_a_worker_and_of_the_master_loses_nothing_acknowledged(house: House, load: Load) -> None:
     load.wait_for(200)
     house.kill_worker()
     load.wait_for(200)
@@ -45,7 +46,7 @@ def test_sigkill_of_a_worker_and_of_the_master_loses_nothing_acknowledged(house,
     house.assert_whole(load.acknowledged)
 
 
-def test_worker_killed_while_it_drains_loses_and_doubles_nothing(house, load):
+def test_worker_killed_while_it_drains_loses_and_doubles_nothing(house: House, load: Load) -> None:
     load.wait_for(50)  # a key that no worker has met is answered 503 while the database is away
     house.postgres.stop("immediate")
     load.wait_for(2_000)
@@ -62,7 +63,7 @@ def test_worker_killed_while_it_drains_loses_and_doubles_nothing(house, load):
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
-def test_stop_and_reload_under_load_cut_nobody_off(house, load, sign):
+def test_stop_and_reload_under_load_cut_nobody_off(house: House, load: Load, sign: signal.Signals) -> None:
     load.wait_for(300)
     house.process.send_signal(sign)
     if sign == signal.SIGTERM:
@@ -74,7 +75,9 @@ def test_stop_and_reload_under_load_cut_nobody_off(house, load, sign):
     house.assert_whole(load.acknowledged)
 
 
-def test_backfill_killed_run_twice_and_beside_live_traffic_ends_in_the_same_state(house, load, tmp_path):
+def test_backfill_killed_run_twice_and_beside_live_traffic_ends_in_the_same_state(
+    house: House, load: Load, tmp_path: Path
+) -> None:
     """`drain_spool`, which moves events as every backfill does: in steps that can be repeated."""
     load.wait_for(50)
     house.postgres.stop("immediate")

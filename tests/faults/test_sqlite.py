@@ -5,8 +5,10 @@ import signal
 import sqlite3
 import subprocess
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,48 +18,48 @@ from tests.faults.house import until
 from tests.faults.load import Load
 from tests.faults.trace import assert_synced_before_204, needs_strace, traced
 from tests.harness import databases
-from tests.harness.collector import Collector, manage
+from tests.harness.collector import Answer, Collector, manage
 from tests.harness.server import serve
 
 
 @pytest.fixture
-def url(scratch):
+def url(scratch: Path) -> Iterator[str]:
     with databases.new(scratch) as url:
         manage(url, "migrate", "-v0")
         yield url
 
 
 @pytest.fixture
-def key(url):
+def key(url: str) -> str:
     return manage(url, "issue_key", "--partner", "acme", "--label", "load").strip()
 
 
 @pytest.fixture
-def collector(url, key):
+def collector(url: str, key: str) -> Iterator[Collector]:
     with serve(url) as server:
         yield Collector(server, url, key)
 
 
-def path_of(url):
+def path_of(url: str) -> str:
     return url.removeprefix("sqlite:///")
 
 
-def event(event_id, **fields):
+def event(event_id: str, **fields: Any) -> dict[str, Any]:
     return {"event_name": "order_created", "event_id": event_id, "tag_id": "t", **fields}
 
 
-def meet_both_workers(collector):
+def meet_both_workers(collector: Collector) -> None:
     for number in range(30):
         assert collector.post(event(f"met-{number}")).status == 204
 
 
-def assert_503(answer):
+def assert_503(answer: Answer) -> None:
     assert answer.status == 503, answer.body
     assert int(answer.headers["Retry-After"]) > 0
     assert answer.json()["code"] == "unavailable"
 
 
-def assert_whole(url, acknowledged):
+def assert_whole(url: str, acknowledged: set[str]) -> None:
     with closing(sqlite3.connect(path_of(url))) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         stored = [row[0] for row in connection.execute("SELECT event_id FROM collect_event")]
@@ -65,7 +67,7 @@ def assert_whole(url, acknowledged):
     assert len(stored) == len(set(stored))
 
 
-def test_locked_database_is_a_503_within_its_timeout_and_then_stores_again(collector):
+def test_locked_database_is_a_503_within_its_timeout_and_then_stores_again(collector: Collector) -> None:
     meet_both_workers(collector)
     with closing(sqlite3.connect(path_of(collector.database_url), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -75,7 +77,7 @@ def test_locked_database_is_a_503_within_its_timeout_and_then_stores_again(colle
     assert collector.post(event("locked")).headers["X-Event-Outcome"] == "stored"
 
 
-def test_full_disk_is_a_503_and_then_stores_again(collector):
+def test_full_disk_is_a_503_and_then_stores_again(collector: Collector) -> None:
     meet_both_workers(collector)
     workers = psutil.Process(collector.server.process.pid).children()
     for worker in workers:
@@ -90,7 +92,7 @@ def test_full_disk_is_a_503_and_then_stores_again(collector):
     assert_whole(collector.database_url, {f"full-{number}" for number in range(5)})
 
 
-def test_read_only_database_is_a_503_and_then_stores_again(url, key):
+def test_read_only_database_is_a_503_and_then_stores_again(url: str, key: str) -> None:
     # Root may write to anything; without this one right its server is held by the modes of files like any other.
     held = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override") if os.geteuid() == 0 else ()
     path = path_of(url)
@@ -110,7 +112,7 @@ def test_read_only_database_is_a_503_and_then_stores_again(url, key):
     assert_whole(url, {"writable"})
 
 
-def test_sigkill_during_commits_leaves_a_whole_database(url, key, tmp_path):
+def test_sigkill_during_commits_leaves_a_whole_database(url: str, key: str, tmp_path: Path) -> None:
     with serve(url) as server, Load(server.port, key, tmp_path / "acknowledged") as load:
         for _ in range(3):
             load.wait_for(150)
@@ -122,7 +124,7 @@ def test_sigkill_during_commits_leaves_a_whole_database(url, key, tmp_path):
     assert_whole(url, load.acknowledged)
 
 
-def test_nobody_gets_a_503_because_another_worker_writes(url, key, tmp_path):
+def test_nobody_gets_a_503_because_another_worker_writes(url: str, key: str, tmp_path: Path) -> None:
     with serve(url) as server, Load(server.port, key, tmp_path / "acknowledged", threads=16) as load:
         load.wait_for(2_000)
         load.stop()
@@ -131,12 +133,13 @@ def test_nobody_gets_a_503_because_another_worker_writes(url, key, tmp_path):
 
 
 @pytest.mark.django_db
-def test_synchronous_is_full_on_every_connection():
-    found = []
+def test_synchronous_is_full_on_every_connection() -> None:
+    found: list[int] = []
 
-    def look():
+    def look() -> None:
         with connection.cursor() as cursor:
-            found.append(cursor.execute("PRAGMA synchronous").fetchone()[0])
+            cursor.execute("PRAGMA synchronous")
+            found.append(cursor.fetchone()[0])
         connection.close()
 
     threads = [threading.Thread(target=look) for _ in range(3)]
@@ -147,7 +150,7 @@ def test_synchronous_is_full_on_every_connection():
 
 
 @needs_strace
-def test_sqlite_syncs_its_log_before_the_204(collector, tmp_path):
+def test_sqlite_syncs_its_log_before_the_204(collector: Collector, tmp_path: Path) -> None:
     meet_both_workers(collector)
     master = psutil.Process(collector.server.process.pid)
     with traced([master.pid, *(child.pid for child in master.children())], tmp_path) as calls:

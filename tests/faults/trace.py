@@ -31,18 +31,21 @@ needs_strace = pytest.mark.skipif(not _is_possible(), reason="strace is missing 
 @contextmanager
 def traced(pids: list[int], directory: Path) -> Iterator[list[str]]:
     """The calls of these processes, and of those that they start, while the block runs; filled when it ends."""
-    path, lines = directory / "strace", []
+    path = directory / "strace"
+    lines: list[str] = []
     command = ["strace", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", str(path)]
     tracer = subprocess.Popen([*command, *(part for pid in pids for part in ("-p", str(pid)))], stderr=subprocess.PIPE)
+    told = tracer.stderr
+    assert told is not None
     try:
         time.sleep(1)
-        assert tracer.poll() is None, tracer.stderr.read().decode()
+        assert tracer.poll() is None, told.read().decode()
         yield lines
         time.sleep(0.5)
     finally:
         tracer.terminate()
         tracer.wait(10)
-        tracer.stderr.close()
+        told.close()
         lines += _returned(path.read_text(errors="replace").splitlines())
 
 
@@ -62,7 +65,7 @@ def _returned(raw: list[str]) -> list[str]:
 
 
 def assert_synced_before_204(lines: list[str], event_id: str, log: str) -> None:
-    """The event went in, then a sync of `log` (a part of a file's name) returned, then the 204 was sent."""
+    """Fail unless the event went in, then a sync of `log` (part of a file's name) returned, then the 204 was sent."""
     arrived = next(n for n, line in enumerate(lines) if event_id in line)
     answered = next(n for n, line in enumerate(lines) if n > arrived and "HTTP/1.1 204" in line)
     written = max(n for n, line in enumerate(lines[:answered]) if event_id in line)

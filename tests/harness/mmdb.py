@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdb_writer import MMDBWriter
-from netaddr import IPSet  # type: ignore[import-untyped]  # netaddr has no types
+from netaddr import IPSet
 
 
 def place(country: str, region: str, city: str, lat: float, lon: float) -> dict[str, Any]:

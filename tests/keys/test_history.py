@@ -12,8 +12,8 @@ from time_machine import TimeMachineFixture
 from keys import crypto, denials, history, lifecycle
 from keys.models import ApiKey, KeyChange
 from tests.harness import factories
+from tests.harness.commands import run
 from tests.harness.values import some
-from tests.keys.test_commands import run
 
 pytestmark = pytest.mark.django_db
 

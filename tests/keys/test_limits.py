@@ -21,8 +21,8 @@ from keys.models import ApiKey, KeyChange, Partner
 from runtime.refusals import Refusal
 from tests.harness import factories
 from tests.harness import redis as servers
+from tests.harness.commands import run
 from tests.harness.values import some
-from tests.keys.test_commands import run
 
 
 class Clock:

@@ -13,7 +13,7 @@ from collect.models import Event, Rejection
 from keys import denials, restrictions
 from keys.models import ApiKey, KeyChange
 from tests.harness import factories
-from tests.keys.test_commands import run
+from tests.harness.commands import run
 
 pytestmark = pytest.mark.django_db
 

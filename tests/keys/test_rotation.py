@@ -17,8 +17,8 @@ from collect.models import Event
 from keys import crypto, lifecycle
 from keys.models import ApiKey, KeyChange, State
 from tests.harness import factories
+from tests.harness.commands import run
 from tests.harness.values import some
-from tests.keys.test_commands import run
 
 pytestmark = pytest.mark.django_db
 

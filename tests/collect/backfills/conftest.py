@@ -1,27 +1,19 @@
 """What the tests of backfills share: runs that say nothing, commands as processes, and a kill in the middle."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
+from pytest_django import Settings
 
 from collect.backfills.run import Run
-from tests.harness import databases, factories
-from tests.harness.server import ROOT, Server
-
-
-class Told(list[str]):
-    """What a run said, as one text."""
-
-    def __str__(self) -> str:
-        return "".join(self)
+from collect.intake.source import Source
+from keys.models import ApiKey
+from tests.collect.backfills.loading import Loader
+from tests.collect.backfills.runs import Command, NewRun, Told
+from tests.harness import factories, mmdb
 
 
 @pytest.fixture
@@ -30,7 +22,7 @@ def told() -> Told:
 
 
 @pytest.fixture
-def new_run(told: Told) -> Callable[..., Run]:
+def new_run(told: Told) -> NewRun:
     """A maker of runs, all of which speak to `told`."""
 
     def make(command: str = "test", **options: Any) -> Run:
@@ -39,61 +31,39 @@ def new_run(told: Told) -> Callable[..., Run]:
     return make
 
 
-class Command:
-    """A command of manage.py as its own process, on the database of the test."""
-
-    def __init__(self) -> None:
-        self.environment = os.environ | {"DATABASE_URL": databases.current_url()}
-
-    def start(self, *arguments: str, stdout: int = subprocess.PIPE) -> "subprocess.Popen[str]":
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE}
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.Popen(command, cwd=ROOT, env=self.environment, text=True, **pipes)
-
-    def __call__(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        process = self.start(*arguments)
-        out, err = process.communicate(stdin, timeout=120)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-    def kill_when(self, ready: Callable[[], bool], *arguments: str, by: int = signal.SIGKILL) -> int:
-        """Start it, end it by a signal once `ready`, and give its exit status."""
-        process = self.start(*arguments)
-        deadline = time.monotonic() + 60
-        while not ready():
-            assert process.poll() is None, f"it ended before it was killed: {process.communicate()}"
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        process.send_signal(by)
-        process.communicate(timeout=60)
-        return process.returncode
-
-
-def _live(number: int) -> dict[str, Any]:
-    return {**factories.SEED_EVENT, "event_id": f"live {number}"}
-
-
-def send_beside(
-    process: "subprocess.Popen[str]",
-    server: Server,
-    raw_key: str,
-    event: Callable[[int], dict[str, Any]] = _live,
-    status: int = 0,
-) -> "Counter[str]":
-    """Events one after another until the process ends with `status`, each answered 204; how many of each outcome."""
-    headers = {"Authorization": f"Bearer {raw_key}", "Content-Type": "application/json"}
-    outcomes: Counter[str] = Counter()
-    deadline = time.monotonic() + 120
-    while process.poll() is None:
-        assert time.monotonic() < deadline
-        response = server.request("POST", "/api/collect", json.dumps(event(outcomes.total())).encode(), headers)
-        response.read()
-        assert response.status == 204
-        outcomes[response.headers["X-Event-Outcome"]] += 1
-    process.communicate()
-    assert process.returncode == status
-    return outcomes
-
-
 @pytest.fixture
 def command(transactional_db: None) -> Command:
     return Command()
+
+
+@pytest.fixture
+def load(tmp_path: Path, new_run: NewRun) -> Loader:
+    return Loader(tmp_path, new_run)
+
+
+@pytest.fixture
+def own_spool(tmp_path: Path, settings: Settings) -> Iterator[None]:
+    """An empty spool."""
+    settings.SPOOL_PATH = str(tmp_path / "spool.sqlite3")
+    yield
+    with connections["spool"].cursor() as cursor:
+        cursor.execute("DELETE FROM spooled")
+        cursor.execute("DELETE FROM set_aside")
+
+
+@pytest.fixture
+def api_key() -> ApiKey:
+    return factories.key(factories.partner("acme"))[0]
+
+
+@pytest.fixture
+def city(tmp_path: Path, settings: Settings) -> Path:
+    """A geo database that knows 81.2.69.0/24 as London and 8.8.8.0/24 as Oakland."""
+    path = mmdb.write_city(tmp_path / "city.mmdb")
+    settings.GEOIP_PATH = str(path)
+    return path
+
+
+@pytest.fixture
+def source() -> Source:
+    return factories.source(factories.key()[0])

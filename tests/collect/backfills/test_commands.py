@@ -6,16 +6,21 @@ import logging
 import os
 import signal
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from collect.backfills import command
 from collect.backfills.run import Run
+from collect.intake.source import Source
 from collect.models import Event, Rejection
 from collect.storage import ingest
 from keys.models import ApiKey
 from runtime.refusals import Code, Refusal
+from tests.collect.backfills.runs import NewRun, Told
 from tests.harness import factories, mmdb
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
@@ -24,13 +29,14 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spoo
 class Terminal(io.StringIO):
     """What a terminal shows."""
 
-    def isatty(self):
+    def isatty(self) -> bool:
         return True
 
 
-def call(name, *arguments, stderr=None):
+def call(name: str, *arguments: object, stderr: io.StringIO | None = None) -> tuple[str, str, str | int | None]:
     """What the command wrote to standard output and error, and its exit status."""
-    out, err, status = io.StringIO(), stderr or io.StringIO(), 0
+    out, err = io.StringIO(), stderr or io.StringIO()
+    status: str | int | None = 0
     try:
         call_command(name, *map(str, arguments), stdout=out, stderr=err)
     except SystemExit as ended:
@@ -39,17 +45,17 @@ def call(name, *arguments, stderr=None):
 
 
 @pytest.fixture
-def city(tmp_path, settings):
+def city(tmp_path: Path, settings: Settings) -> None:
     path = mmdb.write_city(tmp_path / "city.mmdb")
     settings.GEOIP_PATH = str(path)
 
 
 @pytest.fixture
-def source():
+def source() -> Source:
     return factories.source(factories.key(factories.partner("acme"))[0], ip_address="81.2.69.160")
 
 
-def test_import_and_export(tmp_path):
+def test_import_and_export(tmp_path: Path) -> None:
     path, out = tmp_path / "events.ndjson", tmp_path / "out.ndjson"
     path.write_text('{"event_name": "custom", "event_id": "1"}\n{}\n')
     _, said, status = call("import_events", path, "--partner", " acme ", "--channel", "web", "--dry-run")
@@ -67,7 +73,7 @@ def test_import_and_export(tmp_path):
         call("import_events", tmp_path / "nowhere")
 
 
-def test_what_was_done_before_an_error_is_said(tmp_path):
+def test_what_was_done_before_an_error_is_said(tmp_path: Path) -> None:
     path = tmp_path / "events.json"
     path.write_text('[{"event_name": "custom"}')
     with pytest.raises(CommandError, match=r"cut off.*What was done is kept; run again to go on"):
@@ -75,7 +81,7 @@ def test_what_was_done_before_an_error_is_said(tmp_path):
     assert Event.objects.count() == 1
 
 
-def test_reenrich_and_derive_by_selection(source, city):
+def test_reenrich_and_derive_by_selection(source: Source, city: None) -> None:
     ingest.write([factories.arrival(source, event_name=name, page_url="https://shop.example/") for name in ("a", "b")])
     Event.objects.update(tag_id="site:old")
     _, said, status = call(
@@ -93,7 +99,7 @@ def test_reenrich_and_derive_by_selection(source, city):
         call("derive_tags", "--since", "someday")
 
 
-def test_replay_by_options(source, tmp_path):
+def test_replay_by_options(source: Source, tmp_path: Path) -> None:
     refusal = Refusal(Code.INVALID_EVENT, "event_name: required")
     factories.reject(refusal, source, *(b'{"n": %d}' % number for number in range(3)))
     first, second, third = Rejection.objects.order_by("pk").values_list("pk", flat=True)
@@ -112,7 +118,7 @@ def test_replay_by_options(source, tmp_path):
         call("replay_rejections", "--file", tmp_path / "nowhere")
 
 
-def test_prune_and_erase(source, tmp_path, settings):
+def test_prune_and_erase(source: Source, tmp_path: Path, settings: Settings) -> None:
     settings.SPOOL_PATH = str(tmp_path / "spool.sqlite3")
     old = factories.source(ApiKey.objects.get(), received_at=datetime.now(UTC) - timedelta(days=500))
     ingest.write([factories.arrival(old), factories.arrival(source, client_id="ann"), factories.arrival(source)])
@@ -127,11 +133,13 @@ def test_prune_and_erase(source, tmp_path, settings):
             call(*wrong)
 
 
-def test_a_signal_stops_between_two_steps_and_a_second_one_at_once(source, city, monkeypatch):
+def test_a_signal_stops_between_two_steps_and_a_second_one_at_once(
+    source: Source, city: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ingest.write([factories.arrival(source)])
     advance = Run.advance
 
-    def interrupted(self, *arguments):
+    def interrupted(self: Run, *arguments: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         advance(self, *arguments)
 
@@ -142,7 +150,7 @@ def test_a_signal_stops_between_two_steps_and_a_second_one_at_once(source, city,
     assert "Run the same command again to go on from here" in said
     assert signal.getsignal(signal.SIGINT) is before
 
-    def twice(self, *arguments):
+    def twice(self: Run, *arguments: Any) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         interrupted(self, *arguments)
 
@@ -151,7 +159,7 @@ def test_a_signal_stops_between_two_steps_and_a_second_one_at_once(source, city,
         call("reenrich_events", "--restart")
 
 
-def test_progress_has_rate_and_time_left(new_run, told, monkeypatch):
+def test_progress_has_rate_and_time_left(new_run: NewRun, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     run = new_run(is_terminal=True)
     run.begin(0.0)
     monkeypatch.setattr("collect.backfills.run.time.monotonic", lambda now=run._started_at: now + 100)
@@ -165,7 +173,7 @@ def test_progress_has_rate_and_time_left(new_run, told, monkeypatch):
     assert "27:45:00 left" in str(told)
 
 
-def test_log_is_in_words_on_a_terminal(source, city):
+def test_log_is_in_words_on_a_terminal(source: Source, city: None) -> None:
     handler = logging.StreamHandler(io.StringIO())
     root = logging.getLogger()
     formats = {other: other.formatter for other in root.handlers}
@@ -180,10 +188,10 @@ def test_log_is_in_words_on_a_terminal(source, city):
             other.setFormatter(formatter)
 
 
-def test_memory_is_kept_where_the_library_can():
+def test_memory_is_kept_where_the_library_can() -> None:
     command._keep_memory()
 
 
-def test_command_of_nothing_is_none():
+def test_command_of_nothing_is_none() -> None:
     with pytest.raises(NotImplementedError):
         command.BackfillCommand().backfill(Run("x"), {})

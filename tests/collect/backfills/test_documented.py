@@ -4,8 +4,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +46,7 @@ class Example:
     outputs: list[str]
 
 
-def examples():
+def examples() -> Iterator[Example]:
     heading = ""
     for title, block in CONSOLE.findall(TEXT):
         heading = title or heading
@@ -53,13 +55,13 @@ def examples():
             yield Example(heading, commands, re.split(r"^\$ .*\n", block, flags=re.MULTILINE)[1:])
 
 
-def without_varying(text):
+def without_varying(text: str) -> str:
     for pattern, instead in VARYING.items():
         text = re.sub(pattern, instead, text)
     return text
 
 
-def refuse_events_of_a_sender():
+def refuse_events_of_a_sender() -> None:
     """Two events under a wrong name of a field, and one that is nothing."""
     api_key, _ = factories.key(Partner.objects.get(name="acme"))
     source = factories.source(api_key)
@@ -71,7 +73,7 @@ def refuse_events_of_a_sender():
     )
 
 
-def store_old_events():
+def store_old_events() -> None:
     api_key, _ = factories.key(Partner.objects.get(name="acme"))
     source = factories.source(api_key, received_at=datetime.now(UTC) - timedelta(days=500))
     ingest.write([factories.arrival(source, event_id=str(number)) for number in range(3)])
@@ -79,7 +81,7 @@ def store_old_events():
     Event.objects.filter(received_at__year=2025).exclude(api_key=api_key).update(received_at=datetime.now(UTC))
 
 
-def run(example, directory):
+def run(example: Example, directory: Path) -> list[str]:
     """What each command printed, on either stream; one shell runs them all, so that `$?` is the last one's."""
     manage = f"{sys.executable} {ROOT}/manage.py"
     lines = [f"(exit $status); {command}; status=$?; echo '{END}'" for command in example.commands]
@@ -102,7 +104,7 @@ def run(example, directory):
     return done.stdout.split(f"{END}\n")[:-1]
 
 
-def test_examples_do_what_the_page_says(tmp_path):
+def test_examples_do_what_the_page_says(tmp_path: Path) -> None:
     for name, content in FILES.items():
         (tmp_path / name).write_text(content)
     before = {

@@ -6,7 +6,10 @@ import itertools
 import json
 import os
 import signal
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -21,14 +24,15 @@ from collect.enrichment.geo import Geo
 from collect.models import Checkpoint, Event, Rejection, RejectionTally
 from collect.storage import ingest
 from keys.models import ApiKey, KeyChange, Partner
-from tests.collect.backfills.conftest import send_beside
+from tests.collect.backfills.runs import Command, NewRun, send_beside
 from tests.harness import factories
+from tests.harness.server import Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def events():
+def events() -> list[dict[str, Any]]:
     """Events of every shape: absent and full, odd texts, odd numbers, with a live key, a test key and none."""
     one, _ = factories.key(factories.partner('a "partner"'))
     two, _ = factories.key(factories.partner("b\\ü"), is_test=True)
@@ -52,16 +56,16 @@ def events():
         ),
     ]  # fmt: skip
     ingest.write(arrivals)
-    return list(rows())
+    return rows()
 
 
-def rows():
+def rows() -> list[dict[str, Any]]:
     """All that there is of events, with names where another database has other ids."""
     names = [field.name for field in Event._meta.concrete_fields if field.name not in ("partner", "api_key")]
-    return Event.objects.order_by("id").values(*names, "partner__name", "api_key__prefix")
+    return list(Event.objects.order_by("id").values(*names, "partner__name", "api_key__prefix"))
 
 
-def forget_everything():
+def forget_everything() -> None:
     KeyChange.objects.all()._raw_delete("default")
     for model in (Event, Rejection, RejectionTally, ApiKey, Partner):
         model.objects.all().delete()
@@ -70,7 +74,9 @@ def forget_everything():
 @pytest.mark.parametrize(
     ("format", "suffix"), [*itertools.product(("ndjson", "csv"), ("", ".gz", ".zst")), ("parquet", "")]
 )
-def test_round_trip_gives_equal_rows_and_equal_bytes(events, new_run, tmp_path, format, suffix):
+def test_round_trip_gives_equal_rows_and_equal_bytes(
+    events: list[dict[str, Any]], new_run: NewRun, tmp_path: Path, format: str, suffix: str
+) -> None:
     path, again = tmp_path / f"events.{format}{suffix}", tmp_path / "again.ndjson"
     before = tmp_path / "before.ndjson"
     export_events(ExportOptions(str(before)), new_run("export"))
@@ -79,25 +85,26 @@ def test_round_trip_gives_equal_rows_and_equal_bytes(events, new_run, tmp_path, 
     run = new_run("import")
     assert import_events(ImportOptions([str(path)]), run) == 0
     assert +run.counts == {"stored": len(events)}
-    assert list(rows()) == events
+    assert rows() == events
     export_events(ExportOptions(str(again)), new_run("export"))
     assert again.read_bytes() == before.read_bytes()
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted({path.name, again.name, before.name})
 
 
-def test_line_has_names_and_no_ids_of_ours(events, new_run, tmp_path):
+def test_line_has_names_and_no_ids_of_ours(events: list[dict[str, Any]], new_run: NewRun, tmp_path: Path) -> None:
     export_events(ExportOptions(str(tmp_path / "events.ndjson")), new_run())
     found = map(json.loads, (tmp_path / "events.ndjson").read_text("utf-8").split("\n")[:-1])
     (first,) = [line for line in found if line.get("event_id")]
     event = Event.objects.get(event_id="evt_42")
     assert first["partner"] == 'a "partner"'
-    assert first["api_key"] == ApiKey.objects.get(pk=event.api_key_id).prefix
+    assert event.api_key is not None
+    assert first["api_key"] == event.api_key.prefix
     assert not {"partner_id", "api_key_id", "consent", "client_id"} & set(first)
     assert first["params"] == factories.SEED_EVENT["params"]
     assert datetime.fromisoformat(first["timestamp"]) == datetime(2025, 5, 26, 16, tzinfo=UTC)
 
 
-def test_csv_has_no_formulas(events, new_run, tmp_path):
+def test_csv_has_no_formulas(events: list[dict[str, Any]], new_run: NewRun, tmp_path: Path) -> None:
     export_events(ExportOptions(str(tmp_path / "events.csv"), "csv"), new_run())
     with (tmp_path / "events.csv").open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
@@ -107,12 +114,12 @@ def test_csv_has_no_formulas(events, new_run, tmp_path):
     assert "'=1+1" in texts
 
 
-def test_selection(events, new_run, tmp_path):
-    def exported(**selection):
+def test_selection(events: list[dict[str, Any]], new_run: NewRun, tmp_path: Path) -> None:
+    def exported(**selection: Any) -> set[str]:
         export_events(ExportOptions(str(tmp_path / "out"), selection=Selection(**selection)), new_run())
         return {json.loads(line)["id"] for line in (tmp_path / "out").read_bytes().splitlines()}
 
-    def expected(**lookups):
+    def expected(**lookups: Any) -> set[str]:
         return {str(id) for id in Event.objects.filter(**lookups).values_list("id", flat=True)}
 
     partner = Partner.objects.get(name="b\\ü")
@@ -125,14 +132,16 @@ def test_selection(events, new_run, tmp_path):
     assert exported(tag="none") == set()
 
 
-def test_dry_run_writes_nothing(events, new_run, tmp_path):
+def test_dry_run_writes_nothing(events: list[dict[str, Any]], new_run: NewRun, tmp_path: Path) -> None:
     run = new_run(dry_run=True)
     export_events(ExportOptions(str(tmp_path / "out")), run)
     assert run.counts == {"exported": len(events)}
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pages_follow_each_other_without_gap(events, new_run, tmp_path, monkeypatch):
+def test_pages_follow_each_other_without_gap(
+    events: list[dict[str, Any]], new_run: NewRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     export_events(ExportOptions(str(tmp_path / "whole")), new_run())
     for size in (1, 3, len(events) - 1, len(events)):
         monkeypatch.setattr(pages, "PAGE", size)
@@ -140,7 +149,7 @@ def test_pages_follow_each_other_without_gap(events, new_run, tmp_path, monkeypa
         assert (tmp_path / f"pages {size}").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
-def test_output_that_cannot_be_written(events, new_run, tmp_path):
+def test_output_that_cannot_be_written(events: list[dict[str, Any]], new_run: NewRun, tmp_path: Path) -> None:
     with pytest.raises(BackfillError, match="No such file"):
         export_events(ExportOptions(str(tmp_path / "no" / "file")), new_run())
     with pytest.raises(BackfillError, match="No space left"):
@@ -149,7 +158,7 @@ def test_output_that_cannot_be_written(events, new_run, tmp_path):
         export_events(ExportOptions(str(tmp_path / "a.zst"), "parquet"), new_run())
 
 
-def test_unknown_partner_is_told():
+def test_unknown_partner_is_told() -> None:
     options = {"partner": "nobody", "tag": None, "event_name": None, "since": None, "until": None}
     with pytest.raises(CommandError, match="no partner 'nobody'"):
         Selection.of(options)
@@ -159,14 +168,14 @@ MANY = 60_000
 
 
 @pytest.fixture
-def many():
+def many() -> None:
     api_key, _ = factories.key()
     source = factories.source(api_key)
     for start in range(0, MANY, 2000):
         ingest.write([factories.arrival(source, params={"number": start + n, "text": "x" * 300}) for n in range(2000)])
 
 
-def test_killed_and_run_again_ends_as_if_it_had_run_once(command, many, tmp_path):
+def test_killed_and_run_again_ends_as_if_it_had_run_once(command: Command, many: None, tmp_path: Path) -> None:
     whole, out, part = tmp_path / "whole", tmp_path / "out", tmp_path / "out.part"
     assert command("export_events", "--out", str(whole)).returncode == 0
     part.write_bytes(b"of something else")
@@ -183,15 +192,17 @@ def test_killed_and_run_again_ends_as_if_it_had_run_once(command, many, tmp_path
     assert out.read_bytes() == whole.read_bytes()
 
 
-def test_part_of_another_selection_is_not_gone_on_with(events, new_run, tmp_path, monkeypatch):
+def test_part_of_another_selection_is_not_gone_on_with(
+    events: list[dict[str, Any]], new_run: NewRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pages, "PAGE", 1)
     one, other = (ExportOptions(str(tmp_path / "out"), selection=Selection(partner=Partner.objects.get(name=name)))
                   for name in ('a "partner"', "b\\ü"))  # fmt: skip
     export_events(ExportOptions(str(tmp_path / "whole"), selection=one.selection), new_run("export"))
     advance = Run.advance
 
-    def stopped_after_the_first(options):
-        def stop(self, *arguments):
+    def stopped_after_the_first(options: ExportOptions) -> None:
+        def stop(self: Run, *arguments: Any) -> None:
             self.stop_asked = True
             advance(self, *arguments)
 
@@ -208,7 +219,7 @@ def test_part_of_another_selection_is_not_gone_on_with(events, new_run, tmp_path
     assert not Checkpoint.objects.exists()
 
 
-def test_same_command_twice_at_a_time_is_refused(command, many, tmp_path):
+def test_same_command_twice_at_a_time_is_refused(command: Command, many: None, tmp_path: Path) -> None:
     arguments = ("export_events", "--out", str(tmp_path / "out"))
     os.mkfifo(tmp_path / "out")
     first = command.start(*arguments)
@@ -222,7 +233,7 @@ def test_same_command_twice_at_a_time_is_refused(command, many, tmp_path):
     assert first.returncode == 0
 
 
-def test_stopped_by_a_signal_it_goes_on_later(command, many, tmp_path):
+def test_stopped_by_a_signal_it_goes_on_later(command: Command, many: None, tmp_path: Path) -> None:
     out, part = tmp_path / "out", tmp_path / "out.part"
     status = command.kill_when(
         lambda: part.exists() and part.stat().st_size > 1_000_000, "export_events", "--out", str(out), by=signal.SIGTERM
@@ -235,19 +246,25 @@ def test_stopped_by_a_signal_it_goes_on_later(command, many, tmp_path):
     assert ids == [str(id) for id in Event.objects.order_by("id").values_list("id", flat=True)]
 
 
-def test_standard_output_has_nothing_but_events_and_may_be_closed(command, events):
+def test_standard_output_has_nothing_but_events_and_may_be_closed(
+    command: Command, events: list[dict[str, Any]]
+) -> None:
     done = command("export_events", "--out", "-")
     assert [json.loads(line)["id"] for line in done.stdout.split("\n")[:-1]] == [str(event["id"]) for event in events]
     process = command.start("export_events", "--out", "-")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     process.stdout.close()
-    _, told = process.stdin.close(), process.stderr.read()
+    process.stdin.close()
+    told = process.stderr.read()
     assert process.wait(60) == 1
     assert "nobody reads" in told
     assert "Traceback" not in told
     process.stderr.close()
 
 
-def test_beside_live_traffic_it_comes_to_an_end(command, server, many, tmp_path):
+def test_beside_live_traffic_it_comes_to_an_end(command: Command, server: Server, many: None, tmp_path: Path) -> None:
     api_key, raw_key = factories.key()
     process = command.start("export_events", "--out", str(tmp_path / "out.gz"))
     sent = send_beside(process, server, raw_key).total()
@@ -258,8 +275,13 @@ def test_beside_live_traffic_it_comes_to_an_end(command, server, many, tmp_path)
     assert Event.objects.filter(api_key=api_key).count() == sent
 
 
-def test_compressed_files_are_what_they_say(events, new_run, tmp_path):
-    for suffix, plain in (("", bytes), (".gz", gzip.decompress), (".zst", zstandard.ZstdDecompressor().decompressobj)):
+def test_compressed_files_are_what_they_say(events: list[dict[str, Any]], new_run: NewRun, tmp_path: Path) -> None:
+    plains: dict[str, Callable[[bytes], bytes]] = {
+        "": bytes,
+        ".gz": gzip.decompress,
+        ".zst": lambda packed: zstandard.ZstdDecompressor().decompressobj().decompress(packed),
+    }
+    for suffix, plain in plains.items():
         export_events(ExportOptions(str(tmp_path / f"out{suffix}")), new_run())
         content = (tmp_path / f"out{suffix}").read_bytes()
-        assert (plain().decompress(content) if suffix == ".zst" else plain(content)).count(b"\n") == len(events)
+        assert plain(content).count(b"\n") == len(events)

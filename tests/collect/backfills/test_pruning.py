@@ -3,28 +3,31 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
 from prometheus_client import REGISTRY
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from collect.backfills import pruning
 from collect.models import Event
 from collect.storage import ingest
+from keys.models import ApiKey
 from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def no_pause(monkeypatch):
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "PAUSE_SECONDS", 0)
 
 
-def store(api_key, age, count=1):
+def store(api_key: ApiKey, age: timedelta, count: int = 1) -> None:
     source = factories.source(api_key, received_at=datetime.now(UTC) - age)
     ingest.submit([factories.arrival(source) for _ in range(count)])
 
 
 @pytest.fixture
-def stored(settings):
+def stored(settings: Settings) -> None:
     """Old and young events of a test key and of a live one."""
     settings.TEST_EVENTS_DAYS = 7
     test, live = factories.key(is_test=True)[0], factories.key()[0]
@@ -34,20 +37,22 @@ def stored(settings):
 
 
 @pytest.mark.parametrize("step", [2, 1_000])
-def test_old_test_events_go_and_nothing_else(stored, monkeypatch, step):
+def test_old_test_events_go_and_nothing_else(stored: None, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(pruning, "STEP", step)
     assert pruning.prune_test_events() == 5
     assert sorted(Event.objects.values_list("is_test", flat=True)) == [False] * 7 + [True] * 2
     assert pruning.prune_test_events() == 0
 
 
-def test_no_days_keep_them_all(stored, settings):
+def test_no_days_keep_them_all(stored: None, settings: Settings) -> None:
     settings.TEST_EVENTS_DAYS = 0
     assert pruning.prune_test_events() == 0
     assert Event.objects.count() == 14
 
 
-def test_what_is_to_be_pruned_is_found_by_its_index(stored, django_assert_num_queries):
+def test_what_is_to_be_pruned_is_found_by_its_index(
+    stored: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     """Without it a table of millions would be read to the end every hour."""
     index = next(index for index in Event._meta.indexes if index.name == "event_test_arrival")
     assert (index.fields, index.condition.children) == (["received_at"], [("is_test", True)])
@@ -55,11 +60,11 @@ def test_what_is_to_be_pruned_is_found_by_its_index(stored, django_assert_num_qu
         pruning.prune_test_events()
 
 
-def counted(metric, **labels):
+def counted(metric: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(metric, {"channel": "server", **labels}) or 0
 
 
-def test_test_events_are_counted_apart(client):
+def test_test_events_are_counted_apart(client: Client) -> None:
     for is_test, metric, other in (
         (True, "thrad_test_events_total", "thrad_events_total"),
         (False, "thrad_events_total", "thrad_test_events_total"),

@@ -1,7 +1,9 @@
 """What a run says: nothing that somebody sent acts on the terminal."""
 
+from tests.collect.backfills.runs import NewRun, Told
 
-def test_what_was_sent_is_spelled_out(new_run, told):
+
+def test_what_was_sent_is_spelled_out(new_run: NewRun, told: Told) -> None:
     run = new_run(is_terminal=True)
     run.counts["refused: \x1b[2J"] += 1
     run.changes["site:a → site:\u202eb\n\x07"] += 1

@@ -1,178 +1,28 @@
-"""`reenrich_events` and `derive_tags`: only rows that change, range by range, and where they were cut off."""
+"""`derive_tags`, and how every walk over stored events goes on where it was cut off."""
 
 import signal
-from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
-import time_machine
 
 from collect.backfills import walk
 from collect.backfills.deriving import derive_tags
 from collect.backfills.reenriching import ReenrichOptions, reenrich_events
-from collect.backfills.run import BackfillError, Run, Stopped
+from collect.backfills.run import Run, Stopped
 from collect.backfills.selection import Selection
-from collect.enrichment import geo
+from collect.intake.source import Source
 from collect.models import Checkpoint, Event
 from collect.storage import ingest
-from tests.collect.backfills.conftest import send_beside
-from tests.harness import databases, factories, mmdb
+from tests.collect.backfills.runs import Command, NewRun, send_beside
+from tests.collect.backfills.walks import CURL, stop_after_one_range, store
+from tests.harness import databases, factories
+from tests.harness.server import Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CURL = "curl/8.4.0"
 
-
-@pytest.fixture
-def city(tmp_path, settings):
-    """A geo database that knows 81.2.69.0/24 as London and 8.8.8.0/24 as Oakland."""
-    path = mmdb.write_city(tmp_path / "city.mmdb")
-    settings.GEOIP_PATH = str(path)
-    return path
-
-
-@pytest.fixture
-def source():
-    return factories.source(factories.key()[0])
-
-
-def store(*arrivals):
-    ingest.write(arrivals)
-
-
-def forget_browsers():
-    Event.objects.update(ua_browser=None, ua_browser_version=None, ua_is_bot=None)
-
-
-def stop_after_one_range(size, run, monkeypatch):
-    monkeypatch.setattr(walk, "SQLITE_RANGE" if databases.is_sqlite() else "RANGE", size)
-    run.stop_asked = True
-    with pytest.raises(Stopped):
-        reenrich_events(ReenrichOptions(), run)
-
-
-def test_reenrich_changes_what_is_different_and_says_how(source, city, new_run, told):
-    london = factories.source(factories.key()[0], ip_address="81.2.69.160")
-    store(*(factories.arrival(london, user_agent=CURL) for _ in range(3)), factories.arrival(source, event_id="here"))
-    store(factories.arrival(factories.source(factories.key()[0], ip_address=None), user_agent=CURL, event_id="nowhere"))
-    forget_browsers()
-    run = new_run()
-    assert reenrich_events(ReenrichOptions(), run) == 0
-    assert +run.counts == {"changed": 5}
-    assert run.changes["geo_city: none → London"] == 3
-    assert run.changes["ua_browser: none → curl"] == 4
-    assert set(Event.objects.filter(ip_address="81.2.69.160").values_list("geo_country", "geo_lat", "ua_browser")) == {
-        ("GB", 51.5142, "curl")
-    }
-    assert Event.objects.get(event_id="here").geo_city == "Berlin"
-    nowhere = Event.objects.get(event_id="nowhere")
-    assert (nowhere.geo_country, nowhere.ua_browser, nowhere.ua_is_bot) == (None, "curl", True)
-    run.summary("events")
-    assert "geo_city: none → London" in str(told)
-    again = new_run()
-    reenrich_events(ReenrichOptions(), again)
-    assert +again.counts == {"unchanged": 5}
-
-
-@pytest.mark.parametrize(("geo", "ua"), [(True, False), (False, True)])
-def test_reenrich_only_one_of_the_two(source, city, new_run, geo, ua):
-    store(factories.arrival(source, user_agent=CURL))
-    forget_browsers()
-    reenrich_events(ReenrichOptions(geo=geo, ua=ua), new_run())
-    event = Event.objects.get()
-    assert (event.geo_city, event.ua_browser) == ("Berlin" if geo else None, "curl" if ua else None)
-
-
-def test_reenrich_only_missing_leaves_what_is_known(source, city, new_run):
-    store(factories.arrival(source, event_id="known"), factories.arrival(source, event_id="missing"))
-    Event.objects.filter(event_id="known").update(geo_country="FR")
-    run = new_run()
-    reenrich_events(ReenrichOptions(only_missing=True), run)
-    assert +run.counts == {"changed": 1}
-    assert dict(Event.objects.values_list("event_id", "geo_country")) == {"known": "FR", "missing": "DE"}
-
-
-def test_reenrich_only_missing_leaves_the_known_part_of_an_event(source, city, new_run):
-    store(factories.arrival(source, user_agent="MyBackend/1.0 (of nobody)"))
-    Event.objects.update(geo_country="FR")
-    reenrich_events(ReenrichOptions(only_missing=True), new_run())
-    assert Event.objects.get().geo_country == "FR"
-
-
-def test_reenrich_only_missing_tells_events_of_one_address_apart(source, city, new_run):
-    arrivals = [factories.arrival(source, event_id=id, user_agent=CURL) for id in ("geo", "ua", "both", "none")]
-    store(*arrivals)
-    forget_browsers()
-    Event.objects.filter(event_id__in=["geo", "none"]).update(ua_browser="kept")
-    Event.objects.filter(event_id__in=["ua", "none"]).update(geo_country="FR")
-    run = new_run()
-    reenrich_events(ReenrichOptions(only_missing=True), run)
-    assert run.counts["changed"] == 3
-    assert dict(Event.objects.values_list("event_id", "geo_country")) == {
-        "geo": "DE", "ua": "FR", "both": "DE", "none": "FR"
-    }  # fmt: skip
-    assert dict(Event.objects.values_list("event_id", "ua_browser")) == {
-        "geo": "kept", "ua": "curl", "both": "curl", "none": "kept"
-    }  # fmt: skip
-
-
-def test_reenrich_keeps_what_it_cannot_look_up_any_more(source, city, new_run):
-    store(factories.arrival(factories.source(factories.key()[0], ip_address=None)))
-    Event.objects.update(geo_country="FR", ua_browser="Firefox")
-    run = new_run()
-    reenrich_events(ReenrichOptions(), run)
-    assert +run.counts == {"unchanged": 1}
-    assert Event.objects.values_list("geo_country", "ua_browser").get() == ("FR", "Firefox")
-
-
-def test_reenrich_stops_where_the_geo_database_breaks_meanwhile(source, city, new_run, monkeypatch, settings):
-    store(factories.arrival(source))
-    Event.objects.update(geo_country="FR")
-    lookup = geo.lookup
-
-    def broken(address):
-        city.write_bytes(b"cut")
-        geo.file_at(settings.GEOIP_PATH).check()
-        return lookup(address)
-
-    monkeypatch.setattr(geo, "lookup", broken)
-    with pytest.raises(BackfillError, match="cannot be read"):
-        reenrich_events(ReenrichOptions(), new_run())
-    assert Event.objects.get().geo_country == "FR"
-
-
-def test_reenrich_begins_anew_with_another_geo_database(source, city, new_run, monkeypatch, settings):
-    store(*(factories.arrival(source) for _ in range(3)))
-    stop_after_one_range(1, new_run(), monkeypatch)
-    with time_machine.travel(datetime(2027, 1, 1, tzinfo=UTC), tick=False):
-        mmdb.write_city(city, {"127.0.0.0/8": mmdb.LONDON})
-    geo.file_at(settings.GEOIP_PATH).check()
-    again = new_run()
-    reenrich_events(ReenrichOptions(), again)
-    assert again.counts["changed"] == 3
-    assert set(Event.objects.values_list("geo_city", flat=True)) == {"London"}
-
-
-def test_reenrich_reads_no_more_of_a_user_agent_than_the_endpoint_does(source, city, new_run):
-    agents = [CURL + "x" * 3000 + end for end in ("a", "b")]
-    store(*(factories.arrival(source, user_agent=agent) for agent in agents))
-    before = list(Event.objects.values_list("ua_browser", "ua_is_bot"))
-    forget_browsers()
-    run = new_run()
-    reenrich_events(ReenrichOptions(geo=False), run)
-    assert run.counts["changed"] == 2
-    assert list(Event.objects.values_list("ua_browser", "ua_is_bot")) == before
-
-
-def test_reenrich_without_a_geo_database_empties_nothing(source, tmp_path, settings, new_run):
-    settings.GEOIP_PATH = str(tmp_path / "none.mmdb")
-    store(factories.arrival(source))
-    Event.objects.update(geo_country="FR")
-    with pytest.raises(BackfillError, match="no such file"):
-        reenrich_events(ReenrichOptions(), new_run())
-    assert Event.objects.get().geo_country == "FR"
-
-
-def test_dry_runs_write_nothing(source, city, new_run):
+def test_dry_runs_write_nothing(source: Source, city: Path, new_run: NewRun) -> None:
     store(factories.arrival(source, user_agent=CURL, page_url="https://shop.example/"))
     Event.objects.update(tag_id="site:old")
     before = Event.objects.values().get()
@@ -183,7 +33,7 @@ def test_dry_runs_write_nothing(source, city, new_run):
     assert Event.objects.values().get() == before
 
 
-def test_derive_changes_derived_tags_only(source, new_run):
+def test_derive_changes_derived_tags_only(source: Source, new_run: NewRun) -> None:
     page = {"page_url": "https://www.shop.example/cart"}
     store(
         factories.arrival(source, **page, event_id="derived"),
@@ -200,7 +50,7 @@ def test_derive_changes_derived_tags_only(source, new_run):
     }  # fmt: skip
 
 
-def test_derive_leaves_a_tag_that_another_event_has(source, new_run):
+def test_derive_leaves_a_tag_that_another_event_has(source: Source, new_run: NewRun) -> None:
     page = {"page_url": "https://shop.example/"}
     store(*(factories.arrival(source, **page, event_id=id) for id in ("a", "b", "c")))
     Event.objects.update(tag_id="site:old")
@@ -216,13 +66,15 @@ def test_derive_leaves_a_tag_that_another_event_has(source, new_run):
     ]  # fmt: skip
 
 
-def test_stopped_between_two_ranges_it_goes_on_there(source, city, monkeypatch, new_run):
+def test_stopped_between_two_ranges_it_goes_on_there(
+    source: Source, city: Path, monkeypatch: pytest.MonkeyPatch, new_run: NewRun
+) -> None:
     monkeypatch.setattr(walk, "SQLITE_RANGE" if databases.is_sqlite() else "RANGE", 2)
     store(*(factories.arrival(source) for _ in range(5)))
     run = new_run()
     advance = Run.advance
 
-    def stop_after_the_first(self, *arguments):
+    def stop_after_the_first(self: Run, *arguments: Any) -> None:
         self.stop_asked = True
         advance(self, *arguments)
 
@@ -239,7 +91,7 @@ def test_stopped_between_two_ranges_it_goes_on_there(source, city, monkeypatch, 
     assert not Checkpoint.objects.exists()
 
 
-def test_restart_begins_anew(source, city, monkeypatch, new_run):
+def test_restart_begins_anew(source: Source, city: Path, monkeypatch: pytest.MonkeyPatch, new_run: NewRun) -> None:
     store(*(factories.arrival(source) for _ in range(5)))
     stop_after_one_range(2, new_run(), monkeypatch)
     anew = new_run(restart=True)
@@ -251,7 +103,7 @@ MANY = 12_000
 
 
 @pytest.fixture
-def many(source, city, command):
+def many(source: Source, city: Path, command: Command) -> None:
     command.environment["GEOIP_PATH"] = str(city)
     for start in range(0, MANY, 2000):
         events = (
@@ -264,7 +116,9 @@ def many(source, city, command):
 @pytest.mark.parametrize(
     ("name", "done"), [("reenrich_events", {"geo_city": "Berlin"}), ("derive_tags", {"tag_id": "site:shop.example"})]
 )
-def test_killed_and_run_again_changes_every_row_once(command, many, name, done):
+def test_killed_and_run_again_changes_every_row_once(
+    command: Command, many: None, name: str, done: dict[str, str]
+) -> None:
     changed = Event.objects.filter(**done)
     assert command.kill_when(changed.exists, name) == -signal.SIGKILL
     assert 0 < changed.count() < MANY
@@ -276,7 +130,7 @@ def test_killed_and_run_again_changes_every_row_once(command, many, name, done):
 
 
 @pytest.mark.parametrize("name", ["reenrich_events", "derive_tags"])
-def test_beside_live_traffic_every_event_is_taken(command, server, many, name):
+def test_beside_live_traffic_every_event_is_taken(command: Command, server: Server, many: None, name: str) -> None:
     api_key, raw_key = factories.key()
     process = command.start(name)
     sent = send_beside(process, server, raw_key).total()

@@ -45,11 +45,11 @@ from collect.enrichment import site_tag
         ("https://shop.example/" + "a" * 1_000_000, "site:unknown"),
     ],
 )
-def test_host_of_a_page(url, tag):
+def test_host_of_a_page(url: str, tag: str) -> None:
     assert site_tag.tag_for(url, None, None) == tag
 
 
-def test_origin_then_referer_take_the_place_of_a_page_without_a_host():
+def test_origin_then_referer_take_the_place_of_a_page_without_a_host() -> None:
     assert site_tag.tag_for("nonsense", "https://o.example", "https://r.example") == "site:o.example"
     assert site_tag.tag_for(None, "null", "https://r.example/x") == "site:r.example"
     assert site_tag.tag_for(None, None, None) == "site:unknown"
@@ -59,7 +59,7 @@ def test_origin_then_referer_take_the_place_of_a_page_without_a_host():
 @example("@")
 @example("a@b/@c")
 @example("[::1]\\x")
-def test_host_of_a_page_is_that_of_its_whole_address(rest):
+def test_host_of_a_page_is_that_of_its_whole_address(rest: str) -> None:
     url = f"https://{rest}"
     try:
         host = ada_url.URL(url).hostname.lower()

@@ -5,11 +5,14 @@ import gzip
 import io
 import tarfile
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from collect.enrichment import geoip_update
 from tests.harness import mmdb
@@ -17,27 +20,38 @@ from tests.harness import mmdb
 SECRET = "licence-key-that-nobody-may-see"
 
 
+class Mirror(HTTPServer):
+    """A server of `files` (path -> status, headers, body) that notes what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        self.asked: list[tuple[str, str | None]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The answers of the mirror, out of its files."""
+
+    server: Mirror
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, self.headers.get("Authorization")))
+        status, headers, body = self.server.files.get(self.path, (404, {}, b"no"))
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture
-def mirror():
-    """A server of `mirror.files` (path -> status, headers, body) that notes what it was asked."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            server.asked.append((self.path, self.headers.get("Authorization")))
-            status, headers, body = server.files.get(self.path, (404, {}, b"no"))
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    server.files, server.asked = {}, []
-    server.url = f"http://127.0.0.1:{server.server_port}"
+def mirror() -> Iterator[Mirror]:
+    server = Mirror()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
@@ -47,7 +61,7 @@ def mirror():
 
 
 @pytest.fixture
-def target(tmp_path, settings, monkeypatch):
+def target(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     settings.GEOIP_PATH = str(tmp_path / "geo" / "city.mmdb")
     monkeypatch.delenv("MAXMIND_ACCOUNT_ID", raising=False)
     monkeypatch.delenv("MAXMIND_LICENSE_KEY", raising=False)
@@ -55,18 +69,18 @@ def target(tmp_path, settings, monkeypatch):
 
 
 @pytest.fixture
-def city(tmp_path):
+def city(tmp_path: Path) -> bytes:
     return mmdb.write_city(tmp_path / "made.mmdb").read_bytes()
 
 
-def month(ago=0):
+def month(ago: int = 0) -> str:
     day = datetime.now(UTC).date().replace(day=1)
     for _ in range(ago):
         day = (day - timedelta(days=1)).replace(day=1)
     return f"/free/dbip-city-lite-{day:%Y-%m}.mmdb.gz"
 
 
-def archive(content, name="GeoLite2-City_20260101/GeoLite2-City.mmdb"):
+def archive(content: bytes, name: str = "GeoLite2-City_20260101/GeoLite2-City.mmdb") -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for member, data in (("GeoLite2-City_20260101/README.txt", b"x"), (name, content)):
@@ -80,7 +94,9 @@ MAXMIND = "/geoip/databases/GeoLite2-City/download?suffix=tar.gz"
 
 
 @pytest.mark.parametrize("ago", [0, 1])
-def test_dbip_needs_no_account_and_goes_back_a_month(mirror, target, city, ago, capsys):
+def test_dbip_needs_no_account_and_goes_back_a_month(
+    mirror: Mirror, target: Path, city: bytes, ago: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     mirror.files[month(ago)] = (200, {}, gzip.compress(city))
     call_command("update_geoip", base_url=mirror.url)
     assert target.read_bytes() == city
@@ -89,7 +105,9 @@ def test_dbip_needs_no_account_and_goes_back_a_month(mirror, target, city, ago, 
     assert [path.name for path in target.parent.iterdir()] == ["city.mmdb"]
 
 
-def test_maxmind_is_asked_with_the_licence_which_goes_no_further(mirror, target, city, caplog, capsys):
+def test_maxmind_is_asked_with_the_licence_which_goes_no_further(
+    mirror: Mirror, target: Path, city: bytes, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = mirror.url.replace("127.0.0.1", "localhost")
     mirror.files[MAXMIND] = (302, {"Location": f"{other}/storage"}, b"")
     mirror.files["/storage"] = (200, {}, archive(city))
@@ -101,14 +119,16 @@ def test_maxmind_is_asked_with_the_licence_which_goes_no_further(mirror, target,
     assert SECRET not in repr(geoip_update.MaxMindAccount("42", SECRET))
 
 
-def test_wrong_licence_is_said_without_it(mirror, target):
+def test_wrong_licence_is_said_without_it(mirror: Mirror, target: Path) -> None:
     mirror.files[MAXMIND] = (401, {}, b"Invalid license key")
     with pytest.raises(CommandError, match="401") as caught:
         call_command("update_geoip", base_url=mirror.url, account_id="42", license_key=SECRET)
     assert SECRET not in str(caught.value)
 
 
-def test_dry_run_fetches_and_leaves_the_file(mirror, target, city, capsys):
+def test_dry_run_fetches_and_leaves_the_file(
+    mirror: Mirror, target: Path, city: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     mirror.files[month()] = (200, {}, gzip.compress(city))
     call_command("update_geoip", base_url=mirror.url, dry_run=True)
     assert not target.exists()
@@ -124,7 +144,7 @@ def test_dry_run_fetches_and_leaves_the_file(mirror, target, city, capsys):
         gzip.compress(b"x" * 100_000)[:-20],
     ],
 )
-def test_bad_download_never_replaces_a_good_file(mirror, target, city, download):
+def test_bad_download_never_replaces_a_good_file(mirror: Mirror, target: Path, city: bytes, download: bytes) -> None:
     target.parent.mkdir()
     target.write_bytes(city)
     mirror.files[month()] = (200, {}, download)
@@ -134,7 +154,7 @@ def test_bad_download_never_replaces_a_good_file(mirror, target, city, download)
     assert [path.name for path in target.parent.iterdir()] == ["city.mmdb"]
 
 
-def test_database_of_another_type_or_without_the_probe_is_refused(mirror, target, tmp_path):
+def test_database_of_another_type_or_without_the_probe_is_refused(mirror: Mirror, target: Path, tmp_path: Path) -> None:
     asn = mmdb.write_city(tmp_path / "asn", {"8.8.8.0/24": {"x": 1}}, "GeoLite2-ASN").read_bytes()
     empty = mmdb.write_city(tmp_path / "empty", {"81.2.69.0/24": mmdb.LONDON}).read_bytes()
     for content, reason in ((asn, "GeoLite2-ASN"), (empty, "does not know")):
@@ -143,29 +163,29 @@ def test_database_of_another_type_or_without_the_probe_is_refused(mirror, target
             call_command("update_geoip", base_url=mirror.url)
 
 
-def test_archive_without_a_database_is_refused(mirror, target, city):
+def test_archive_without_a_database_is_refused(mirror: Mirror, target: Path, city: bytes) -> None:
     mirror.files[MAXMIND] = (200, {}, archive(city, "other.txt"))
     with pytest.raises(CommandError, match=r"no \.mmdb"):
         call_command("update_geoip", base_url=mirror.url, account_id="42", license_key=SECRET)
 
 
-def test_download_is_bounded(mirror, target, city, monkeypatch):
+def test_download_is_bounded(mirror: Mirror, target: Path, city: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror.files[month()] = (200, {}, gzip.compress(city))
     monkeypatch.setattr(geoip_update, "MAX_DATABASE", 100)
     with pytest.raises(CommandError, match="larger than 100"):
         call_command("update_geoip", base_url=mirror.url)
 
 
-def test_plain_http_beyond_loopback_is_refused(target):
+def test_plain_http_beyond_loopback_is_refused(target: Path) -> None:
     with pytest.raises(CommandError, match="not https"):
         call_command("update_geoip", base_url="http://mirror.example")
 
 
-def test_server_that_is_not_there_is_said(target):
+def test_server_that_is_not_there_is_said(target: Path) -> None:
     with pytest.raises(CommandError, match="cannot be reached"):
         call_command("update_geoip", base_url="http://127.0.0.1:1")
 
 
-def test_half_an_account_is_refused(target):
+def test_half_an_account_is_refused(target: Path) -> None:
     with pytest.raises(CommandError, match="both"):
         call_command("update_geoip", license_key=SECRET)

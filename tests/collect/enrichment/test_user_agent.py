@@ -15,7 +15,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
-def test_parts_of_a_phone():
+def test_parts_of_a_phone() -> None:
     assert user_agent.parse(IPHONE) == UserAgent(
         browser="Mobile Safari",
         browser_version="17.2",
@@ -28,30 +28,30 @@ def test_parts_of_a_phone():
     )
 
 
-def test_parts_of_a_desktop_without_a_device():
+def test_parts_of_a_desktop_without_a_device() -> None:
     parts = user_agent.parse(FIREFOX)
     assert (parts.browser, parts.browser_version, parts.os) == ("Firefox", "121.0", "Linux")
     assert (parts.device, parts.device_brand, parts.device_model, parts.is_bot) == (None, None, None, False)
 
 
 @pytest.mark.parametrize("absent", [None, "", "   "])
-def test_absent_is_all_null(absent):
+def test_absent_is_all_null(absent: str | None) -> None:
     assert user_agent.parse(absent) == UserAgent()
     assert user_agent.parse(absent).is_bot is None
 
 
-def test_unknown_is_null_but_not_absent():
+def test_unknown_is_null_but_not_absent() -> None:
     assert user_agent.parse("something of our own") == UserAgent(is_bot=False)
 
 
 @pytest.mark.parametrize(
     "bot", [GOOGLEBOT, "curl/8.5.0", "python-requests/2.31", "AhrefsBot/7.0", "HeadlessChrome/120"]
 )
-def test_bot_is_flagged(bot):
+def test_bot_is_flagged(bot: str) -> None:
     assert user_agent.parse(bot).is_bot is True
 
 
-def test_version_longer_than_its_column_is_cut():
+def test_version_longer_than_its_column_is_cut() -> None:
     parts = user_agent.parse(f"Mozilla/5.0 Firefox/{'9' * 1500}.0")
     assert len(parts.browser_version or "") <= 255
 
@@ -60,13 +60,13 @@ def test_version_longer_than_its_column_is_cut():
     "piece",
     ["Mozilla/5.0 (", "; Build/", "AppleWebKit/", "a" * 50 + " ", "(((((", "Android 4.4; ", "\x00", "😀"],
 )
-def test_hostile_string_costs_no_more_than_a_long_one(piece):
+def test_hostile_string_costs_no_more_than_a_long_one(piece: str) -> None:
     """Built against backtracking: a megabyte of it takes no longer than the two thousand characters that are read."""
     long, huge = piece * (2_000 // len(piece) + 1), piece * (1_000_000 // len(piece))
     assert _seconds(huge) < 10 * max(_seconds(long), 0.002)
 
 
-def _seconds(text):
+def _seconds(text: str) -> float:
     best = float("inf")
     for _ in range(3):
         user_agent._parse.cache_clear()

@@ -25,17 +25,17 @@ from runtime.refusals import Code, Refusal
         ('"é😀"'.encode(), "é😀"),
     ],
 )
-def test_text_replaces_only_nul_and_lone_surrogates(sent, kept):
+def test_text_replaces_only_nul_and_lone_surrogates(sent: bytes, kept: str) -> None:
     assert json.loads(json_rules.clean(sent)) == kept
 
 
-def test_text_rule_holds_for_keys_and_nested_values():
+def test_text_rule_holds_for_keys_and_nested_values() -> None:
     body = rb'{"k\u0000": [{"\udfff": "\u0000"}]}'
     assert json.loads(json_rules.clean(body)) == {"k\ufffd": [{"\ufffd": "\ufffd"}]}
 
 
 @pytest.mark.parametrize("body", [b'"\xff"', b'"\xed\xa0\x80"', '{"a":1}'.encode("utf-16"), b'"\xc3'])
-def test_text_that_is_not_utf8_is_refused(body):
+def test_text_that_is_not_utf8_is_refused(body: bytes) -> None:
     if body.startswith(b"\xff\xfe"):
         assert_refused(body)
     else:
@@ -43,8 +43,8 @@ def test_text_that_is_not_utf8_is_refused(body):
 
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
-def test_depth_of_64_is_accepted_and_65_is_not(opening, closing):
-    def nested(depth):
+def test_depth_of_64_is_accepted_and_65_is_not(opening: bytes, closing: bytes) -> None:
+    def nested(depth: int) -> bytes:
         return opening * depth + b"1" + closing * depth
 
     assert json_rules.clean(nested(64)) == nested(64)
@@ -52,12 +52,12 @@ def test_depth_of_64_is_accepted_and_65_is_not(opening, closing):
         assert "64" in assert_refused(nested(depth))
 
 
-def test_depth_ignores_brackets_in_strings_and_counts_levels_not_brackets():
+def test_depth_ignores_brackets_in_strings_and_counts_levels_not_brackets() -> None:
     wide = json.dumps({"text": "[" * 500 + '"{' * 100, "list": [[]] * 500, "escaped": '\\"[[['}).encode()
     assert json_rules.clean(wide) == wide
 
 
-def test_depth_of_an_unfinished_body_is_refused_too():
+def test_depth_of_an_unfinished_body_is_refused_too() -> None:
     assert_refused(b"[" * 100_000)
     assert_refused(b'{"a":' * 100)
 
@@ -66,24 +66,24 @@ def test_depth_of_an_unfinished_body_is_refused_too():
     "number",
     [b"1e400", b"-1e400", b"1E+309", b"9" * 310 + b".0", b"1e99999999999", b"1e-20000", b"1.5e-1001"],
 )
-def test_number_out_of_range_is_refused(number):
+def test_number_out_of_range_is_refused(number: bytes) -> None:
     assert "out of range" in assert_refused(b'{"a": [' + number + b"]}")
 
 
 @pytest.mark.parametrize(
     "number", [b"9" * 5_000, b"9" * 16_000, b"1e308", b"1e-400", b"18446744073709551616", b"0e999"]
 )
-def test_number_that_can_be_kept_is_left_as_sent(number):
+def test_number_that_can_be_kept_is_left_as_sent(number: bytes) -> None:
     body = b'{"a":' + number + b"}"
     assert json_rules.clean(body) == body
 
 
-def test_number_longer_than_a_database_keeps_is_refused():
+def test_number_longer_than_a_database_keeps_is_refused() -> None:
     assert "16000 characters" in assert_refused(b'{"a":' + b"9" * 16_001 + b"}")
     assert "16000 characters" in assert_refused(b'{"a":0.' + b"9" * 16_000 + b"}")
 
 
-def test_number_in_a_string_is_text():
+def test_number_in_a_string_is_text() -> None:
     body = b'{"a":"1e400 ' + b"9" * 20_000 + b'"}'
     assert json_rules.clean(body) == body
 
@@ -92,13 +92,13 @@ def test_number_in_a_string_is_text():
     "piece",
     [b'\\"', b'"\\', b"[]", b"9" * 199 + b" ", b"\\u0000", b"1e400,", b"{[", b'"[', b"1e1"],
 )
-def test_clean_grows_with_the_body_and_not_with_its_square(piece):
+def test_clean_grows_with_the_body_and_not_with_its_square(piece: bytes) -> None:
     """Bodies built against the expressions: eight times the body may not take 64 times as long."""
     small, large = piece * (32_768 // len(piece)), piece * (262_144 // len(piece))
     assert _seconds(large) < 30 * max(_seconds(small), 0.001)
 
 
-def _seconds(body):
+def _seconds(body: bytes) -> float:
     best = 1e9
     for _ in range(3):
         start = process_time()
@@ -108,7 +108,7 @@ def _seconds(body):
     return best
 
 
-def assert_refused(body):
+def assert_refused(body: bytes) -> str:
     with pytest.raises(Refusal) as caught:
         json_rules.clean(body)
     assert caught.value.code is Code.INVALID_JSON

@@ -2,10 +2,13 @@
 
 import gzip
 import io
+from typing import Any
 
 import pytest
+from django.test import RequestFactory
 
 from collect.intake import wire
+from collect.intake.wire import Received
 from runtime.refusals import Code
 
 LIMIT = 1_000
@@ -17,7 +20,7 @@ class Stream(io.BytesIO):
     failed = False
 
 
-def receive(rf, body, limit=LIMIT, **meta):
+def receive(rf: RequestFactory, body: bytes, limit: int = LIMIT, **meta: Any) -> tuple[Received, Stream]:
     request = rf.post("/", b"{}", content_type="application/json")
     stream = Stream(body)
     request.META = {**request.META, "wsgi.input": stream, "CONTENT_LENGTH": str(len(body)), **meta}
@@ -25,18 +28,20 @@ def receive(rf, body, limit=LIMIT, **meta):
     return wire.receive(request, limit), stream
 
 
-def fault(received):
-    return received.fault and received.fault.code
+def fault(received: Received) -> Code | None:
+    return None if received.fault is None else received.fault.code
 
 
-def test_whole_body_is_received(rf):
+def test_whole_body_is_received(rf: RequestFactory) -> None:
     received, stream = receive(rf, b"{}")
     assert received == (b"{}", None)
     assert not stream.failed
 
 
 @pytest.mark.parametrize("length", [None, ""])
-def test_body_without_a_length_is_read_to_its_end_where_the_server_marks_it(rf, length):
+def test_body_without_a_length_is_read_to_its_end_where_the_server_marks_it(
+    rf: RequestFactory, length: str | None
+) -> None:
     received, _ = receive(rf, b"{}", CONTENT_LENGTH=length, **{"wsgi.input_terminated": True})
     assert received == (b"{}", None)
     received, _ = receive(rf, b"{}", CONTENT_LENGTH=length)
@@ -44,14 +49,14 @@ def test_body_without_a_length_is_read_to_its_end_where_the_server_marks_it(rf, 
 
 
 @pytest.mark.parametrize("length", ["10", "-1", "x", "1e3"])
-def test_length_that_is_not_true_is_invalid(rf, length):
+def test_length_that_is_not_true_is_invalid(rf: RequestFactory, length: str) -> None:
     received, _ = receive(rf, b"{}", CONTENT_LENGTH=length)
     assert fault(received) is Code.INVALID_JSON
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_cap_and_one_more(rf, chunked):
-    meta = {"CONTENT_LENGTH": None, "wsgi.input_terminated": True} if chunked else {}
+def test_cap_and_one_more(rf: RequestFactory, chunked: bool) -> None:
+    meta: dict[str, Any] = {"CONTENT_LENGTH": None, "wsgi.input_terminated": True} if chunked else {}
     received, _ = receive(rf, b"x" * LIMIT, **meta)
     assert fault(received) is None
     received, stream = receive(rf, b"x" * (LIMIT + 1), **meta)
@@ -59,23 +64,24 @@ def test_cap_and_one_more(rf, chunked):
     assert stream.failed
 
 
-def test_declared_giant_is_glimpsed_at_and_left(rf):
+def test_declared_giant_is_glimpsed_at_and_left(rf: RequestFactory) -> None:
     received, stream = receive(rf, b"x" * 1_000_000)
     assert (fault(received), len(received.body)) == (Code.TOO_LARGE, 65_536)
     assert stream.tell() == 65_536
     assert stream.failed
 
 
-def test_stream_that_breaks_is_invalid(rf):
+def test_stream_that_breaks_is_invalid(rf: RequestFactory) -> None:
     class Broken(Stream):
-        def read(self, size=-1):
+        def read(self, size: int | None = -1) -> bytes:
             raise TimeoutError
 
-    received, _ = receive(rf, b"{}", **{"wsgi.input": Broken()})
+    meta: dict[str, Any] = {"wsgi.input": Broken()}
+    received, _ = receive(rf, b"{}", **meta)
     assert fault(received) is Code.INVALID_JSON
 
 
-def test_media_type_is_said_before_anything_else(rf):
+def test_media_type_is_said_before_anything_else(rf: RequestFactory) -> None:
     request = rf.post("/", b"x" * 500, content_type="text/plain")
     assert fault(wire.receive(request, LIMIT)) is Code.UNSUPPORTED_MEDIA_TYPE
     request = rf.post("/", b"{}", content_type="application/x-ndjson")
@@ -84,7 +90,7 @@ def test_media_type_is_said_before_anything_else(rf):
     assert fault(wire.receive(request, LIMIT, ("application/x-ndjson",))) is None
 
 
-def test_gzip_is_unpacked_to_the_cap_and_no_further(rf):
+def test_gzip_is_unpacked_to_the_cap_and_no_further(rf: RequestFactory) -> None:
     whole = gzip.compress(b"x" * LIMIT)
     received, _ = receive(rf, whole, HTTP_CONTENT_ENCODING="GZIP")
     assert received == (b"x" * LIMIT, None)
@@ -96,7 +102,7 @@ def test_gzip_is_unpacked_to_the_cap_and_no_further(rf):
     assert fault(received) is Code.UNSUPPORTED_ENCODING
 
 
-def test_many_tiny_members_are_linear_work(rf):
+def test_many_tiny_members_are_linear_work(rf: RequestFactory) -> None:
     packed = gzip.compress(b"") * 40_000 + gzip.compress(b"{}")
     received, _ = receive(rf, packed, limit=1_000_000, HTTP_CONTENT_ENCODING="gzip")
     assert received == (b"{}", None)

@@ -1,9 +1,14 @@
 """The last step: neighbours of a poison row, conflicts among the rejections, and a database that fails."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NoReturn, cast
+
 import pytest
 from django.db import OperationalError
+from pytest_django import DjangoAssertNumQueries
 
 from collect.intake import contract
+from collect.intake.source import Source
 from collect.models import Event, Rejection
 from collect.storage import ingest, rejections, spool, store
 from collect.storage.outcomes import Outcome, Written
@@ -17,20 +22,20 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spoo
 
 
 @pytest.fixture
-def source():
+def source() -> Source:
     api_key, _ = factories.key()
     return factories.source(api_key)
 
 
-def poison(source):
+def poison(source: Source) -> Arrival:
     """A row that passed the contract, as a hole in it would let one pass, and that no database takes."""
     arrival = factories.arrival(source, event_id="poison")
-    arrival.row.event_name = None
+    cast(Any, arrival.row).event_name = None
     return Arrival.of(arrival.row, arrival.body, "poisoned")
 
 
 @pytest.mark.parametrize("place", [0, 3, 6])
-def test_one_poison_row_never_fails_its_neighbours(source, place):
+def test_one_poison_row_never_fails_its_neighbours(source: Source, place: int) -> None:
     arrivals = [factories.arrival(source, event_id=str(n)) for n in range(6)]
     arrivals.insert(place, poison(source))
     outcomes = [result.outcome for result in ingest.submit(arrivals)]
@@ -41,23 +46,23 @@ def test_one_poison_row_never_fails_its_neighbours(source, place):
     assert rejection.detail == "The database cannot keep this event"
 
 
-def test_group_of_nothing_but_poison_is_rejected(source):
+def test_group_of_nothing_but_poison_is_rejected(source: Source) -> None:
     results = ingest.submit([poison(source) for _ in range(3)])
     assert [result.outcome for result in results] == ["rejected"] * 3
     assert Rejection.objects.count() == 3
 
 
-def test_no_arrivals_are_no_statement(source, django_assert_num_queries):
+def test_no_arrivals_are_no_statement(source: Source, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(0):
         assert ingest.submit([]) == []
 
 
 @pytest.fixture
-def failing(monkeypatch):
-    """The store fails, each time; how often it was asked."""
+def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Sequence[Arrival]]]:
+    """A store that fails, each time, and what it was asked to write."""
     asked = []
 
-    def fail(arrivals):
+    def fail(arrivals: Sequence[Arrival]) -> NoReturn:
         asked.append(arrivals)
         raise OperationalError("server closed the connection unexpectedly")
 
@@ -66,7 +71,9 @@ def failing(monkeypatch):
     outage.end()
 
 
-def test_database_that_fails_without_a_spool_is_unavailable_and_never_a_result(source, failing, monkeypatch):
+def test_database_that_fails_without_a_spool_is_unavailable_and_never_a_result(
+    source: Source, failing: list[Sequence[Arrival]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(spool, "is_enabled", lambda: False)
     for _ in range(2):
         with pytest.raises(Unavailable):
@@ -76,7 +83,9 @@ def test_database_that_fails_without_a_spool_is_unavailable_and_never_a_result(s
     assert spool.head() is None
 
 
-def test_database_that_fails_is_left_alone_and_events_are_spooled(source, failing, monkeypatch):
+def test_database_that_fails_is_left_alone_and_events_are_spooled(
+    source: Source, failing: list[Sequence[Arrival]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(spool, "is_enabled", lambda: True)
     arrivals = [factories.arrival(source, event_id=str(n)) for n in range(3)]
     for arrival in arrivals:
@@ -87,8 +96,10 @@ def test_database_that_fails_is_left_alone_and_events_are_spooled(source, failin
     spool.discard(waiting)
 
 
-def test_spool_that_cannot_take_an_event_is_unavailable(source, failing, monkeypatch):
-    def full(arrivals):
+def test_spool_that_cannot_take_an_event_is_unavailable(
+    source: Source, failing: list[Sequence[Arrival]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(arrivals: Sequence[Arrival]) -> NoReturn:
         raise OperationalError("database or disk is full")
 
     monkeypatch.setattr(spool, "is_enabled", lambda: True)
@@ -97,7 +108,7 @@ def test_spool_that_cannot_take_an_event_is_unavailable(source, failing, monkeyp
         ingest.submit([factories.arrival(source)])
 
 
-def test_rejections_are_kept_in_steps_of_what_may_wait(source, monkeypatch):
+def test_rejections_are_kept_in_steps_of_what_may_wait(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = []
     monkeypatch.setattr(rejections, "keep", lambda refused: kept.append(len(refused)))
     refusal = contract.poisoned()
@@ -105,8 +116,10 @@ def test_rejections_are_kept_in_steps_of_what_may_wait(source, monkeypatch):
     assert kept == [500, 500, 100]
 
 
-def test_rejection_that_cannot_be_kept_changes_no_answer(source, monkeypatch, caplog):
-    def fail(refused):
+def test_rejection_that_cannot_be_kept_changes_no_answer(
+    source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(refused: Iterable[Record]) -> NoReturn:
         raise OperationalError("away")
 
     monkeypatch.setattr(rejections, "keep", fail)

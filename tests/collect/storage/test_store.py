@@ -1,40 +1,45 @@
 """What the store says of rows that were there already, and that it says it in few statements."""
 
 import json
+from collections.abc import Sequence
+from typing import Any, NoReturn, cast
 
 import pytest
 from django.db import DataError, IntegrityError, OperationalError, connection
 from django.db.transaction import atomic
 from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
 
 from collect import assembly
 from collect.intake import contract
+from collect.intake.source import Source
 from collect.models import ErasedEvent, Erasure, Event, Rejection, RejectionTally
 from collect.storage import rejections, store
 from collect.storage.outcomes import Outcome
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
+from keys.models import ApiKey, Partner
 from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def source():
+def source() -> Source:
     api_key, _ = factories.key()
     return factories.source(api_key)
 
 
-def erase(source, arrival):
+def erase(source: Source, arrival: Arrival) -> None:
     erasure = Erasure.objects.create(partner_id=source.partner_id, field="event_id", requested_at=source.received_at)
     ErasedEvent.objects.create(digest=store.digest(arrival.row), event=arrival.row.id, erasure=erasure)
 
 
-def outcomes(arrivals):
+def outcomes(arrivals: Sequence[Arrival]) -> list[Outcome]:
     return [result.outcome for result in store.write(arrivals)]
 
 
-def test_write_answers_in_the_order_of_the_arrivals(source):
+def test_write_answers_in_the_order_of_the_arrivals(source: Source) -> None:
     known = factories.arrival(source, event_id="a")
     store.write([known])
     arrivals = [
@@ -63,7 +68,7 @@ def test_write_answers_in_the_order_of_the_arrivals(source):
     assert results[4].differing == ("params",)
 
 
-def test_write_of_the_same_row_again_counts_as_stored(source):
+def test_write_of_the_same_row_again_counts_as_stored(source: Source) -> None:
     """A try whose COMMIT was not heard of is written again: it is neither lost nor called a duplicate of itself."""
     arrivals = [factories.arrival(source), factories.arrival(source, event_id="a")]
     assert outcomes(arrivals) == outcomes(arrivals) == ["stored", "stored"]
@@ -85,30 +90,33 @@ def test_write_of_the_same_row_again_counts_as_stored(source):
         ({"channel": "web"}, {"channel": "app"}, ()),
     ],
 )
-def test_write_compares_what_the_sender_decides(source, first, second, differing):
-    later = factories.source(factories.ApiKey.objects.get(pk=source.api_key_id))
+def test_write_compares_what_the_sender_decides(
+    source: Source, first: dict[str, Any], second: dict[str, Any], differing: tuple[str, ...]
+) -> None:
+    assert source.api_key_id is not None
+    later = factories.source(ApiKey.objects.get(pk=source.api_key_id))
     store.write([factories.arrival(source, event_id="a", **first)])
     (result,) = store.write([factories.arrival(later, event_id="a", **second)])
     assert result.differing == differing
     assert result.outcome == (Outcome.CONFLICT if differing else Outcome.DUPLICATE)
 
 
-def test_write_tells_numbers_apart_that_a_float_cannot(source):
+def test_write_tells_numbers_apart_that_a_float_cannot(source: Source) -> None:
     bodies = [b'{"event_name":"x","event_id":"a","params":{"n":0.%s}}' % digits for digits in (b"1" * 30, b"1" * 31)]
     built = [assembly.build(contract.decode(body), source) for body in bodies]
     arrivals = [Arrival.of(row, body, "r") for row, body in zip(built, bodies, strict=True)]
     assert outcomes(arrivals) == ["stored", "conflict"]
 
 
-def test_a_test_event_does_not_swallow_a_live_one(source):
-    test_key, _ = factories.key(factories.Partner.objects.get(pk=source.partner_id), is_test=True)
+def test_a_test_event_does_not_swallow_a_live_one(source: Source) -> None:
+    test_key, _ = factories.key(Partner.objects.get(pk=source.partner_id), is_test=True)
     store.write([factories.arrival(factories.source(test_key), event_id="a")])
     (result,) = store.write([factories.arrival(source, event_id="a")])
     assert (result.outcome, result.differing) == (Outcome.CONFLICT, ("is_test",))
 
 
 @pytest.mark.parametrize("repeated", [False, True])
-def test_number_of_statements_does_not_grow_with_the_rows(source, repeated):
+def test_number_of_statements_does_not_grow_with_the_rows(source: Source, repeated: bool) -> None:
     counts = set()
     for size in (1, 10, 500):
         arrivals = [factories.arrival(source, event_id=f"{size}-{n}") for n in range(size)]
@@ -121,16 +129,18 @@ def test_number_of_statements_does_not_grow_with_the_rows(source, repeated):
     assert counts == ({2} if repeated else {1})
 
 
-def test_row_that_no_database_takes_is_poison(source):
+def test_row_that_no_database_takes_is_poison(source: Source) -> None:
     arrival = factories.arrival(source)
-    arrival.row.event_name = None
+    cast(Any, arrival.row).event_name = None
     broken = Arrival.of(arrival.row, b"{}", "r")
     with pytest.raises((DataError, IntegrityError)) as caught, atomic():
         store.write([broken])
     assert store.is_poison(caught.value)
 
 
-def test_ledger_keeps_so_many_of_a_key_and_hour_and_counts_the_rest(source, monkeypatch):
+def test_ledger_keeps_so_many_of_a_key_and_hour_and_counts_the_rest(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rejections, "KEPT_PER_KEY_AND_HOUR", 5)
     refusal = contract.poisoned()
     for _ in range(4):
@@ -139,10 +149,11 @@ def test_ledger_keeps_so_many_of_a_key_and_hour_and_counts_the_rest(source, monk
     tally = RejectionTally.objects.get()
     assert (tally.seen, tally.kept) == (8, 5)
     rejection = Rejection.objects.first()
+    assert rejection is not None
     assert (len(rejection.body), rejection.body_size) == (65_536, 100_000)
 
 
-def test_stored_row_is_the_document_that_was_encoded(source):
+def test_stored_row_is_the_document_that_was_encoded(source: Source) -> None:
     arrival = factories.arrival(
         source, event_id="a", timestamp=1748275200, page_url="https://x.example", params={"a": "é"}
     )
@@ -156,7 +167,7 @@ def test_stored_row_is_the_document_that_was_encoded(source):
 
 
 @pytest.mark.parametrize("fields", [{"event_id": "ü\x1f1", "tag_id": "täg"}, {"event_id": "1", "tag_id": "a:1"}, {}])
-def test_erased_event_does_not_come_back_and_is_told_to_be_there(source, fields):
+def test_erased_event_does_not_come_back_and_is_told_to_be_there(source: Source, fields: dict[str, Any]) -> None:
     arrival = factories.arrival(source, **fields)
     store.write([arrival])
     erase(source, arrival)
@@ -171,7 +182,9 @@ def test_erased_event_does_not_come_back_and_is_told_to_be_there(source, fields)
     assert [str(event.pk) for event in Event.objects.all()] == [other.row.id]
 
 
-def test_first_rows_are_found_by_their_own_tag(source, django_assert_num_queries):
+def test_first_rows_are_found_by_their_own_tag(
+    source: Source, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     tags = [f"shop {number}" for number in range(250)]
     first = [factories.arrival(source, tag_id=tag, event_id=id) for tag in tags for id in ("1", "2")]
     store.write(first)
@@ -182,7 +195,7 @@ def test_first_rows_are_found_by_their_own_tag(source, django_assert_num_queries
     assert [result.id for result in results] == [arrival.row.id for arrival in first]
 
 
-def test_write_new_stores_all_or_nothing(source):
+def test_write_new_stores_all_or_nothing(source: Source) -> None:
     known, new, erased = (factories.arrival(source, event_id=id) for id in ("known", "new", "erased"))
     poison = factories.arrival(source)
     poison = poison._replace(document=poison.document.replace(b'"is_test":false', b'"is_test":null'))
@@ -195,8 +208,8 @@ def test_write_new_stores_all_or_nothing(source):
     assert Event.objects.count() == 3
 
 
-def test_write_new_raises_what_is_no_fault_of_a_row(source, monkeypatch):
-    def lost(*_arguments):
+def test_write_new_raises_what_is_no_fault_of_a_row(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_arguments: object) -> NoReturn:
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(store, "_document", lost)

@@ -1,60 +1,22 @@
-"""keys.directory: what is remembered, for how long, and what happens when the database goes away."""
+"""keys.directory: what is remembered, for how long, and what requests at the same time see."""
 
-import logging
 import threading
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import DatabaseError, InterfaceError, OperationalError
-from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries, Settings
-from time_machine import TimeMachineFixture
+from pytest_django import DjangoAssertNumQueries
 
 from keys import directory as module
 from keys.directory import Directory
 from keys.models import ApiKey, KeyChange, Partner
-from runtime.circuit import Circuit
 from runtime.outage import RETRY_SECONDS
 from runtime.refusals import Unavailable
 from tests.harness import factories
 from tests.harness.values import some
 from tests.keys.conftest import failing
+from tests.keys.directory.clock import Clock, revoke_elsewhere
 
 pytestmark = pytest.mark.django_db
-
-
-class Clock:
-    """Monotonic seconds that move when told."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def make(clock: Clock) -> Callable[..., Directory]:
-    """A directory of which no other process, and no other test, knows."""
-    return lambda capacity=module.CAPACITY: Directory(
-        clock, database=Circuit("the database", RETRY_SECONDS, clock), capacity=capacity
-    )
-
-
-@pytest.fixture
-def directory(make: Callable[..., Directory]) -> Directory:
-    return make()
-
-
-def revoke_elsewhere(key: ApiKey) -> None:
-    """Revoke it as another process does: this one is told nothing."""
-    ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
 
 
 def during_load(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
@@ -71,8 +33,6 @@ def during_load(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> Non
 
 
 # --- what is remembered ---
-
-
 def test_find_reads_a_key_once_with_its_partner(
     directory: Directory, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -149,8 +109,6 @@ def test_forget_makes_the_next_request_ask(
 
 
 # --- refresh ---
-
-
 def test_refresh_reads_all_known_keys_in_one_statement(
     directory: Directory, clock: Clock, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -183,8 +141,6 @@ def test_refresh_reads_thousands_of_keys_in_one_statement(
 
 
 # --- races ---
-
-
 def test_revocation_while_a_request_reads_is_not_overwritten_by_what_it_read(
     directory: Directory, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,8 +263,6 @@ def test_threads_share_one_directory(make: Callable[..., Directory], monkeypatch
 
 
 # --- bounds ---
-
-
 def test_memory_is_bounded_for_known_and_for_unknown_prefixes(make: Callable[..., Directory]) -> None:
     directory = make(capacity=3)
     keys = [factories.issue()[0] for _ in range(5)]
@@ -329,232 +283,3 @@ def test_unknown_prefixes_do_not_push_out_known_keys(
         directory.find(f"thrad_live_{number}")
     with django_assert_num_queries(0):
         assert directory.find(key.prefix) == key
-
-
-# --- the database is away ---
-
-
-@pytest.mark.parametrize("error", [OperationalError, InterfaceError, DatabaseError])
-def test_away_known_keys_keep_working_and_unknown_ones_are_unavailable(
-    directory: Directory, clock: Clock, error: type[Exception]
-) -> None:
-    key, _ = factories.issue()
-    directory.find(key.prefix)
-    clock.now += module.TRUST_SECONDS
-    with failing(error):
-        assert directory.find(key.prefix) == key
-        with pytest.raises(Unavailable):
-            directory.find("thrad_live_another")
-
-
-def test_away_once_known_is_not_asked_again_by_requests(directory: Directory, clock: Clock) -> None:
-    key, _ = factories.issue()
-    directory.find(key.prefix)
-    clock.now += module.TRUST_SECONDS
-    with failing() as sent:
-        directory.refresh()
-        asked = len(sent)
-        for _ in range(5):
-            assert directory.find(key.prefix) == key
-            with pytest.raises(Unavailable):
-                directory.find("thrad_live_another")
-        assert len(sent) == asked
-
-
-def test_away_ends_for_known_keys_after_the_stated_time(directory: Directory, clock: Clock, settings: Settings) -> None:
-    settings.AUTH_STALE_SECONDS = 600
-    key, _ = factories.issue()
-    directory.find(key.prefix)
-    with failing():
-        clock.now += 599
-        assert directory.find(key.prefix) == key
-        clock.now += 1
-        with pytest.raises(Unavailable):
-            directory.find(key.prefix)
-    clock.now += RETRY_SECONDS
-    assert directory.find(key.prefix) == key
-
-
-def test_away_ends_with_the_next_refresh_also_when_no_key_is_known(directory: Directory, clock: Clock) -> None:
-    key, _ = factories.issue()
-    with failing():
-        assert directory.refresh() is False
-    with pytest.raises(Unavailable):
-        directory.find(key.prefix)
-    assert directory.refresh() is True
-    assert directory.find(key.prefix) == key
-
-
-def test_away_ends_by_a_request_where_no_thread_looks(directory: Directory, clock: Clock) -> None:
-    key, _ = factories.issue()
-    with failing(), pytest.raises(Unavailable):
-        directory.find(key.prefix)
-    with pytest.raises(Unavailable):
-        directory.find(key.prefix)
-    clock.now += RETRY_SECONDS
-    assert directory.find(key.prefix) == key
-
-
-def test_away_and_back_are_logged_once_each(
-    directory: Directory, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    with failing():
-        for _ in range(3):
-            directory.refresh()
-    for _ in range(3):
-        directory.refresh()
-    told = [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "runtime.circuit"]
-    assert told == [
-        (logging.ERROR, "the database does not answer"),
-        (logging.WARNING, "the database is back"),
-    ]
-
-
-def test_revocation_made_while_away_is_seen_when_it_is_back(directory: Directory, clock: Clock) -> None:
-    key, _ = factories.issue()
-    directory.find(key.prefix)
-    clock.now += module.TRUST_SECONDS
-    with failing():
-        directory.refresh()
-    revoke_elsewhere(key)
-    assert some(directory.find(key.prefix)).is_active()
-    directory.refresh()
-    assert not some(directory.find(key.prefix)).is_active()
-
-
-# --- preload ---
-
-
-@pytest.mark.django_db
-def test_preload_meets_active_keys_once_those_used_last_first(
-    directory: Directory, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PRELOADED", 3)
-    now = timezone.now()
-    issued = [factories.issue()[0] for _ in range(6)]
-    ApiKey.objects.filter(pk=issued[0].pk).update(last_used_at=now - timedelta(hours=1))
-    ApiKey.objects.filter(pk=issued[1].pk).update(last_used_at=now)
-    ApiKey.objects.filter(pk=issued[5].pk).update(revoked_at=now)
-    with django_assert_num_queries(1):
-        assert directory.preload()
-        assert directory.preload()
-    assert list(directory._known) == [issued[1].prefix, issued[0].prefix, issued[4].prefix]
-    with django_assert_num_queries(0):
-        assert some(directory.find(issued[0].prefix)).pk == issued[0].pk
-
-
-def test_preload_is_tried_again_while_the_database_is_away(
-    directory: Directory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away() -> None:
-        raise OperationalError("away")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "_load_likely", away)
-        assert directory.housekeep() is False
-    key = factories.issue()[0]
-    assert directory.housekeep() is True
-    assert list(directory._known) == [key.prefix]
-
-
-# --- last used ---
-
-
-def last_used(key: ApiKey) -> datetime | None:
-    return ApiKey.objects.get(pk=key.pk).last_used_at
-
-
-@pytest.mark.django_db(transaction=True)
-def test_uses_of_many_keys_are_one_statement(
-    directory: Directory, django_assert_num_queries: DjangoAssertNumQueries, time_machine: TimeMachineFixture
-) -> None:
-    time_machine.move_to(datetime(2026, 1, 1, 12, tzinfo=UTC), tick=False)
-    keys = [factories.issue()[0] for _ in range(5)]
-    directory.preload()
-    for key in keys:
-        directory.mark_used(some(directory.find(key.prefix)))
-    with django_assert_num_queries(4):  # read, and one UPDATE in its transaction
-        assert directory.housekeep() is True
-    assert {last_used(key) for key in keys} == {datetime(2026, 1, 1, 12, tzinfo=UTC)}
-
-
-def test_uses_are_written_once_a_minute_and_never_ahead_of_the_use(
-    directory: Directory, time_machine: TimeMachineFixture
-) -> None:
-    start = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    key, _ = factories.issue()
-    written = []
-    for seconds in range(0, 130, 10):
-        time_machine.move_to(start + timedelta(seconds=seconds), tick=False)
-        directory.mark_used(some(directory.find(key.prefix)))
-        time_machine.move_to(start + timedelta(seconds=seconds + 2), tick=False)
-        directory.housekeep()
-        written.append(some(last_used(key)))
-    assert sorted(set(written)) == [start + timedelta(seconds=s) for s in (0, 60, 120)]
-
-
-def test_uses_written_by_another_process_are_not_written_again(directory: Directory) -> None:
-    key, _ = factories.issue()
-    directory.mark_used(some(directory.find(key.prefix)))
-    other = timezone.now() - timedelta(seconds=30)
-    ApiKey.objects.filter(pk=key.pk).update(last_used_at=other)
-    directory.housekeep()
-    assert last_used(key) == other
-
-
-def test_uses_ask_nothing_when_there_are_none(
-    directory: Directory, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    with django_assert_num_queries(0):
-        assert directory.write_uses() is True
-
-
-@pytest.mark.django_db(transaction=True)
-def test_uses_survive_a_database_that_is_away(directory: Directory, time_machine: TimeMachineFixture) -> None:
-    used_at = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    time_machine.move_to(used_at, tick=False)
-    key, _ = factories.issue()
-    directory.mark_used(some(directory.find(key.prefix)))
-    with failing():
-        assert directory.housekeep() is False
-    with failing(only="UPDATE"):
-        assert directory.housekeep() is False
-    time_machine.move_to(used_at + timedelta(minutes=30), tick=False)
-    assert directory.housekeep() is True
-    assert last_used(key) == used_at
-
-
-@pytest.mark.django_db(transaction=True)
-def test_uses_that_cannot_be_written_do_not_make_keys_unavailable(
-    directory: Directory, caplog: pytest.LogCaptureFixture
-) -> None:
-    key, _ = factories.issue()
-    other, _ = factories.issue()
-    directory.mark_used(some(directory.find(key.prefix)))
-    with failing(only="UPDATE"):
-        for _ in range(3):
-            assert directory.housekeep() is False
-        assert directory.find(other.prefix) == other
-    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert told == ["keys: last_used_at cannot be written"]
-
-
-def test_uses_leave_everything_else_of_the_row_alone(directory: Directory) -> None:
-    key, _ = factories.issue()
-    directory.mark_used(some(directory.find(key.prefix)))
-    directory.refresh()
-    revoke_elsewhere(key)
-    ApiKey.objects.filter(pk=key.pk).update(label="renamed")
-    directory.write_uses()
-    row = ApiKey.objects.get(pk=key.pk)
-    assert row.revoked_at is not None
-    assert (row.label, row.digest, row.prefix) == ("renamed", key.digest, key.prefix)
-    assert row.last_used_at is not None
-
-
-def test_uses_of_a_key_that_was_dropped_meanwhile_are_let_go(directory: Directory) -> None:
-    key, _ = factories.issue()
-    directory.mark_used(some(directory.find(key.prefix)))
-    directory.forget(key.prefix)
-    assert directory.write_uses() is True
-    assert last_used(key) is None

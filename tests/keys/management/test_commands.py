@@ -1,24 +1,17 @@
 """keys.management.commands: what reaches standard output and what does not."""
 
 from datetime import timedelta
-from io import StringIO
 
 import pytest
-from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 
 from keys import crypto
 from keys.models import ApiKey, Partner, State
 from tests.harness import factories
+from tests.harness.commands import run
 
 pytestmark = pytest.mark.django_db
-
-
-def run(*args: str) -> tuple[str, str]:
-    stdout, stderr = StringIO(), StringIO()
-    call_command(*args, stdout=stdout, stderr=stderr, no_color=True)
-    return stdout.getvalue(), stderr.getvalue()
 
 
 @pytest.mark.parametrize(("options", "is_test"), [((), False), (("--test",), True)])

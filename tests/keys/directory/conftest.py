@@ -1,0 +1,29 @@
+"""A directory with a clock that moves when told."""
+
+from collections.abc import Callable
+
+import pytest
+
+from keys import directory as module
+from keys.directory import Directory
+from runtime.circuit import Circuit
+from runtime.outage import RETRY_SECONDS
+from tests.keys.directory.clock import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def make(clock: Clock) -> Callable[..., Directory]:
+    """A directory of which no other process, and no other test, knows."""
+    return lambda capacity=module.CAPACITY: Directory(
+        clock, database=Circuit("the database", RETRY_SECONDS, clock), capacity=capacity
+    )
+
+
+@pytest.fixture
+def directory(make: Callable[..., Directory]) -> Directory:
+    return make()
