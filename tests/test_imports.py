@@ -120,3 +120,9 @@ def test_package_reads_no_relation_that_an_app_above_it_makes(package: str) -> N
                 assert node.attr not in relations, f"{path}:{node.lineno} reads {node.attr}"
             if isinstance(node, ast.Constant):
                 assert str(node.value).split("__")[0] not in relations, f"{path}:{node.lineno} names {node.value!r}"
+
+
+def test_measurements_use_nothing_of_the_tests_but_the_harness() -> None:
+    for path, tree in modules("bench"):
+        for name in imported(tree):
+            assert not name.startswith("tests.") or name.startswith("tests.harness"), f"{path} imports {name}"

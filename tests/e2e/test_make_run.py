@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from tests.e2e.first_words import read
 from tests.harness.collector import manage
+from tests.harness.first_words import read
 from tests.harness.server import ROOT, serve
 
 

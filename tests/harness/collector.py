@@ -83,6 +83,11 @@ class Collector:
         with psycopg.connect(self.database_url) as database:
             return database.execute(sql).fetchall()
 
+    def row(self, event_id: str, columns: str) -> tuple[Any, ...]:
+        """These columns of the one row with this `event_id`."""
+        (found,) = self.rows(f"SELECT {columns} FROM collect_event WHERE event_id = '{event_id}'")
+        return found
+
     def count(self, table: str = "collect_event") -> int:
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])  # a table of ours
 

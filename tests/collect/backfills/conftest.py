@@ -11,7 +11,7 @@ from pytest_django import Settings
 from collect.backfills.run import Run
 from collect.intake.source import Source
 from keys.models import ApiKey
-from tests.collect.backfills.loading import Loader
+from tests.collect.backfills.importing.loading import Loader
 from tests.collect.backfills.runs import Command, NewRun, Told
 from tests.harness import factories, mmdb
 

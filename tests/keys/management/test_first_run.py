@@ -9,7 +9,7 @@ from django.core.management import call_command
 from keys import crypto
 from keys.management.commands import first_run
 from keys.models import ApiKey, Partner
-from tests.e2e.first_words import read
+from tests.harness.first_words import read
 
 pytestmark = pytest.mark.django_db
 

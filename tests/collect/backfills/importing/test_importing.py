@@ -17,7 +17,7 @@ from collect.storage import ingest, store
 from collect.storage.outcomes import Written
 from collect.storage.rows import Arrival
 from keys.models import ApiKey, Partner
-from tests.collect.backfills.loading import SEED, Loader, exported, lines
+from tests.collect.backfills.importing.loading import SEED, Loader, exported, lines
 from tests.collect.backfills.runs import Told
 from tests.harness import databases, factories
 

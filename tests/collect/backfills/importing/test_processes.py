@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collect.models import Checkpoint, Event
-from tests.collect.backfills.loading import SEED, lines
+from tests.collect.backfills.importing.loading import SEED, lines
 from tests.collect.backfills.runs import Command, send_beside
 from tests.harness import factories
 from tests.harness.server import Server

@@ -9,7 +9,7 @@ import zstandard
 
 from collect.backfills.run import BackfillError
 from collect.models import Event
-from tests.collect.backfills.loading import SEED, Loader, lines, table
+from tests.collect.backfills.importing.loading import SEED, Loader, lines, table
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
