@@ -7,15 +7,14 @@ bad row never fails its neighbours.
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Sequence
 
 from django.db import Error, connection
 
 from collect.intake.source import Source
 from collect.storage import outcomes, rejections, spool, store
 from collect.storage.bisection import bisect
-from collect.storage.outcomes import Counted, Outcome, Written
+from collect.storage.outcomes import Outcome, Written
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
 from runtime import metrics, outage
@@ -42,7 +41,7 @@ def submit(arrivals: Sequence[Arrival]) -> list[Written]:
     try:
         return _arriving.submit(arrivals)
     except Unavailable:
-        outcomes.count(_counted(arrivals, repeat(Outcome.UNAVAILABLE)))
+        outcomes.count((a.row.is_test, a.row.partner_id, a.row.channel, Outcome.UNAVAILABLE) for a in arrivals)
         raise
 
 
@@ -110,14 +109,11 @@ def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
     metrics.COMMIT_SECONDS.observe(time.perf_counter() - start)
     metrics.GROUP_EVENTS.observe(len(arrivals))
     rejections.count_written(results)
-    outcomes.count(_counted(arrivals, (written.outcome for written in results)))
+    outcomes.count(
+        (arrival.row.is_test, arrival.row.partner_id, arrival.row.channel, written.outcome)
+        for arrival, written in zip(arrivals, results, strict=True)
+    )
     return results
-
-
-def _counted(arrivals: Sequence[Arrival], became: Iterable[Outcome]) -> Iterator[Counted]:
-    for arrival, outcome in zip(arrivals, became, strict=False):
-        row = arrival.row
-        yield row.is_test, row.partner_id, row.channel, outcome
 
 
 def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
