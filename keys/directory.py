@@ -60,13 +60,13 @@ def _load(prefixes: Collection[str]) -> dict[str, ApiKey]:
     return {key.prefix: key for key in rows}
 
 
-def _load_likely() -> list[ApiKey]:
-    """Return up to `PRELOADED` active keys, those used last first, then the newest, read in one statement.
+def _load_likely(limit: int) -> list[ApiKey]:
+    """Return up to `limit` active keys, those used last first, then the newest, read in one statement.
 
     Raises `django.db.Error` where the database fails.
     """
     active = ApiKey.objects.select_related("partner").usable()
-    return list(active.order_by(F("last_used_at").desc(nulls_last=True), "-pk")[:PRELOADED])
+    return list(active.order_by(F("last_used_at").desc(nulls_last=True), "-pk")[:limit])
 
 
 class Directory:
@@ -78,6 +78,8 @@ class Directory:
         *,
         database: Circuit = outage.database,
         capacity: int = CAPACITY,
+        preloaded: int = PRELOADED,
+        turn_seconds: float = TURN_SECONDS,
     ) -> None:
         self._clock = clock
         # While this circuit is open, requests do not ask the database.
@@ -87,6 +89,8 @@ class Directory:
         self._unknown: FIFOCache[str, float] = FIFOCache(capacity)
         self._partners: dict[int, str] = {}
         self._is_preloaded = False
+        self._preloaded = preloaded
+        self._turn_seconds = turn_seconds
         # Counted here and published by the thread, because a metric costs more than the look-up.
         self._hits = self._misses = 0
         self._changing = threading.Lock()
@@ -128,7 +132,9 @@ class Directory:
         Raises Unavailable where the database does not answer and no recent entry is known.
         """
         self._misses += 1
-        if self._database.is_open or not self._turns.acquire(timeout=0 if prefix in self._known else TURN_SECONDS):
+        if self._database.is_open or not self._turns.acquire(
+            timeout=0 if prefix in self._known else self._turn_seconds
+        ):
             return self._fall_back(prefix)
         try:
             return self._read(prefix)
@@ -191,7 +197,7 @@ class Directory:
             return True
         asked_at = self._clock()
         try:
-            keys = _load_likely()
+            keys = _load_likely(self._preloaded)
         except DatabaseError as exc:
             self._database.open(exc)
             return False

@@ -143,11 +143,11 @@ class Redis:
 class Limiter:
     """Counts in Redis if there is one and it answers, otherwise in memory with this process's share of the limit."""
 
-    def __init__(self, url: str, processes: int) -> None:
+    def __init__(self, url: str, processes: int, memory: Memory | None = None, circuit: Circuit | None = None) -> None:
         self._redis = Redis(url) if url else None
-        self._memory = Memory()
+        self._memory = memory or Memory()
         self._processes = processes
-        self._circuit = Circuit("the cache of limits", RETRY_SECONDS)
+        self._circuit = circuit or Circuit("the cache of limits", RETRY_SECONDS)
 
     def take(self, key: ApiKey, events: int) -> Mapping[str, str]:
         """Take `events` from the key's limits and return the headers that say what is left.

@@ -91,8 +91,8 @@ def _delete(kind: str, rows: "models.QuerySet[models.Model]", run: Run) -> None:
 # --- test events, by the server itself -------------------------------------------------------------
 
 
-def prune_test_events() -> int:
-    """Delete the test events that came in more than `TEST_EVENTS_DAYS` ago, and return how many.
+def prune_test_events(step: int = STEP, pause: float = PAUSE_SECONDS) -> int:
+    """Delete the test events that came in more than `TEST_EVENTS_DAYS` ago, `step` at a time, and return how many.
 
     Raises `django.db.Error`.
     """
@@ -101,9 +101,9 @@ def prune_test_events() -> int:
     before = datetime.now(UTC) - timedelta(days=settings.TEST_EVENTS_DAYS)
     old = Event.objects.filter(is_test=True, received_at__lt=before).order_by("received_at")
     pruned = 0
-    while ids := list(old.values_list("pk", flat=True)[:STEP]):
+    while ids := list(old.values_list("pk", flat=True)[:step]):
         pruned += Event.objects.filter(pk__in=ids).delete()[0]
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
     return pruned
 
 

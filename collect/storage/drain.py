@@ -32,7 +32,7 @@ def turn() -> AbstractContextManager[None]:
     return alone(Path(f"{settings.SPOOL_PATH}.lock"))
 
 
-def drain() -> int:
+def drain(step: int = STEP) -> int:
     """Empty the spool and return the number of events that were moved. What the database refuses is set aside.
 
     Raises `Busy` while another process drains, and `django.db.Error` where the database or the spool fails. What was
@@ -40,7 +40,7 @@ def drain() -> int:
     """
     moved = 0
     with turn():
-        while spooled := spool.take(STEP):
+        while spooled := spool.take(step):
             moved += sum(bisect(spooled, _move, _set_aside))
     return moved
 

@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def now(time_machine: TimeMachineFixture) -> None:
     time_machine.move_to(NOW, tick=False)
-    denials._waiting.clear()
+    denials.shared._waiting.clear()
 
 
 def texts() -> list[str]:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def nobody_waits() -> None:
-    denials._waiting.clear()
+    denials.shared._waiting.clear()
 
 
 def lines(key: ApiKey) -> list[tuple[str, str, str | None]]:
@@ -152,11 +152,13 @@ def test_stranger_with_the_prefix_alone_writes_nothing(client: Client) -> None:
     assert not KeyChange.objects.filter(what="refused").exists()
 
 
-def test_no_more_wait_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(denials, "CAPACITY", 2)
+def test_no_more_wait_than_there_is_room_for() -> None:
+    few = denials.Denials(capacity=2)
     for _ in range(4):
         key, _ = factories.revoked()
-        denials.mark(key, "revoked", None)
-    denials.write()
+        few.mark(key, "revoked", None)
+    few.write()
     assert KeyChange.objects.filter(what="refused").count() == 2
-    assert not denials._waiting
+    few.mark(key, "revoked", None)
+    few.write()
+    assert KeyChange.objects.filter(what="refused").count() == 3

@@ -13,11 +13,13 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
+from pytest_django import Settings
 
 from collect.models import Event, Rejection
 from keys import denials, limits
 from keys.limits import DAY, Limiter, Memory, Quota, Redis
 from keys.models import ApiKey, KeyChange, Partner
+from runtime.circuit import Circuit
 from runtime.refusals import Refusal
 from tests.harness import factories
 from tests.harness import redis as servers
@@ -150,7 +152,7 @@ def test_redis_is_shared(server: servers.Redis) -> None:
 
 @pytest.fixture
 def nobody_waits() -> None:
-    denials._waiting.clear()
+    denials.shared._waiting.clear()
 
 
 def post(raw_key: str, body: Any, path: str = "/api/collect") -> Any:
@@ -167,9 +169,7 @@ def counted(partner: Partner, outcome: str) -> float:
 def test_sender_is_told_429_with_what_is_left_and_when(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, nobody_waits: None
 ) -> None:
-    limiter = Limiter("", 1)
-    limiter._memory = Memory(clock)
-    monkeypatch.setattr(limits, "take", limiter.take)
+    monkeypatch.setattr(limits, "take", Limiter("", 1, Memory(clock)).take)
     key, raw_key = factories.issue(per_second=4, per_day=100, partner=factories.partner("Limited"))
     first = post(raw_key, {"event_name": "x"})
     assert first.status_code == 204
@@ -202,8 +202,8 @@ def test_key_without_a_limit_is_told_none() -> None:
 
 
 @pytest.mark.django_db
-def test_batch_above_the_day_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "take", Limiter("", 1).take)
+def test_batch_above_the_day_says_so(settings: Settings) -> None:
+    settings.CACHE_URL, settings.WEB_CONCURRENCY = "", 1
     _, raw_key = factories.issue(per_day=5)
     told = post(raw_key, {"events": [{"event_name": "x"}] * 6}, "/api/collect/batch")
     assert told.status_code == 429
@@ -213,7 +213,8 @@ def test_batch_above_the_day_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_redis_that_goes_away_is_replaced_by_a_share_in_memory(caplog: pytest.LogCaptureFixture) -> None:
     key = ApiKey(prefix="thrad_live_x", per_day=10)
     with servers.running() as server:
-        limiter = Limiter(server.url, processes=2)
+        circuit = Circuit("the cache of limits", 60.0)
+        limiter = Limiter(server.url, processes=2, circuit=circuit)
         for _ in range(10):
             limiter.take(key, 1)
         with pytest.raises(Refusal):
@@ -225,7 +226,7 @@ def test_redis_that_goes_away_is_replaced_by_a_share_in_memory(caplog: pytest.Lo
             limiter.take(key, 1)
         assert len([line for line in caplog.records if "does not answer" in line.message]) == 1
         server.start()
-        limiter._circuit._open_until = 0
+        circuit.close()
         limiter.take(key, 1)
         assert "is back" in caplog.text
 

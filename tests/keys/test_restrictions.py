@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def nobody_waits() -> None:
-    denials._waiting.clear()
+    denials.shared._waiting.clear()
 
 
 def post(raw_key: str, body: Any, path: str = "/api/collect", address: str = "127.0.0.1") -> Any:

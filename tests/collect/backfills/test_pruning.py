@@ -16,11 +16,6 @@ from tests.harness import factories
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning, "PAUSE_SECONDS", 0)
-
-
 def store(api_key: ApiKey, age: timedelta, count: int = 1) -> None:
     source = factories.source(api_key, received_at=datetime.now(UTC) - age)
     ingest.submit([factories.arrival(source) for _ in range(count)])
@@ -37,16 +32,15 @@ def stored(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("step", [2, 1_000])
-def test_old_test_events_go_and_nothing_else(stored: None, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    monkeypatch.setattr(pruning, "STEP", step)
-    assert pruning.prune_test_events() == 5
+def test_old_test_events_go_and_nothing_else(stored: None, step: int) -> None:
+    assert pruning.prune_test_events(step, pause=0) == 5
     assert sorted(Event.objects.values_list("is_test", flat=True)) == [False] * 7 + [True] * 2
-    assert pruning.prune_test_events() == 0
+    assert pruning.prune_test_events(pause=0) == 0
 
 
 def test_no_days_keep_them_all(stored: None, settings: Settings) -> None:
     settings.TEST_EVENTS_DAYS = 0
-    assert pruning.prune_test_events() == 0
+    assert pruning.prune_test_events(pause=0) == 0
     assert Event.objects.count() == 14
 
 
@@ -57,7 +51,7 @@ def test_what_is_to_be_pruned_is_found_by_its_index(
     index = next(index for index in Event._meta.indexes if index.name == "event_test_arrival")
     assert (index.fields, index.condition.children) == (["received_at"], [("is_test", True)])
     with django_assert_num_queries(3):  # a step finds and deletes, the last finds nothing
-        pruning.prune_test_events()
+        pruning.prune_test_events(pause=0)
 
 
 def counted(metric: str, **labels: str) -> float:

@@ -103,11 +103,10 @@ def test_full_spool_refuses_the_group_whole_and_takes_again_when_there_is_room(s
     assert spool.status().events == 11
 
 
-def test_drain_stores_in_order_and_empties_the_spool(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drain, "STEP", 2)
+def test_drain_stores_in_order_and_empties_the_spool(source: Source) -> None:
     waiting = arrivals(source, 5)
     spool.append(waiting)
-    assert drain.drain() == 5
+    assert drain.drain(step=2) == 5
     assert spool.head() is None
     stored = Event.objects.order_by("received_at", "event_id").values_list("event_id", flat=True)
     assert list(stored) == [f"event-{n}" for n in range(5)]

@@ -1,10 +1,10 @@
 """A directory with a clock that moves when told."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from keys import directory as module
 from keys.directory import Directory
 from runtime.circuit import Circuit
 from runtime.outage import RETRY_SECONDS
@@ -18,10 +18,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def make(clock: Clock) -> Callable[..., Directory]:
-    """A directory of which no other process, and no other test, knows."""
-    return lambda capacity=module.CAPACITY: Directory(
-        clock, database=Circuit("the database", RETRY_SECONDS, clock), capacity=capacity
-    )
+    """A maker of directories of which no other process, and no other test, knows."""
+    return partial(Directory, clock, database=Circuit("the database", RETRY_SECONDS, clock))
 
 
 @pytest.fixture

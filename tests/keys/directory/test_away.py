@@ -1,6 +1,7 @@
 """The directory while the database is away, and at the start of a process."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -111,9 +112,9 @@ def test_revocation_made_while_away_is_seen_when_it_is_back(directory: Directory
 
 @pytest.mark.django_db
 def test_preload_meets_active_keys_once_those_used_last_first(
-    directory: Directory, django_assert_num_queries: DjangoAssertNumQueries, monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Directory], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    monkeypatch.setattr(module, "PRELOADED", 3)
+    directory = make(preloaded=3)
     now = timezone.now()
     issued = [factories.issue()[0] for _ in range(6)]
     ApiKey.objects.filter(pk=issued[0].pk).update(last_used_at=now - timedelta(hours=1))
@@ -130,7 +131,7 @@ def test_preload_meets_active_keys_once_those_used_last_first(
 def test_preload_is_tried_again_while_the_database_is_away(
     directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away() -> None:
+    def away(limit: int) -> None:
         raise OperationalError("away")
 
     with monkeypatch.context() as patch:

@@ -207,10 +207,8 @@ def test_request_that_waited_for_its_turn_uses_what_was_read_meanwhile(
         assert directory.find(key.prefix) == key
 
 
-def test_requests_that_ask_at_the_same_time_are_few(
-    directory: Directory, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "TURN_SECONDS", 0.01)
+def test_requests_that_ask_at_the_same_time_are_few(make: Callable[..., Directory], clock: Clock) -> None:
+    directory = make(turn_seconds=0.01)
     key, _ = factories.issue()
     directory.find(key.prefix)
     for _ in range(module.ASKING):
