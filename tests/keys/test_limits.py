@@ -210,10 +210,10 @@ def test_batch_above_the_day_says_so(settings: Settings) -> None:
     assert told.json()["detail"] == "6 events in one request are more than the key may send in a day"
 
 
-def test_redis_that_goes_away_is_replaced_by_a_share_in_memory(caplog: pytest.LogCaptureFixture) -> None:
+def test_redis_that_goes_away_is_replaced_by_a_share_in_memory(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     key = ApiKey(prefix="thrad_live_x", per_day=10)
     with servers.running() as server:
-        circuit = Circuit("the cache of limits", 60.0)
+        circuit = Circuit("the cache of limits", 5.0, clock)
         limiter = Limiter(server.url, processes=2, circuit=circuit)
         for _ in range(10):
             limiter.take(key, 1)
@@ -226,7 +226,7 @@ def test_redis_that_goes_away_is_replaced_by_a_share_in_memory(caplog: pytest.Lo
             limiter.take(key, 1)
         assert len([line for line in caplog.records if "does not answer" in line.message]) == 1
         server.start()
-        circuit.close()
+        clock.now += 5.0
         limiter.take(key, 1)
         assert "is back" in caplog.text
 
