@@ -9,7 +9,8 @@ import pytest
 
 from tests.harness import databases
 from tests.harness.browser import Browser
-from tests.harness.collector import SEED, Answer, Collector
+from tests.harness.collector import Answer, Collector
+from tests.harness.factories import SEED_EVENT
 from tests.harness.server import Server
 
 MIB = 1024 * 1024
@@ -167,7 +168,7 @@ def test_hostile_text_is_stored_as_sent_and_escaped_on_every_page(
     texts = dict.fromkeys(("event_name", "tag_id", "page_url", "user_agent", "click_id", "attribution_type"), HOSTILE)
     texts["attribution_type"] = HOSTILE[:64]
     sent = {
-        **SEED,
+        **SEED_EVENT,
         **texts,
         "event_id": "hostile",
         "params": {HOSTILE: [HOSTILE]},

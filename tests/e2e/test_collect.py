@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness.collector import SEED, Collector
+from tests.harness.collector import Collector
+from tests.harness.factories import SEED_EVENT
 
 CHROME = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -16,7 +17,7 @@ CHROME = (
 
 
 def test_curl_of_the_page_stores_one_enriched_row(collector: Collector) -> None:
-    sent = {**SEED, "event_id": "curl-1", "user_agent": CHROME}
+    sent = {**SEED_EVENT, "event_id": "curl-1", "user_agent": CHROME}
     command = [
         "curl", "-s", "-i", "-X", "POST", f"{collector.server.url}/api/collect",
         "-H", f"Authorization: Bearer {collector.raw_key}",
@@ -40,14 +41,14 @@ def test_curl_of_the_page_stores_one_enriched_row(collector: Collector) -> None:
 
 
 def test_answers_say_how_long_they_are(collector: Collector) -> None:
-    stored, refused = collector.post({**SEED, "event_id": "framed"}), collector.post({})
+    stored, refused = collector.post({**SEED_EVENT, "event_id": "framed"}), collector.post({})
     assert "Content-Length" not in stored.headers  # a 204 has none: RFC 9110, section 8.6
     assert refused.headers["Content-Length"] == str(len(refused.body))
     assert "Transfer-Encoding" not in stored.headers | refused.headers
 
 
 def test_second_time_is_a_duplicate_and_another_body_a_conflict(collector: Collector) -> None:
-    sent = {**SEED, "event_id": "twice"}
+    sent = {**SEED_EVENT, "event_id": "twice"}
     answers = [
         collector.post(sent),
         collector.post(sent),
@@ -57,14 +58,14 @@ def test_second_time_is_a_duplicate_and_another_body_a_conflict(collector: Colle
     assert [answer.headers["X-Event-Outcome"] for answer in answers] == ["stored", "duplicate", "conflict"]
     assert {answer.headers["X-Event-Id"] for answer in answers} == {_id(collector, "twice")}
     stored = collector.rows("SELECT params FROM collect_event WHERE event_id = 'twice'")
-    assert [_object(row[0]) for row in stored] == [SEED["params"]]
+    assert [_object(row[0]) for row in stored] == [SEED_EVENT["params"]]
     (kept,) = collector.rows("SELECT code, errors, body FROM collect_rejection WHERE request_id = 'third'")
     assert _object(kept[1]) == {"params": ["differs"]}
     assert json.loads(bytes(kept[2]))["params"] == {"quantity": 3}
 
 
 def test_same_event_from_many_sides_at_once_is_one_row(collector: Collector) -> None:
-    sent = {**SEED, "event_id": "crowd"}
+    sent = {**SEED_EVENT, "event_id": "crowd"}
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: collector.post(sent), range(48)))
     assert {answer.status for answer in answers} == {204}
@@ -74,7 +75,7 @@ def test_same_event_from_many_sides_at_once_is_one_row(collector: Collector) -> 
 
 
 def test_batch_answers_each_event_and_stores_the_good_ones(collector: Collector) -> None:
-    good = [{**SEED, "event_id": f"batch-{n}"} for n in range(20)]
+    good = [{**SEED_EVENT, "event_id": f"batch-{n}"} for n in range(20)]
     events = [*good[:10], {"params": 1}, *good[10:], good[0], {**good[1], "click_id": "other"}]
     answer = collector.post({"events": events}, "/api/collect/batch")
     assert answer.status == 200
@@ -96,7 +97,7 @@ def test_batch_answers_each_event_and_stores_the_good_ones(collector: Collector)
 
 
 def test_chunked_body_without_content_length_is_stored(collector: Collector) -> None:
-    body = json.dumps({**SEED, "event_id": "chunked"}).encode()
+    body = json.dumps({**SEED_EVENT, "event_id": "chunked"}).encode()
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:50], body[50:]))
     answer = collector.raw(collector.head(Transfer_Encoding="chunked") + chunks + b"0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 204")

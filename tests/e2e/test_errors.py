@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness.collector import SEED, Answer, Collector
+from tests.harness.collector import Answer, Collector
+from tests.harness.factories import SEED_EVENT
 
 MIB = 1024 * 1024
 
@@ -71,7 +72,7 @@ def test_depth_of_64_is_stored(collector: Collector) -> None:
 
 @pytest.mark.parametrize("authorization", [None, "", "Basic dXNlcjpwYXNz", "Token abc", "Bearer", "Bearer "])
 def test_no_bearer_credential_is_a_missing_token(collector: Collector, authorization: str | None) -> None:
-    answer = collector.post(SEED, Authorization=authorization)
+    answer = collector.post(SEED_EVENT, Authorization=authorization)
     body = assert_error(answer, 401, "missing_token")
     assert body["detail"] == "Missing bearer token"
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -80,7 +81,7 @@ def test_no_bearer_credential_is_a_missing_token(collector: Collector, authoriza
 def test_key_in_query_cookie_or_body_is_a_missing_token(collector: Collector) -> None:
     key = collector.raw_key
     answer = collector.post(
-        {**SEED, "key": key, "authorization": f"Bearer {key}"},
+        {**SEED_EVENT, "key": key, "authorization": f"Bearer {key}"},
         f"/api/collect?key={key}&access_token={key}",
         Authorization=None,
         Cookie=f"key={key}; Authorization=Bearer {key}",
@@ -106,7 +107,7 @@ def test_every_other_cause_of_a_401_is_alike_to_the_byte(collector: Collector) -
         f"{key}, Bearer {key}",
         f"{key} {key}",
     ]
-    answers = [collector.post(SEED, Authorization=f"Bearer {cause}", X_Request_Id="same") for cause in causes]
+    answers = [collector.post(SEED_EVENT, Authorization=f"Bearer {cause}", X_Request_Id="same") for cause in causes]
     assert {answer.status for answer in answers} == {401}
     assert {answer.body for answer in answers} == {
         b'{"detail": "Invalid API key", "code": "invalid_key", "request_id": "same"}'
@@ -127,7 +128,7 @@ def test_two_authorization_headers_are_refused(collector: Collector) -> None:
 
 def test_unknown_path_is_a_404(collector: Collector) -> None:
     for path in ("/api/collect/", "/api/nothing", "/collect", "/v2/api/collect"):
-        assert_error(collector.post(SEED, path), 404, "not_found")
+        assert_error(collector.post(SEED_EVENT, path), 404, "not_found")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -165,7 +166,7 @@ def test_ten_times_the_cap_is_a_413(collector: Collector, sent: int) -> None:
     "media_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/x-ndjson"]
 )
 def test_other_media_type_is_a_415(collector: Collector, media_type: str | None) -> None:
-    assert_error(collector.post(SEED, Content_Type=media_type), 415, "unsupported_media_type")
+    assert_error(collector.post(SEED_EVENT, Content_Type=media_type), 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_json_by_any_name_is_accepted(collector: Collector, media_type: str | No
 
 @pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "zstd", "nonsense"])
 def test_other_coding_is_a_415(collector: Collector, coding: str) -> None:
-    assert_error(collector.post(SEED, Content_Encoding=coding), 415, "unsupported_encoding")
+    assert_error(collector.post(SEED_EVENT, Content_Encoding=coding), 415, "unsupported_encoding")
 
 
 def test_gzip_is_welcome_in_one_member_or_two(collector: Collector) -> None:
@@ -192,7 +193,7 @@ def test_gzip_bombs_are_a_413_and_broken_gzip_a_400(collector: Collector) -> Non
     two = gzip.compress(b" " * MIB) + gzip.compress(b" " * MIB)
     for body in (bomb, two):
         assert_error(collector.post(body, Content_Encoding="gzip"), 413, "too_large")
-    whole = gzip.compress(json.dumps(SEED).encode())
+    whole = gzip.compress(json.dumps(SEED_EVENT).encode())
     for body in (whole[:-5], whole[:20], b"", b"not gzip", whole + b"trailing"):
         assert_error(collector.post(body, Content_Encoding="gzip"), 400, "invalid_json")
 
@@ -232,7 +233,7 @@ def test_refused_bodies_of_a_key_are_kept(collector: Collector) -> None:
     before = collector.count("collect_rejection")
     collector.post(b"{", X_Request_Id="kept-1")
     collector.post(b"x" * (2 * MIB), X_Request_Id="kept-2")
-    collector.post(SEED, Authorization="Bearer nobody", X_Request_Id="kept-3")
+    collector.post(SEED_EVENT, Authorization="Bearer nobody", X_Request_Id="kept-3")
     assert collector.count("collect_rejection") == before + 2
     kept = collector.rows("SELECT code, body FROM collect_rejection WHERE request_id = 'kept-2'")
     assert [(code, len(bytes(body))) for code, body in kept] == [("too_large", 65_536)]

@@ -13,16 +13,6 @@ import psycopg
 
 from tests.harness.server import ROOT, Server
 
-SEED = {
-    "tag_id": "tag_1",
-    "event_name": "items_added",
-    "event_id": "evt_42",
-    "timestamp": 1748275200,
-    "click_id": "clk_xyz",
-    "session_id": "sess_abc",
-    "params": {"content_id": "sku_123", "quantity": 2, "value": 58.00, "currency": "USD"},
-}
-
 
 @dataclass(frozen=True)
 class Answer:
