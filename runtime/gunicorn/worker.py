@@ -46,6 +46,8 @@ class Waiting:
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """Limits the time of a body, sheds connections that are too many, and stops without waiting for idle ones."""
 
+    max_clients = MAX_CLIENTS
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clients: dict[gevent.Greenlet, Waiting] = {}
@@ -57,9 +59,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection; gunicorn calls this in a greenlet for each.
 
-        At `MAX_CLIENTS` connections, make room by ending an idle one; if none has been idle for long, shed this one.
+        At `max_clients` connections, make room by ending an idle one; if none has been idle for long, shed this one.
         """
-        if len(self._clients) >= MAX_CLIENTS and not self._close_the_most_idle():
+        if len(self._clients) >= self.max_clients and not self._close_the_most_idle():
             self._shed(client)
             return
         self._clients[gevent.getcurrent()] = Waiting(client, self._idle_since)

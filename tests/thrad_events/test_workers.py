@@ -1,0 +1,34 @@
+"""What a worker starts once it has forked."""
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from collect.backfills import pruning
+from collect.storage import drain, ingest, spool
+from keys import housekeeping
+from thrad_events import workers
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The names of what was started, none of which runs; the collector of garbage is as before in the end."""
+    names: list[str] = []
+    for name, thread in (("keys", housekeeping.thread), ("pruning", pruning.thread), ("drain", drain.thread)):
+        monkeypatch.setattr(thread, "start", lambda name=name: names.append(name))
+    monkeypatch.setattr(ingest, "start", lambda: names.append("ingest"))
+    threshold = gc.get_threshold()
+    yield names
+    gc.unfreeze()
+    gc.set_threshold(*threshold)
+
+
+@pytest.mark.parametrize("has_spool", [True, False])
+def test_worker_starts_its_threads_and_the_drain_where_there_is_a_spool(
+    started: list[str], monkeypatch: pytest.MonkeyPatch, has_spool: bool
+) -> None:
+    monkeypatch.setattr(spool, "is_enabled", lambda: has_spool)
+    workers.start()
+    assert sorted(started) == sorted(["keys", "pruning", "ingest", *(["drain"] if has_spool else [])])
+    assert gc.get_freeze_count() > 0
