@@ -1,7 +1,7 @@
 """`python -m bench`: every contestant on this machine, in interleaved rounds, and what came of it.
 
-Writes bench/results.json and prints a table. `--sqlite` measures ours on SQLite; `--full` adds ten million rows and a
-worker's memory over a million events.
+Writes bench/results.json and prints a table. `--against` compares this version with an earlier one and writes nothing.
+`--sqlite` measures ours on SQLite; `--full` adds ten million rows and a worker's memory over a million events.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import copy, full, paced
+from bench import against, copy, full, paced
 from bench.database import Database
 from bench.load import load
 from bench.servers import CONTESTANTS, serve
@@ -108,6 +108,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--copy-rows", type=int, default=200_000)
     parser.add_argument("--only", nargs="+", choices=[*CONTESTANTS, "copy"])
     parser.add_argument("--sqlite", action="store_true", help="ours alone, on SQLite")
+    parser.add_argument("--against", metavar="REVISION", help="ours and that revision of git, and nothing else")
     parser.add_argument("--full", action="store_true", help="also ten million rows, and memory over a million events")
     parsed = parser.parse_args()
     parsed.only = parsed.only or (["collect", "batch"] if parsed.sqlite else [*CONTESTANTS, "copy"])
@@ -141,7 +142,12 @@ def main() -> int:
             results = run(parsed, Database.sqlite(Path(directory) / "bench.sqlite3", environment), environment)
         else:
             with Postgres(POSTGRES) as postgres:
-                results = run(parsed, Database.postgresql(postgres.create("bench"), environment), environment)
+                database = Database.postgresql(postgres.create("bench"), environment)
+                if parsed.against:
+                    before = against.unpack(parsed.against, Path(directory))
+                    against.report(against.measure(before, database, environment, parsed.rounds, parsed.seconds))
+                    return 0
+                results = run(parsed, database, environment)
     path = RESULTS.with_name("results-sqlite.json") if parsed.sqlite else RESULTS
     path.write_text(json.dumps(results, indent=2, default=str) + "\n")
     report(results)

@@ -13,9 +13,13 @@ def load(contestant: Contestant, database: Database, environment: dict[str, str]
     database.empty()
     with serve(contestant, environment) as server:
         wrk(server.url, contestant, database.raw_key, 2)
-        before = database.count()
+        before, cpu = database.count(), server.cpu_seconds()
         result = wrk(server.url, contestant, database.raw_key, seconds)
-    result["events_per_second"] = result["requests"] * contestant.events_per_request / result["seconds"]
+        cpu = server.cpu_seconds() - cpu
+    events = result["requests"] * contestant.events_per_request
+    result["events_per_second"] = events / result["seconds"]
+    # Of the workers alone. It holds on a busy machine, on which the rate does not.
+    result["cpu_us_per_event"] = cpu / events * 1e6
     if contestant.stores:
         stored = database.count() - before
         slack = contestant.connections * contestant.events_per_request

@@ -22,7 +22,7 @@ WORKERS = "2"
 
 @dataclass(frozen=True)
 class Contestant:
-    """A server: the command, in which PORT stands for its port, its settings, and the events of a request."""
+    """A server: its command, in which PORT stands for the port, its settings, and the events of a request."""
 
     name: str
     command: tuple[str, ...]
@@ -30,6 +30,7 @@ class Contestant:
     events_per_request: int = 1
     connections: int = 64
     prefix: str = ""
+    root: Path = ROOT
 
     @property
     def stores(self) -> bool:
@@ -76,6 +77,14 @@ class Running:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children]
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the workers have taken, by themselves and in the kernel."""
+        ticks = 0
+        for pid in self.workers():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def rss_mib(self) -> float:
         """The resident memory of the largest worker, in MiB."""
         pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.workers()]
@@ -89,7 +98,9 @@ def serve(contestant: Contestant, environment: dict[str, str]) -> Iterator[Runni
     settings = os.environ | environment | {"HOST": "127.0.0.1", "PORT": str(port), "WEB_CONCURRENCY": WORKERS}
     command = [part.replace("PORT", str(port)) for part in contestant.command]
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=settings | contestant.settings, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=contestant.root, env=settings | contestant.settings, stdout=log, stderr=log
+        )
         try:
             _wait(process, port, log)
             yield Running(contestant, "127.0.0.1", port, process)
