@@ -15,8 +15,21 @@ from keys import crypto
 from runtime.gunicorn.logger import JsonLogger
 from runtime.gunicorn.worker import Worker
 
-# HOST, PORT and WEB_CONCURRENCY may stand in `.env` too. A variable of the environment wins.
-environ.Env.read_env(os.environ.get("ENV_FILE", Path(__file__).resolve().parent / ".env"))
+# What was read from `.env` and not from the environment; a reload executes this file again, in the same process.
+OF_FILE = "SETTINGS_OF_FILE"
+
+
+def _read_env() -> None:
+    """Take the settings of `.env` into the environment, which wins; those of an earlier reading are forgotten first."""
+    for name in os.environ.pop(OF_FILE, "").split():
+        os.environ.pop(name, None)
+    before = set(os.environ)
+    environ.Env.read_env(os.environ.get("ENV_FILE", Path(__file__).resolve().parent / ".env"))
+    os.environ[OF_FILE] = " ".join(set(os.environ) - before)
+
+
+# HOST, PORT and WEB_CONCURRENCY may stand in `.env` too.
+_read_env()
 
 
 class Logger(JsonLogger):

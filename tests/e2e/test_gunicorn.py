@@ -5,11 +5,13 @@ import signal
 import socket
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.harness import factories
 from tests.harness.server import Server, serve
+from tests.harness.waiting import eventually
 
 SLOW = 50
 
@@ -85,3 +87,17 @@ def test_interrupt_ends_the_server_without_a_traceback(server: Server) -> None:
 def test_headers_of_a_client_do_not_change_the_path(server: Server, header: str) -> None:
     name, value = header.split(": ")
     assert server.request("GET", "/nowhere", headers={name: value}).status == 404
+
+
+def test_reload_reads_the_settings_again(new_database: str, tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("METRICS_ALLOW=127.0.0.1\nTEST_EVENTS_DAYS=3\n")
+    with serve(new_database, ENV_FILE=str(env_file)) as server:
+        assert server.request("GET", "/metrics").status == 200
+        env_file.write_text("METRICS_ALLOW=192.0.2.1\n")
+        server.process.send_signal(signal.SIGHUP)
+        # Requests go to the workers of before until the new ones have started.
+        assert eventually(lambda: server.request("GET", "/metrics").status == 403, seconds=30)
+        env_file.write_text("")
+        server.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: server.request("GET", "/metrics").status == 200, seconds=30)

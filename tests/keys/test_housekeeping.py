@@ -11,7 +11,7 @@ from keys.models import ApiKey
 from runtime.periodic import Periodic
 from tests.harness import factories
 from tests.harness.values import some
-from tests.runtime.test_periodic import eventually
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,17 +11,9 @@ from django.db import OperationalError
 
 from runtime.periodic import Busy, Periodic, alone
 from tests.harness.server import ROOT
+from tests.harness.waiting import eventually
 
 NAME = "tests-periodic"
-
-
-def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if is_so():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def running() -> list[threading.Thread]:
