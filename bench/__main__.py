@@ -111,7 +111,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--against", metavar="REVISION", help="ours and that revision of git, and nothing else")
     parser.add_argument("--full", action="store_true", help="also ten million rows, and memory over a million events")
     parsed = parser.parse_args()
-    parsed.only = parsed.only or (["collect", "batch"] if parsed.sqlite else [*CONTESTANTS, "copy"])
+    parsed.only = parsed.only or (["collect", "batch"] if parsed.sqlite or parsed.against else [*CONTESTANTS, "copy"])
     return parsed
 
 
@@ -145,7 +145,8 @@ def main() -> int:
                 database = Database.postgresql(postgres.create("bench"), environment)
                 if parsed.against:
                     before = against.unpack(parsed.against, Path(directory))
-                    against.report(against.measure(before, database, environment, parsed.rounds, parsed.seconds))
+                    rounds = (parsed.rounds, parsed.seconds)
+                    against.report(against.measure(before, parsed.only, database, environment, *rounds))
                     return 0
                 results = run(parsed, database, environment)
     path = RESULTS.with_name("results-sqlite.json") if parsed.sqlite else RESULTS

@@ -4,6 +4,7 @@ import io
 import statistics
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from bench.database import Database
 from bench.load import load
 from bench.servers import CONTESTANTS, ROOT
 
-MEASURED = ("collect", "batch")
 FIGURES = ("events_per_second", "cpu_us_per_event")
 
 
@@ -29,15 +29,15 @@ def unpack(revision: str, directory: Path) -> Path:
 
 
 def measure(
-    before: Path, database: Database, environment: dict[str, str], rounds: int, seconds: int
+    before: Path, names: Sequence[str], database: Database, environment: dict[str, str], rounds: int, seconds: int
 ) -> dict[str, dict[str, float]]:
     """Return the ratios of now to before: for each contestant and figure the median of the rounds, and its range.
 
     The two run on one database, which has the tables of now.
     """
-    ratios: dict[str, list[float]] = {f"{name} {figure}": [] for name in MEASURED for figure in FIGURES}
+    ratios: dict[str, list[float]] = {f"{name} {figure}": [] for name in names for figure in FIGURES}
     for number in range(rounds):
-        for name in MEASURED:
+        for name in names:
             versions = {"before": replace(CONTESTANTS[name], root=before), "now": CONTESTANTS[name]}
             # Whoever comes second finds a warmer machine: they take turns.
             order = sorted(versions, reverse=bool(number % 2))
