@@ -12,6 +12,7 @@ from typing import Any
 import environ
 
 from keys import crypto
+from runtime import environment
 from runtime.gunicorn.logger import JsonLogger
 from runtime.gunicorn.worker import Worker
 
@@ -63,16 +64,16 @@ def post_worker_init(_worker: Worker) -> None:
 
 
 def _bind() -> str:
-    host = os.environ.get("HOST", "127.0.0.1")
+    host = environment.text("HOST", "127.0.0.1")
     return f"[{host}]:{PORT}" if ":" in host else f"{host}:{PORT}"
 
 
-PORT = os.environ.get("PORT", "8000")
+PORT = environment.number("PORT", 8000)
 
 wsgi_app = "thrad_events.wsgi:application"
 bind = _bind()
 worker_class = Worker
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+workers = environment.number("WEB_CONCURRENCY", 2)
 # Below the usual limit of 1,024 open files, with room for those that are not connections.
 worker_connections = 900
 backlog = 2048
@@ -100,6 +101,6 @@ secure_scheme_headers: dict[str, str] = {}
 control_socket_disable = True
 
 logger_class = Logger
-loglevel = os.environ.get("LOG_LEVEL", "INFO")
+loglevel = environment.level("LOG_LEVEL", "INFO")
 # The application logs what it refuses. A line for each accepted event would hide those.
 accesslog = None

@@ -4,10 +4,15 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "thrad_events.settings")
     # A migration or a backfill may take as long as it takes; the server's bound is in the settings.
     os.environ.setdefault("STATEMENT_SECONDS", "0")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        # Said in words that name the setting (runtime/environment.py); where it was read tells nothing more.
+        sys.exit(str(error))

@@ -4,8 +4,8 @@ import re
 
 from tests.harness.server import ROOT
 
-# Read with `env.bool("NAME"`, `os.environ["NAME"` or `os.environ.get("NAME"`.
-READ = re.compile(r'(?:env\.\w+\(|os\.environ(?:\.get\(|\[))"([A-Z_]+)"')
+# Read with `environment.flag("NAME"`, `os.environ["NAME"` or `os.environ.get("NAME"`.
+READ = re.compile(r'(?:environment\.\w+\(|os\.environ(?:\.get\(|\[))"([A-Z_]+)"')
 # Says where the file of settings is, so it cannot stand in it.
 NOT_IN_FILE = {"ENV_FILE", "PROMETHEUS_MULTIPROC_DIR"}
 

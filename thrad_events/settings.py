@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,28 +12,27 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from keys import crypto
+from runtime import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # The contract takes integers of 5,000 digits (`collect/intake/json_rules.py` has the limit); Python's own is 4,300.
 sys.set_int_max_str_digits(16_000)
 
-env = environ.Env()
 environ.Env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
 
 # What the server writes beside its database: SQLite's files and the geo database.
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+VAR_DIR = Path(environment.text("VAR_DIR", str(BASE_DIR / "var")))
 
-# Not through django-environ, which takes a value that starts with `$` for the name of another variable.
-SECRET_KEY = os.environ.get("SECRET_KEY", "")
+SECRET_KEY = environment.text("SECRET_KEY", "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set: `make run` writes one to .env, or set it in the environment.")
-DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+DEBUG = environment.flag("DEBUG", default=False)
+ALLOWED_HOSTS = environment.items("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = environment.items("CSRF_TRUSTED_ORIGINS", [])
 
 # True behind TLS: cookies are marked secure, browsers are told to stay on https.
-HTTPS = env.bool("HTTPS", default=False)
+HTTPS = environment.flag("HTTPS", default=False)
 
 INSTALLED_APPS = [
     "unfold",
@@ -111,7 +111,7 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 # How long a statement may take. None of the server's takes longer; `manage.py` sets no bound, for a migration or a
 # backfill of many rows may.
-STATEMENT_SECONDS = env.int("STATEMENT_SECONDS", default=5)
+STATEMENT_SECONDS = environment.number("STATEMENT_SECONDS", 5)
 POSTGRES_OPTIONS: dict[str, Any] = {
     "connect_timeout": 3,
     # The document of a group goes to the server as it is, unquoted, and its statement is planned once a connection.
@@ -126,20 +126,30 @@ POSTGRES_OPTIONS: dict[str, Any] = {
 
 def database(url: str) -> dict[str, Any]:
     """Django's settings of the database at `url`, with the bounds and the durability that the contract needs."""
-    config: dict[str, Any] = environ.Env.db_url_config(url)
-    options = SQLITE_OPTIONS if config["ENGINE"].endswith("sqlite3") else POSTGRES_OPTIONS
+    try:
+        # The library's own warning of an unknown scheme has the password in it.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            config: dict[str, Any] = environ.Env.db_url_config(url)
+        engine = config["ENGINE"].rpartition(".")[2]
+        options = {"sqlite3": SQLITE_OPTIONS, "postgresql": POSTGRES_OPTIONS}[engine]
+    except (ValueError, KeyError):
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read: write postgresql://USER:PASSWORD@HOST:5432/NAME, or sqlite:///PATH. "
+            "In a password write %40 for an @, and likewise for : / ? #."
+        ) from None
     config["OPTIONS"] = {**options, **config.get("OPTIONS", {})}
-    if config["ENGINE"] == "django.db.backends.postgresql":
+    if engine == "postgresql":
         config["ENGINE"] = "runtime.postgresql"
     return config
 
 
 # Where events go, fsynced, while PostgreSQL cannot take them; and how large that file may grow.
-SPOOL_PATH = env.str("SPOOL_PATH", default=str(VAR_DIR / "spool.sqlite3"))
-SPOOL_MAX_BYTES = env.int("SPOOL_MAX_BYTES", default=1024**3)
+SPOOL_PATH = environment.text("SPOOL_PATH", str(VAR_DIR / "spool.sqlite3"))
+SPOOL_MAX_BYTES = environment.number("SPOOL_MAX_BYTES", 1024**3)
 
 DATABASES = {
-    "default": database(env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'events.sqlite3'}")),
+    "default": database(environment.text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'events.sqlite3'}")),
     "spool": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": SPOOL_PATH,
@@ -153,19 +163,19 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- the collect endpoint --------------------------------------------------------------------------
 
 # How long keys that a worker has met keep working while the database is away.
-AUTH_STALE_SECONDS = env.int("AUTH_STALE_SECONDS", default=3600)
+AUTH_STALE_SECONDS = environment.number("AUTH_STALE_SECONDS", 3600)
 # Networks whose X-Forwarded-For is believed, as CIDRs. None by default: anybody can send that header.
-TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+TRUSTED_PROXIES = environment.items("TRUSTED_PROXIES", [])
 # Who may read /metrics, as CIDRs.
-METRICS_ALLOW = env.list("METRICS_ALLOW", default=["127.0.0.1/32", "::1/128"])
+METRICS_ALLOW = environment.items("METRICS_ALLOW", ["127.0.0.1/32", "::1/128"])
 # How long the events of test keys are kept; 0 is for ever.
-TEST_EVENTS_DAYS = env.int("TEST_EVENTS_DAYS", default=7)
+TEST_EVENTS_DAYS = environment.number("TEST_EVENTS_DAYS", 7)
 # Redis or Valkey, which counts the events of keys with a limit for all workers; empty: each counts for itself.
-CACHE_URL = env.str("CACHE_URL", default="")
+CACHE_URL = environment.text("CACHE_URL", "")
 # How many processes serve; gunicorn.conf.py starts so many.
-WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=2)
+WEB_CONCURRENCY = environment.number("WEB_CONCURRENCY", 2)
 # A City database in MaxMind's format; read again when the file is replaced.
-GEOIP_PATH = env.str("GEOIP_PATH", default=str(VAR_DIR / "city.mmdb"))
+GEOIP_PATH = environment.text("GEOIP_PATH", str(VAR_DIR / "city.mmdb"))
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["keys.authentication.BearerKeyAuthentication"],
@@ -233,7 +243,7 @@ UNFOLD = {
 
 # --- logs ------------------------------------------------------------------------------------------
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_LEVEL = environment.level("LOG_LEVEL", "INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -39,6 +39,26 @@ def test_setting_that_cannot_be_used_is_named_by_a_check(name: str, value: str, 
     assert "Traceback" not in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STATEMENT_SECONDS", "5s"),
+        ("SPOOL_MAX_BYTES", "1G"),
+        ("WEB_CONCURRENCY", "two"),
+        ("HTTPS", "maybe"),
+        ("LOG_LEVEL", "loud"),
+        ("DATABASE_URL", "nonsense"),
+        ("DATABASE_URL", "postgresql://events:secret@db:port/events"),
+    ],
+)
+def test_setting_that_cannot_be_read_is_named_without_a_traceback(name: str, value: str) -> None:
+    told = manage("check", **{name: value})
+    assert told.returncode == 1
+    assert told.stderr.startswith(name)
+    assert "Traceback" not in told.stderr
+    assert "secret" not in told.stderr
+
+
 def test_command_says_nothing_of_a_geo_database_that_it_has_no_use_for() -> None:
     missing = {"GEOIP_PATH": "/nowhere/city.mmdb"}
     assert manage("list_keys", "--help", **missing).stderr == ""

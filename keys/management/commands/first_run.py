@@ -3,7 +3,6 @@
 It must never touch a server that has a partner or a user, and never show a secret a second time.
 """
 
-import os
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from keys import history, lifecycle
 from keys.models import ApiKey, Partner
+from runtime import environment
 
 PARTNER = "demo"
 USERNAME = "admin"
@@ -100,7 +100,7 @@ def _make() -> Secrets:
 
 def serving_address() -> str:
     """Return the URL at which a client on this machine finds the server, by the same settings as gunicorn.conf.py."""
-    host = os.environ.get("HOST", "127.0.0.1")
+    host = environment.text("HOST", "127.0.0.1")
     # These mean all addresses of the machine, which is not an address that a client can be given.
-    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{os.environ.get('PORT', '8000')}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{environment.number('PORT', 8000)}"
