@@ -108,7 +108,7 @@ class Directory:
         if entry is not None and now - entry.read_at < TRUST_SECONDS:
             self._hits += 1
             return entry.key
-        if entry is None and now - self._unknown.get(prefix, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
+        if entry is None and now - self._unknown_since(prefix) < UNKNOWN_SECONDS:
             return None
         return self._ask(prefix)
 
@@ -121,6 +121,12 @@ class Directory:
             return self._known[prefix]
         except KeyError:
             return None
+
+    def _unknown_since(self, prefix: str) -> float:
+        try:
+            return self._unknown[prefix]
+        except KeyError:
+            return float("-inf")
 
     def _remembered(self, prefix: str) -> ApiKey | None:
         entry = self._entry(prefix)

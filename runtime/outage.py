@@ -10,8 +10,9 @@ RETRY_SECONDS = 10.0
 
 # Open while the database cannot be reached or read.
 database = Circuit("the database", RETRY_SECONDS)
-# Open while the database takes no events. A lock or a full disk prevents writes while reads still work.
-writing = Circuit("writing to the database", RETRY_SECONDS)
+# Open while the database takes no events. A lock, a full disk or a commit that never returns prevents writes while
+# reads still work; so a read that works does not close it.
+writing = Circuit("the database for events", RETRY_SECONDS)
 
 # SQLSTATEs of a connection that failed, and of a server that stops or starts:
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -19,13 +20,15 @@ _LOST = ("08", "57P")
 
 
 def is_on() -> bool:
-    """Tell whether there is an outage, in which events should not wait for the database."""
+    """Tell whether there is an outage of either kind."""
     return database.is_open or writing.is_open
 
 
 def begin(error: Error) -> None:
-    """Note that a write failed with `error`."""
-    (database if _is_lost(error) else writing).open(error)
+    """Note that a write failed with `error`. If the database could not be reached, reads leave it alone too."""
+    writing.open(error)
+    if _is_lost(error):
+        database.open(error)
 
 
 def end() -> None:

@@ -71,13 +71,19 @@ class Drainer:
 
     def __init__(self) -> None:
         self._head: int | None = None
+        self._fails = False
 
     def turn(self) -> None:
-        """Drain what waits. If the database fails, it is tried again at the next turn."""
+        """Drain what waits. If the database or the spool fails, which is logged once, the next turn tries again."""
         try:
             self.round()
         except Error:
-            connection.close()  # the circuit has logged why
+            connection.close()
+            if not self._fails:
+                logger.exception("the spool cannot be drained")
+            self._fails = True
+        else:
+            self._fails = False
 
     def round(self) -> None:
         """Drain what waits. Once events leave the spool, by whichever process, the database is known to be back.

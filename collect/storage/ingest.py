@@ -132,7 +132,10 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
 
 def _is_away() -> bool:
     """Tell whether to leave the database alone. Without a spool there is nowhere else to write, so it is tried."""
-    return spool.is_enabled() and outage.is_on()
+    if not spool.is_enabled():
+        return False
+    # That another part of the process got no connection says nothing of one that is open: the slots may be used up.
+    return outage.writing.is_open or (outage.database.is_open and connection.connection is None)
 
 
 def _spool(arrivals: Sequence[Arrival]) -> list[Written]:

@@ -67,6 +67,15 @@ def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
     """Set the size limit and make the tables on each new connection, so that even a new file has them."""
     if connection.alias != ALIAS:
         return
+    try:
+        _set_up(connection)
+    except BaseException:
+        # Django keeps a connection that was opened, and would never set this one up again.
+        connection.close()
+        raise
+
+
+def _set_up(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
         # SQLite itself keeps the limit: a full spool refuses the commit.
         cursor.execute(f"PRAGMA max_page_count={settings.SPOOL_MAX_BYTES // PAGE_BYTES}")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn, cast
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from pytest_django import DjangoAssertNumQueries
 
 from collect.intake import contract
@@ -94,6 +94,17 @@ def test_database_that_fails_is_left_alone_and_events_are_spooled(
     waiting = spool.take(10)
     assert [one.arrival for one in waiting] == arrivals
     spool.discard(waiting)
+
+
+def test_open_connection_is_used_although_another_part_of_the_process_gets_none(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    outage.database.open(OperationalError("too many connections for role"))
+    with connection.cursor():
+        pass
+    (written,) = ingest.submit([factories.arrival(source)])
+    assert written.outcome is Outcome.STORED
 
 
 def test_spool_that_cannot_take_an_event_is_unavailable(

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from django.conf import settings
@@ -88,6 +88,16 @@ def test_every_connection_to_the_spool_has_its_bound_and_leaves_nothing_in_the_f
     with connections["spool"].cursor() as cursor:
         assert cursor.execute("PRAGMA max_page_count").fetchone() == (1000,)
         assert cursor.execute("PRAGMA secure_delete").fetchone() == (1,)
+
+
+def test_connection_that_could_not_be_set_up_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a full disk: kept open without its tables it would fail for ever, also once there is space."""
+    connections["spool"].close()
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "_TABLES", ("CREATE TABLE nonsense",))
+        with pytest.raises(OperationalError):
+            spool.head()
+    assert spool.head() is None
 
 
 def test_full_spool_refuses_the_group_whole_and_takes_again_when_there_is_room(source: Source) -> None:
@@ -186,6 +196,21 @@ def test_round_ends_the_outage_when_it_has_drained(source: Source) -> None:
     drain.Drainer().round()
     assert not outage.is_on()
     assert Event.objects.count() == 1
+
+
+def test_turn_says_once_that_the_spool_cannot_be_drained(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> NoReturn:
+        raise OperationalError("disk I/O error")
+
+    drainer = drain.Drainer()
+    with monkeypatch.context() as patch:
+        patch.setattr(spool, "head", broken)
+        for _ in range(3):
+            drainer.turn()
+    drainer.turn()
+    assert [record.getMessage() for record in caplog.records] == ["the spool cannot be drained"]
 
 
 def test_round_with_nothing_to_drain_lets_events_try_again_unless_the_database_is_out_of_reach(source: Source) -> None:
