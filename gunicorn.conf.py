@@ -5,27 +5,39 @@ The parts of gunicorn that are replaced are in `runtime/gunicorn/`.
 
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import environ
 
-from keys import crypto
-from runtime import environment
-from runtime.gunicorn.logger import JsonLogger
-from runtime.gunicorn.worker import Worker
+# A reload executes this file again, in the same process, whose workers inherit the modules that it has: the new code of
+# these packages would else stand beside the old.
+for _name in [name for name in sys.modules if name.partition(".")[0] in ("keys", "runtime")]:
+    del sys.modules[_name]
 
-# What was read from `.env` and not from the environment; a reload executes this file again, in the same process.
+from keys import crypto  # noqa: E402
+from runtime import environment  # noqa: E402
+from runtime.gunicorn.logger import JsonLogger  # noqa: E402
+from runtime.gunicorn.worker import Worker  # noqa: E402
+
+# Names what was read from `.env` and not from the environment.
 OF_FILE = "SETTINGS_OF_FILE"
 
 
 def _read_env() -> None:
-    """Take the settings of `.env` into the environment, which wins; those of an earlier reading are forgotten first."""
+    """Take the settings of `.env` into the environment, which wins.
+
+    A reload forgets those of the reading before, unless the file is gone: then they stay.
+    """
+    file = Path(os.environ.get("ENV_FILE", Path(__file__).resolve().parent / ".env"))
+    if os.environ.get(OF_FILE) and not file.is_file():
+        return
     for name in os.environ.pop(OF_FILE, "").split():
         os.environ.pop(name, None)
     before = set(os.environ)
-    environ.Env.read_env(os.environ.get("ENV_FILE", Path(__file__).resolve().parent / ".env"))
+    environ.Env.read_env(file)
     os.environ[OF_FILE] = " ".join(set(os.environ) - before)
 
 

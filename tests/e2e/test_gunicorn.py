@@ -1,6 +1,8 @@
 """gunicorn.conf.py, by a real server: slow and idle clients cost nobody else anything, and no header is believed."""
 
+import json
 import select
+import shutil
 import signal
 import socket
 import time
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import factories
-from tests.harness.server import Server, serve
+from tests.harness.server import ROOT, Server, serve
 from tests.harness.waiting import eventually
 
 SLOW = 50
@@ -98,6 +100,37 @@ def test_reload_reads_the_settings_again(new_database: str, tmp_path: Path) -> N
         server.process.send_signal(signal.SIGHUP)
         # Requests go to the workers of before until the new ones have started.
         assert eventually(lambda: server.request("GET", "/metrics").status == 403, seconds=30)
+        env_file.unlink()  # as in the middle of a deployment: the settings of before stay
+        reloads = server.log.count("Booting worker")
+        server.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: server.log.count("Booting worker") >= reloads + 2, seconds=30)
+        assert eventually(lambda: server.log.count("Worker exiting") >= 4, seconds=30)
+        assert server.request("GET", "/metrics").status == 403
         env_file.write_text("")
         server.process.send_signal(signal.SIGHUP)
         assert eventually(lambda: server.request("GET", "/metrics").status == 200, seconds=30)
+
+
+PROGRAM = ("manage.py", "gunicorn.conf.py", "runtime", "keys", "collect", "console", "thrad_events", "templates")
+
+
+def test_reload_loads_new_code_of_every_package(new_database: str, tmp_path: Path) -> None:
+    """Also of those that the master has imported itself, which its workers would inherit."""
+    for name in PROGRAM:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tmp_path / name)
+    with serve(new_database, ("env", "-C", str(tmp_path))) as server:
+
+        def told() -> str:
+            return str(json.loads(server.request("POST", "/api/collect", b"{}").read())["detail"])
+
+        assert told() == "Missing bearer token"
+        refusals, answers = tmp_path / "runtime" / "refusals.py", tmp_path / "runtime" / "answers.py"
+        refusals.write_text(refusals.read_text().replace("Missing bearer token", "New words") + "\nNEW = 1\n")
+        answers.write_text(f"from runtime.refusals import NEW\n{answers.read_text()}")
+        server.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: told() == "New words", seconds=30)
+        assert server.process.poll() is None
