@@ -202,6 +202,14 @@ def take(key: ApiKey, events: int) -> Mapping[str, str]:
     return _limiter(settings.CACHE_URL, settings.WEB_CONCURRENCY).take(key, events)
 
 
+def prepare() -> None:
+    """Make the limiter of this process, so that a CACHE_URL that cannot be used ends a start and refuses no event.
+
+    Raises ValueError for such a URL. The cache is not asked.
+    """
+    _limiter(settings.CACHE_URL, settings.WEB_CONCURRENCY)
+
+
 @cache
 def _limiter(url: str, processes: int) -> Limiter:
     return Limiter(url, processes)

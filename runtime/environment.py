@@ -8,8 +8,12 @@ from typing import NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 
-_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_FLAGS = {
+    **dict.fromkeys(("1", "true", "yes", "y", "on", "ok"), True),
+    **dict.fromkeys(("0", "false", "no", "n", "off"), False),
+}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_SHORT = {"WARN": "WARNING", "FATAL": "CRITICAL"}
 
 
 def text(name: str, default: str) -> str:
@@ -47,6 +51,7 @@ def items(name: str, default: list[str]) -> list[str]:
 def level(name: str, default: str) -> str:
     """Return a level of the log, in whatever case it was written. Raises ImproperlyConfigured."""
     value = text(name, default).upper()
+    value = _SHORT.get(value, value)
     if value not in LEVELS:
         _refuse(name, value, f"one of {', '.join(LEVELS)}")
     return value

@@ -5,7 +5,7 @@ import gc
 from collect.backfills import pruning
 from collect.enrichment import user_agent
 from collect.storage import drain, ingest, spool
-from keys import housekeeping
+from keys import housekeeping, limits
 
 # By default Python looks for cycles after 700 new objects, as many as a single request makes. Cycles are rare here.
 GC_THRESHOLD = 20_000
@@ -13,6 +13,7 @@ GC_THRESHOLD = 20_000
 
 def start() -> None:
     """Start the threads of a worker: keeping keys fresh, sharing commits, draining the spool, and pruning."""
+    limits.prepare()
     housekeeping.thread.start()
     ingest.start()
     pruning.thread.start()

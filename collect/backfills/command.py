@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +29,7 @@ from runtime.periodic import Busy, alone
 LEFT = 3
 # Live traffic comes first: a backfill uses only the processor time that it leaves.
 NICENESS = 19
+OLD_LOCK_SECONDS = 86_400
 
 
 @contextmanager
@@ -38,6 +40,7 @@ def _alone(work: str) -> Iterator[None]:
     """
     digest = hashlib.sha256(work.encode("utf-8", "surrogateescape")).hexdigest()
     directory = Path(settings.VAR_DIR) / "locks"
+    _forget_old_locks(directory)
     with ExitStack() as stack:
         # In a directory that this user may not write to no lock can be held; the work can be done all the same.
         with suppress(OSError):
@@ -46,6 +49,15 @@ def _alone(work: str) -> Iterator[None]:
             except Busy:
                 raise BackfillError("The same command is running already") from None
         yield
+
+
+def _forget_old_locks(directory: Path) -> None:
+    """Delete lock files older than a day that nobody holds: each set of options has one of its own."""
+    for path in directory.glob("*.lock"):
+        with suppress(OSError, Busy):
+            if time.time() - path.stat().st_mtime > OLD_LOCK_SECONDS:
+                with alone(path):
+                    path.unlink()
 
 
 @contextmanager

@@ -53,7 +53,9 @@ def test_items(value: str | None, read: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("given")
-@pytest.mark.parametrize(("value", "read"), [(None, "INFO"), ("warning", "WARNING"), (" Debug ", "DEBUG")])
+@pytest.mark.parametrize(
+    ("value", "read"), [(None, "INFO"), ("warning", "WARNING"), ("warn", "WARNING"), (" Debug ", "DEBUG")]
+)
 def test_level(value: str | None, read: str) -> None:
     assert environment.level("X", "INFO") == read
 
