@@ -15,7 +15,7 @@ def validate_tags(tags: object) -> None:
     """Check that `tags` is a list of tag ids, each exact or ending in `*`. Raises ValidationError where it is not."""
     for tag in _texts(tags):
         if not 0 < len(tag) <= MAX_TAG_LENGTH or "*" in tag[:-1]:
-            raise ValidationError(f"{tag!r} is no tag id: write it exactly, or end it in *, such as adv_acme_*.")
+            raise ValidationError(f"{tag!r} is not a tag id: write it exactly, or end it in *, such as adv_acme_*.")
 
 
 def validate_networks(networks: object) -> None:
@@ -24,7 +24,7 @@ def validate_networks(networks: object) -> None:
         try:
             addresses.networks([network])
         except ValueError:
-            raise ValidationError(f"{network!r} is no network: write a CIDR, such as 203.0.113.0/24.") from None
+            raise ValidationError(f"{network!r} is not a network: write a CIDR, such as 203.0.113.0/24.") from None
 
 
 def _texts(values: object) -> list[str]:

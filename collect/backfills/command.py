@@ -104,9 +104,11 @@ class BackfillCommand(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add `--dry-run` and, if the run can be resumed, `--restart`. A command adds its own options."""
-        parser.add_argument("--dry-run", action="store_true", help="write nothing, say what would be done")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be done, and write nothing")
         if self.has_checkpoint:
-            parser.add_argument("--restart", action="store_true", help="begin anew, not where the last run was cut off")
+            parser.add_argument(
+                "--restart", action="store_true", help="start from the beginning, not where the last run was cut off"
+            )
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run as Django does, but at a low priority and with rare garbage collection: rows leave no cycles."""

@@ -46,7 +46,7 @@ class RotateForm(forms.Form):
 
     grace = forms.ChoiceField(choices=GRACES, initial="1440", widget=UnfoldAdminSelectWidget)
     until = forms.SplitDateTimeField(
-        required=False, widget=UnfoldAdminSplitDateTimeWidget, help_text="UTC; where a date is chosen above."
+        required=False, widget=UnfoldAdminSplitDateTimeWidget, help_text="In UTC, if you chose a date above."
     )
 
     def clean(self) -> dict[str, Any]:

@@ -29,5 +29,5 @@ def duration(text: str) -> timedelta:
         return timedelta(0)
     match = re.fullmatch(r"(\d{1,5})([mhd])", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 30m, 24h, 7d or 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration: write 30m, 24h, 7d or 0")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -121,8 +121,8 @@ def test_page_sets_restrictions_as_lines() -> None:
     page = f"/admin/keys/apikey/{key.pk}/change/"
     assert "adv_acme_*\nsite:shop.example" in client.get(page).content.decode()
     wrong = client.post(page, {**data, "tags": "a*b", "networks": "x"}).content.decode()
-    assert "is no tag id" in wrong
-    assert "is no network" in wrong
+    assert "is not a tag id" in wrong
+    assert "is not a network" in wrong
     client.post(page, {**data, "tags": "", "networks": ""})
     key.refresh_from_db()
     assert (key.tags, key.networks) == ([], [])
@@ -142,5 +142,5 @@ def test_command_sets_and_lifts_restrictions() -> None:
     run("restrict_key", key.prefix, "--any-tag")
     key.refresh_from_db()
     assert (key.tags, key.networks) == ([], ["10.0.0.0/8"])
-    with pytest.raises(CommandError, match="is no network"):
+    with pytest.raises(CommandError, match="is not a network"):
         run("restrict_key", key.prefix, "--network", "x")

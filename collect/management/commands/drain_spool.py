@@ -16,14 +16,16 @@ class Command(BaseCommand):
 
     help = (
         "Move the events that wait in the spool to the database. A running server does so by itself, every second; "
-        "this is for one that will not be started again."
+        "use this for a server that will not be started again."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add `--dry-run` and `--set-aside`."""
-        parser.add_argument("--dry-run", action="store_true", help="say what waits and move nothing")
+        parser.add_argument("--dry-run", action="store_true", help="show what waits, and move nothing")
         parser.add_argument(
-            "--set-aside", action="store_true", help="try once more what the database refused, after you mended it"
+            "--set-aside",
+            action="store_true",
+            help="also try the events again that the database refused, once you have corrected the cause",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -27,13 +27,17 @@ class Command(BackfillCommand):
         super().add_arguments(parser)
         parser.add_argument("files", nargs="+", metavar="FILE", help=f"{STDIN} is standard input")
         parser.add_argument(
-            "--partner", metavar="NAME", help="whose events these are, made if there is none; exported ones know theirs"
+            "--partner",
+            metavar="NAME",
+            help="whose events these are; created if there is none. Exported events name their own",
         )
         parser.add_argument(
             "--channel", default=CHANNEL, help="of events that do not come out of an export: %(default)s"
         )
-        parser.add_argument("--format", choices=FORMATS, help="where the file does not tell by itself")
-        parser.add_argument("--rejects", metavar="FILE", help="what is refused, to be mended and imported; appended to")
+        parser.add_argument("--format", choices=FORMATS, help="if the file's name and content do not show it")
+        parser.add_argument(
+            "--rejects", metavar="FILE", help="append refused records to this file, to correct and import them"
+        )
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
         """Import; return how many events were refused or conflict with stored ones.

@@ -38,7 +38,7 @@ class Command(BackfillCommand):
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
         """Prune, and return 0: nothing is ever left. Raises CommandError for an age of zero or an unknown partner."""
         if not options["older_than"]:
-            raise CommandError("--older-than must be longer than that")
+            raise CommandError("--older-than must be longer than 0")
         kinds = tuple(kind for name, kind in _KINDS.items() if options[name]) or (EVENTS,)
         partner = None if options["partner"] is None else find_partner(options["partner"])
         return prune_events(PruneOptions(datetime.now(UTC) - options["older_than"], kinds, partner), run)

@@ -21,9 +21,11 @@ class Command(BackfillCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the options for what is looked up, and those that select events."""
         super().add_arguments(parser)
-        parser.add_argument("--geo", action="store_true", help="the place of the address")
-        parser.add_argument("--ua", action="store_true", help="browser, system and device of the user agent")
-        parser.add_argument("--only-missing", action="store_true", help="leave alone what is known already")
+        parser.add_argument("--geo", action="store_true", help="only the place of the address")
+        parser.add_argument("--ua", action="store_true", help="only the browser, system and device of the user agent")
+        parser.add_argument(
+            "--only-missing", action="store_true", help="leave out events whose place, browser or system is known"
+        )
         Selection.add_arguments(parser)
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:

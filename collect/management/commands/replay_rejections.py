@@ -14,7 +14,7 @@ from collect.backfills.selection import Selection, find_partner, moment
 def _assignment(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is no name=value")
+        raise argparse.ArgumentTypeError(f"{text!r} is not name=value")
     return name, value
 
 
@@ -41,9 +41,9 @@ class Command(BackfillCommand):
         parser.add_argument("--code", action="append", default=[], help="of this code; may be given again")
         parser.add_argument("--id", action="append", default=[], type=int, help="this one; may be given again")
         parser.add_argument("--set", action="append", default=[], type=_assignment, metavar="NAME=VALUE",
-                            help="give a field a value: JSON where it is some, else text")  # fmt: skip
+                            help="set a field: the value is JSON if it can be read so, else text")  # fmt: skip
         parser.add_argument("--rename", action="append", default=[], type=_assignment, metavar="OLD=NEW",
-                            help="give a field another name")  # fmt: skip
+                            help="rename a field")  # fmt: skip
         parser.add_argument("--file", metavar="FILE", help='mended bodies, a line each: {"rejection": 7, "event": {…}}')
         parser.add_argument("--partner", metavar="NAME", help="only this partner's")
         parser.add_argument("--since", type=moment, metavar="WHEN", help="received from this date on (UTC)")

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--partner", required=True, metavar="NAME", help="created if there is none")
         parser.add_argument("--label", required=True, help="what the key is for")
         parser.add_argument("--test", action="store_true", help="events of this key are marked as test")
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
 
     @transaction.atomic
     def handle(self, *_args: Any, **options: Any) -> None:

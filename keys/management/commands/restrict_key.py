@@ -13,7 +13,7 @@ from keys.management.arguments import find_key
 class Command(BaseCommand):
     """Sets the limits that are named; the others stay as they are."""
 
-    help = "Limit an API key to tag ids, to networks, and in number. Servers follow within 5 seconds."
+    help = "Limit an API key to tags, to networks, and to a number of events. Servers follow within 5 seconds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--any-network", action="store_true", help="lift the limit to networks")
         parser.add_argument("--per-second", type=int, metavar="EVENTS", help="events a second; 0 lifts the limit")
         parser.add_argument("--per-day", type=int, metavar="EVENTS", help="events a day, UTC; 0 lifts the limit")
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Set the key's limits.

@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
         parser.add_argument("prefix", help="the key up to its last underscore, as list_keys shows it")
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Revoke the key. One revoked before stays as it is. Raises CommandError where there is no such key."""

@@ -25,9 +25,9 @@ class Command(BaseCommand):
             type=duration,
             default=timedelta(hours=24),
             metavar="TIME",
-            help="how long the old key goes on working: 30m, 24h (as it is when not said), 7d, or 0",
+            help="how long the old key goes on working: 30m, 24h (the default), 7d, or 0",
         )
-        parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+        parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Issue the new key and set when the old one ends.

@@ -95,7 +95,7 @@ def test_reenrich_and_derive_by_selection(source: Source, city: None) -> None:
     assert set(Event.objects.values_list("tag_id", flat=True)) == {"site:shop.example"}
     with pytest.raises(CommandError, match="no partner 'nobody'"):
         call("derive_tags", "--partner", "nobody")
-    with pytest.raises(CommandError, match="is no date"):
+    with pytest.raises(CommandError, match="is not a date"):
         call("derive_tags", "--since", "someday")
 
 
@@ -112,7 +112,7 @@ def test_replay_by_options(source: Source, tmp_path: Path) -> None:
     assert call("replay_rejections")[2] == 3
     assert sorted(Event.objects.values_list("event_name", flat=True)) == ["custom", "mended"]
     assert Rejection.objects.get(replayed_as=None).pk == third
-    with pytest.raises(CommandError, match="is no name=value"):
+    with pytest.raises(CommandError, match="is not name=value"):
         call("replay_rejections", "--set", "x")
     with pytest.raises(CommandError, match="No such file"):
         call("replay_rejections", "--file", tmp_path / "nowhere")
