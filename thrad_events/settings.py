@@ -102,9 +102,10 @@ TEMPLATES = [
 
 # --- databases -------------------------------------------------------------------------------------
 
+# WAL with synchronous below FULL can lose an acknowledged row on power loss.
+_SQLITE_DURABILITY = "PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
 SQLITE_OPTIONS: dict[str, Any] = {
-    # WAL with synchronous below FULL can lose an acknowledged row on power loss.
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;",
+    "init_command": f"PRAGMA journal_mode=WAL; {_SQLITE_DURABILITY}",
     # A deferred transaction that turns to writing fails at once when another one wrote meanwhile.
     "transaction_mode": "IMMEDIATE",
     "timeout": 5,
@@ -153,8 +154,8 @@ DATABASES = {
     "spool": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": SPOOL_PATH,
-        # Its bound and its tables: collect/storage/spool.py.
-        "OPTIONS": SQLITE_OPTIONS,
+        # Its journal, its bound and its tables: collect/storage/spool.py.
+        "OPTIONS": {**SQLITE_OPTIONS, "init_command": _SQLITE_DURABILITY},
     },
 }
 DATABASE_ROUTERS = ["collect.routers.Router"]

@@ -5,6 +5,7 @@ It leaves only after the database has it. If it is taken twice, as after a crash
 because of its id.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.backends.utils import CursorWrapper
 from django.dispatch import receiver
 
 from collect.storage import rows
@@ -28,6 +30,9 @@ _TABLES = (
     f"CREATE TABLE IF NOT EXISTS spooled (id INTEGER PRIMARY KEY AUTOINCREMENT, {_COLUMNS})",
     f"CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, {_COLUMNS}, reason TEXT NOT NULL)",
 )
+
+# How often a file is tried that another process sets up, and the pause: five seconds, as long as SQLite waits itself.
+_TRIES, _PAUSE_SECONDS = 100, 0.05
 
 # In the worker's own thread, SQLite would hold up every other request.
 _in_its_thread = OwnThread()
@@ -77,12 +82,30 @@ def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
 
 def _set_up(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
+        _log_ahead(cursor)
         # SQLite itself keeps the limit: a full spool refuses the commit.
         cursor.execute(f"PRAGMA max_page_count={settings.SPOOL_MAX_BYTES // PAGE_BYTES}")
         # An event that has left the spool leaves no bytes in the file.
         cursor.execute("PRAGMA secure_delete=ON")
         for table in _TABLES:
             cursor.execute(table)
+
+
+def _log_ahead(cursor: CursorWrapper) -> None:
+    """Set the journal of the file to WAL, which it then stays.
+
+    Of two processes that do so at the same moment, SQLite refuses one at once, without its busy timeout: as when the
+    database goes away before anything was spooled. Raises OperationalError where the file stays locked.
+    """
+    for attempt in range(1, _TRIES + 1):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except OperationalError as error:
+            if attempt == _TRIES or "locked" not in str(error):
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 @_in_its_thread
