@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
 
 from collect.enrichment import geo
-from collect.storage.durability import problems
+from collect.storage import durability, obstacles
 from runtime import addresses
 from runtime.display import day
 
@@ -49,19 +49,27 @@ def geo_database(**_: Any) -> Sequence[CheckMessage]:
 
 
 @register(Tags.database)
-def durability(databases: Collection[str] | None = None, **_: Any) -> Sequence[CheckMessage]:
-    """Return collect.W004 if the database may lose what it has committed, collect.W005 if it cannot be asked."""
+def storage(databases: Collection[str] | None = None, **_: Any) -> Sequence[CheckMessage]:
+    """Return warnings of a database that may not store every event, and keep it.
+
+    collect.W004 if it may lose what it has committed, collect.W006 if something in it may refuse or change an event,
+    collect.W005 if it cannot be asked.
+    """
     if "default" not in (databases or ()):
         return []
-    hint = "Every 204 says that the event is on disk: docs/operations.md, PostgreSQL's settings."
+    lost = "Every 204 says that the event is on disk: docs/operations.md, PostgreSQL's settings."
+    refused = "Events that it refuses are spooled and then set aside: docs/operations.md, When something fails."
     try:
-        return [Warning(problem, hint=hint, id="collect.W004") for problem in problems()]
+        return [
+            *(Warning(problem, hint=lost, id="collect.W004") for problem in durability.problems()),
+            *(Warning(problem, hint=refused, id="collect.W006") for problem in obstacles.problems()),
+        ]
     except DatabaseError as error:
-        reason = f"The database does not say whether it keeps what it commits: {error}"
+        reason = f"The database does not say whether it stores every event: {error}"
         return [Warning(reason, hint="Is it running, and DATABASE_URL right?", id="collect.W005")]
 
 
 @register(deploy=True)
-def durability_at_deployment(databases: Collection[str] | None = None, **options: Any) -> Sequence[CheckMessage]:
+def storage_at_deployment(databases: Collection[str] | None = None, **options: Any) -> Sequence[CheckMessage]:
     """Return the same for `check --deploy`, which names no database."""
-    return [] if databases else durability(databases=["default"], **options)
+    return [] if databases else storage(databases=["default"], **options)

@@ -17,6 +17,8 @@ class Circuit:
         self._clock = clock
         self._changing = threading.Lock()
         self._open_until: float | None = None
+        # When a success was last noted, by the clock.
+        self.closed_at = float("-inf")
 
     @property
     def is_open(self) -> bool:
@@ -36,5 +38,6 @@ class Circuit:
         """Note a success. It is logged if it ends an outage."""
         with self._changing:
             is_news, self._open_until = self._open_until is not None, None
+            self.closed_at = self._clock()
         if is_news:
             logger.warning("%s is back", self._name)

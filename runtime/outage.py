@@ -1,7 +1,8 @@
 """What this process knows of the database's outages: every caller learns of one from the first that met it."""
 
-from django.db import Error, InterfaceError
+from django.db import Error
 
+from runtime import failures
 from runtime.circuit import Circuit
 
 # How long nothing is tried after a failure, unless a success is seen before. It is longer than a turn of the thread
@@ -14,10 +15,6 @@ database = Circuit("the database", RETRY_SECONDS)
 # reads still work; so a read that works does not close it.
 writing = Circuit("the database for events", RETRY_SECONDS)
 
-# SQLSTATEs of a connection that failed, and of a server that stops or starts:
-# https://www.postgresql.org/docs/current/errcodes-appendix.html
-_LOST = ("08", "57P")
-
 
 def is_on() -> bool:
     """Tell whether there is an outage of either kind."""
@@ -25,9 +22,13 @@ def is_on() -> bool:
 
 
 def begin(error: Error) -> None:
-    """Note that a write failed with `error`. If the database could not be reached, reads leave it alone too."""
-    writing.open(error)
-    if _is_lost(error):
+    """Note that a write failed with `error`. It is an outage only if other events could not be written either.
+
+    If the database could not be reached, reads leave it alone too.
+    """
+    if failures.is_away(error):
+        writing.open(error)
+    if failures.is_lost(error):
         database.open(error)
 
 
@@ -35,9 +36,3 @@ def end() -> None:
     """Note that a write worked."""
     database.close()
     writing.close()
-
-
-def _is_lost(error: Error) -> bool:
-    """Tell whether the database could not be reached. Return False if it answered with an error."""
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
-    return sqlstate is None or isinstance(error, InterfaceError) or sqlstate.startswith(_LOST)

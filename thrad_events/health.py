@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from collect.enrichment import geo
-from collect.storage import durability, spool
+from collect.storage import durability, obstacles, spool
 from runtime import addresses
 from runtime.metrics import exposition
 
@@ -97,9 +97,10 @@ def _database() -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     found = {"status": "ok", "vendor": connection.vendor}
-    # The database answers, but may lose what it has committed. The operator should see that, but it is no reason to
-    # send events elsewhere.
-    return {**found, "warnings": warnings} if (warnings := durability.problems()) else found
+    # The database answers, but may lose what it has committed, or refuse an event. The operator should see that, but it
+    # is no reason to send events elsewhere.
+    warnings = [*durability.problems(), *obstacles.problems()]
+    return {**found, "warnings": warnings} if warnings else found
 
 
 def _spool() -> dict[str, Any]:

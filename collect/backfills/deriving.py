@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import Error, models, transaction
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Substr
 
@@ -13,6 +13,7 @@ from collect.backfills.walk import walk
 from collect.enrichment import site_tag
 from collect.models import Event
 from collect.storage.bisection import bisect
+from runtime import failures
 
 CHANGED, UNCHANGED, TAKEN = "changed", "unchanged", "left: another event has that tag and event_id"
 
@@ -57,7 +58,14 @@ def _taken(ids: Sequence[UUID], tag: str) -> int:
 
 def _leave_taken(ids: Sequence[UUID], tag: str) -> int:
     """Give the events the tag, and return how many could not have it."""
-    return bisect(ids, lambda some: _move(some, tag), lambda _id, _error: False).count(False)
+    return bisect(ids, lambda some: _move(some, tag), _is_taken).count(False)
+
+
+def _is_taken(_id: UUID, error: Error) -> bool:
+    """Return False for an event whose new tag is taken. Raises the error if it says anything else."""
+    if not failures.is_poison(error):
+        raise error
+    return False
 
 
 def _move(ids: Sequence[UUID], tag: str) -> list[bool]:

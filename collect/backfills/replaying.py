@@ -24,6 +24,7 @@ from collect.storage.outcomes import Outcome, Written
 from collect.storage.rejections import MAX_KEPT_BODY
 from collect.storage.rows import Arrival, uuid7_of
 from keys.models import ApiKey
+from runtime import failures
 from runtime.refusals import Refusal
 
 REPLAYED, EARLIER, CUT = "replayed", "replayed before", "left: the body was kept in part only"
@@ -127,7 +128,7 @@ def _judged(written: Written) -> tuple[str, str]:
 def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
     """Store the event and link the rejection to it, both or neither; return the same as `_replay`.
 
-    Raises `django.db.Error` that is not the row's fault.
+    Raises `django.db.Error` where the database is away.
     """
     with transaction.atomic():
         # A process that replays it at the same moment waits here, and then finds that it was done.
@@ -138,7 +139,7 @@ def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
             with transaction.atomic():
                 (written,) = store.write([arrival])
         except Error as error:
-            if not store.is_poison(error):
+            if failures.is_away(error):
                 raise
             return "still refused: invalid_event", contract.poisoned().detail
         if written.outcome is Outcome.CONFLICT:

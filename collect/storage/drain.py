@@ -5,6 +5,7 @@ and is stored once however often it is taken.
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -14,10 +15,10 @@ from django.conf import settings
 from django.db import Error, connection
 
 from collect.storage import ingest, rejections, spool
-from collect.storage.bisection import bisect
-from collect.storage.outcomes import Outcome
+from collect.storage.outcomes import Outcome, Written
+from collect.storage.rejections import Record
 from collect.storage.spool import Spooled
-from runtime import metrics, outage
+from runtime import failures, metrics, outage
 from runtime.periodic import Busy, Periodic, alone
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
 # Events in one statement: large enough to be fast, small enough to pass within the statement's bound.
 STEP = 500
+# How many waiting events are tried, taken at random, to see whether the database takes any.
+SAMPLE = 16
 
 
 def turn() -> AbstractContextManager[None]:
@@ -32,38 +35,91 @@ def turn() -> AbstractContextManager[None]:
     return alone(Path(f"{settings.SPOOL_PATH}.lock"))
 
 
-def drain(step: int = STEP) -> int:
+def drain(step: int = STEP, *, others_are_taken: bool = False) -> int:
     """Empty the spool and return the number of events that were moved. What the database refuses is set aside.
 
-    Raises `Busy` while another process drains, and `django.db.Error` where the database or the spool fails. What was
-    moved by then has left the spool, and the rest waits.
+    If it refuses all of a step, the events of the step are at fault only if it takes others: some of those that wait,
+    or as `others_are_taken` says. Raises `Busy` while another process drains, and `django.db.Error` where the database
+    or the spool fails or takes nothing. What was moved by then has left the spool, and the rest waits.
     """
-    moved = 0
     with turn():
-        while spooled := spool.take(step):
-            moved += sum(bisect(spooled, _move, _set_aside))
-    return moved
+        work = _Work()
+        try:
+            while spooled := spool.take(step):
+                work.settle(spooled, others_are_taken=others_are_taken)
+                others_are_taken = False
+        finally:
+            for reason, events in work.set_aside.items():
+                logger.error("spooled events were set aside", extra={"events": events, "reason": reason})
+    return work.moved
 
 
-def _move(spooled: Sequence[Spooled]) -> list[bool]:
-    """Store the arrivals and take them out of the spool; return for each that it was moved."""
-    results = ingest.store_now([one.arrival for one in spooled])
-    spool.discard(spooled)
-    rejections.count_written(results)
-    for outcome, number in Counter(result.outcome for result in results).items():
-        metrics.DRAINED.labels(outcome).inc(number)
-    return [True] * len(spooled)
+class _Work:
+    """The work of one call of `drain`, with the events that it has moved, and set aside by reason."""
 
+    def __init__(self) -> None:
+        self.moved = 0
+        self.set_aside: Counter[str] = Counter()
 
-def _set_aside(one: Spooled, error: Error) -> bool:
-    """Set aside an event of which the database takes neither the row nor a rejection.
+    def settle(self, spooled: Sequence[Spooled], *, others_are_taken: bool) -> None:
+        """Move the events or set them aside. Raises `django.db.Error` if the database fails or takes nothing."""
+        try:
+            self._move(spooled)
+        except Error as error:
+            if failures.is_away(error) or not (others_are_taken or self._moves_any()):
+                raise
+            # Taken anew: the one that was moved may be among them.
+            for one in spool.take(len(spooled)):
+                if (fault := self._fault(one)) is not None:
+                    self._set_aside(one, str(fault))
 
-    This happens, for example, when its partner is missing from a restored database.
-    """
-    spool.set_aside(one, str(error))
-    logger.error("a spooled event was set aside", exc_info=error)
-    metrics.DRAINED.labels(Outcome.SET_ASIDE).inc()
-    return False
+    def _moves_any(self) -> bool:
+        """Try some of the waiting events until one is moved; tell whether one was."""
+        return any(self._fault(one) is None for one in spool.sample(SAMPLE))
+
+    def _fault(self, one: Spooled) -> Error | None:
+        """Move one event, or return why the database refuses it. Raises `django.db.Error` if that is away."""
+        try:
+            self._move([one])
+        except Error as error:
+            if failures.is_away(error):
+                raise
+            return error
+        return None
+
+    def _move(self, spooled: Sequence[Spooled]) -> None:
+        """Store the events and take them out of the spool. Raises `django.db.Error`; then all of them stay there."""
+        results = ingest.write([one.arrival for one in spooled])
+        settled = [written for one, written in zip(spooled, results, strict=True) if self._is_kept(one, written)]
+        spool.discard(spooled)
+        self.moved += len(settled)
+        rejections.count_written(settled)
+        for outcome, number in Counter(written.outcome for written in settled).items():
+            metrics.DRAINED.labels(outcome).inc(number)
+
+    def _is_kept(self, one: Spooled, written: Written) -> bool:
+        """Tell whether the database has the event or a rejection of it; if it takes neither, set the event aside.
+
+        This happens, for example, when its partner is missing from a restored database. Raises `django.db.Error` if
+        the database is away.
+        """
+        if written.outcome is Outcome.UNAVAILABLE:
+            self._set_aside(one, written.reason)
+            return False
+        if written.outcome in rejections.CODES:
+            try:
+                rejections.keep([Record.of_written(one.arrival, written)])
+            except Error as error:
+                if failures.is_away(error):
+                    raise
+                self._set_aside(one, written.reason or str(error))
+                return False
+        return True
+
+    def _set_aside(self, one: Spooled, reason: str) -> None:
+        spool.set_aside(one, reason)
+        self.set_aside[reason] += 1
+        metrics.DRAINED.labels(Outcome.SET_ASIDE).inc()
 
 
 class Drainer:
@@ -72,18 +128,22 @@ class Drainer:
     def __init__(self) -> None:
         self._head: int | None = None
         self._fails = False
+        # When the database first refused all that it was given, for no reason that is known to be the rows'.
+        self._doubted_at: float | None = None
 
     def turn(self) -> None:
         """Drain what waits. If the database or the spool fails, which is logged once, the next turn tries again."""
         try:
             self.round()
-        except Error:
+        except Error as error:
             connection.close()
             if not self._fails:
                 logger.exception("the spool cannot be drained")
             self._fails = True
+            self._doubted_at = None if failures.is_away(error) else self._doubted_at or time.monotonic()
         else:
             self._fails = False
+            self._doubted_at = None
 
     def round(self) -> None:
         """Drain what waits. Once events leave the spool, by whichever process, the database is known to be back.
@@ -97,13 +157,17 @@ class Drainer:
             outage.writing.close()
             return
         try:
-            moved = drain()
+            moved = drain(others_are_taken=self._others_are_taken())
         except Busy:
             if before is not None and head > before:
                 outage.end()
             return
         outage.end()
         logger.warning("spool drained", extra={"events": moved})
+
+    def _others_are_taken(self) -> bool:
+        """Tell whether this worker has stored events of its senders since the database refused all that waits."""
+        return self._doubted_at is not None and outage.writing.closed_at > self._doubted_at
 
 
 thread = Periodic("spool-drain", Drainer().turn, PERIOD_SECONDS, delay=PERIOD_SECONDS)

@@ -17,7 +17,7 @@ from collect.storage.bisection import bisect
 from collect.storage.outcomes import Outcome, Written
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
-from runtime import metrics, outage
+from runtime import failures, metrics, outage
 from runtime.group_commit import Group
 from runtime.hub import OwnThread
 from runtime.refusals import Unavailable
@@ -29,6 +29,8 @@ MAX_WAITING = 10_000
 MAX_GROUP = 500
 # Refused bodies, up to 64 KiB each, that may wait to be written down.
 MAX_REFUSED_WAITING = 1_000
+# How often a statement is sent that the database rolls back for the sake of another transaction.
+_TRIES = 3
 
 
 def submit(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -74,14 +76,7 @@ def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
 
     Raises `django.db.Error`. It is safe to repeat.
     """
-    try:
-        results = write(arrivals)
-    except Error:
-        if not _is_lost():
-            raise
-        # The database was restarted since the last group, and this statement is the first to notice.
-        connection.close()
-        results = write(arrivals)
+    results = write(arrivals)
     rejections.keep(
         Record.of_written(arrival, written)
         for arrival, written in zip(arrivals, results, strict=True)
@@ -93,14 +88,36 @@ def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
 def write(arrivals: Sequence[Arrival]) -> list[Written]:
     """Store the arrivals except those that the database refuses; return what became of each, in their order.
 
+    A row whose values are bad is rejected. One that is refused for another reason while others are taken, as by a
+    trigger, is unavailable, since that is not its sender's fault; without a spool to wait in it is rejected, too.
     Raises `django.db.Error`. It is safe to repeat.
     """
-    return bisect(arrivals, store.write, _refused)
+    try:
+        return bisect(arrivals, _write, _refused)
+    except Error:
+        if not _is_lost():
+            raise
+        # The database was restarted since the last group, and this statement is the first to notice.
+        connection.close()
+        return bisect(arrivals, _write, _refused)
+
+
+def _write(arrivals: Sequence[Arrival]) -> list[Written]:
+    for _ in range(_TRIES - 1):
+        try:
+            return store.write(arrivals)
+        except Error as error:
+            # A transaction that our caller has begun is lost with the statement.
+            if not failures.is_rolled_back(error) or connection.in_atomic_block:
+                raise
+    return store.write(arrivals)
 
 
 def _refused(arrival: Arrival, error: Error) -> Written:
     logger.warning("the database refused a row", extra={"reason": str(error)})
-    return Written(Outcome.REJECTED, arrival.row.id)
+    is_final = failures.is_poison(error) or not spool.is_enabled()
+    outcome = Outcome.REJECTED if is_final else Outcome.UNAVAILABLE
+    return Written(outcome, arrival.row.id, reason=str(error))
 
 
 def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -120,7 +137,7 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
     if _is_away():
         return _spool(arrivals)
     try:
-        return store_now(arrivals)
+        results = store_now(arrivals)
     except Error as error:
         _drop_connection()
         if not spool.is_enabled():
@@ -128,6 +145,18 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
             raise Unavailable from error
         outage.begin(error)
         return _spool(arrivals)
+    outage.writing.close()
+    return _spool_refused(arrivals, results)
+
+
+def _spool_refused(arrivals: Sequence[Arrival], results: list[Written]) -> list[Written]:
+    """Spool the arrivals that are unavailable, and return the results with what became of them."""
+    refused = [index for index, written in enumerate(results) if written.outcome is Outcome.UNAVAILABLE]
+    if refused:
+        spooled = _spool([arrivals[index] for index in refused])
+        for index, written in zip(refused, spooled, strict=True):
+            results[index] = written
+    return results
 
 
 def _is_away() -> bool:

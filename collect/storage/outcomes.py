@@ -32,13 +32,14 @@ class Written(NamedTuple):
     """What became of one arrival: `id` is that of the stored row, which for a repetition is the first one.
 
     `differing` are the fields in which a conflicting event differs from the stored one. `again` is True for a stored
-    event if an earlier try had stored this very row.
+    event if an earlier try had stored this very row. `reason` is what the database said of a row that it refused.
     """
 
     outcome: Outcome
     id: str
     differing: tuple[str, ...] = ()
     again: bool = False
+    reason: str = ""
 
     @property
     def difference(self) -> str:

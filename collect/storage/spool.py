@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from random import randint
 from typing import NamedTuple
 
 from django.conf import settings
@@ -30,6 +31,7 @@ _TABLES = (
     f"CREATE TABLE IF NOT EXISTS spooled (id INTEGER PRIMARY KEY AUTOINCREMENT, {_COLUMNS})",
     f"CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, {_COLUMNS}, reason TEXT NOT NULL)",
 )
+_SELECTED = "SELECT id, document, body, request_id FROM spooled"
 
 # How often a file is tried that another process sets up, and the pause: five seconds, as long as SQLite waits itself.
 _TRIES, _PAUSE_SECONDS = 100, 0.05
@@ -122,12 +124,27 @@ def append(arrivals: Sequence[Arrival]) -> None:
 def take(limit: int) -> list[Spooled]:
     """Return the first `limit` arrivals in the order in which they came. They stay until they are discarded."""
     with connections[ALIAS].cursor() as cursor:
-        cursor.execute("SELECT id, document, body, request_id FROM spooled ORDER BY id LIMIT %s", [limit])
-        found = cursor.fetchall()
-    return [
-        Spooled(place, Arrival(rows.decode(document), bytes(document), bytes(body), request_id))
-        for place, document, body, request_id in found
-    ]
+        cursor.execute(f"{_SELECTED} ORDER BY id LIMIT %s", [limit])
+        return [_spooled(*row) for row in cursor.fetchall()]
+
+
+def _spooled(place: int, document: bytes, body: bytes, request_id: str) -> Spooled:
+    return Spooled(place, Arrival(rows.decode(document), bytes(document), bytes(body), request_id))
+
+
+@_in_its_thread
+def sample(number: int) -> list[Spooled]:
+    """Return up to `number` of the waiting arrivals, each once, taken at random."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("SELECT min(id), max(id) FROM spooled")
+        first, last = cursor.fetchone()
+        if first is None:
+            return []
+        found: dict[int, tuple[int, bytes, bytes, str]] = {}
+        for _ in range(number):
+            cursor.execute(f"{_SELECTED} WHERE id >= %s ORDER BY id LIMIT 1", [randint(first, last)])  # noqa: S311
+            found.update((row[0], row) for row in cursor.fetchall())
+    return [_spooled(*row) for row in found.values()]
 
 
 @_in_its_thread

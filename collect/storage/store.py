@@ -8,17 +8,22 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from django.db import DataError, Error, IntegrityError, OperationalError, connection, models, transaction
+from django.db import DatabaseError, Error, IntegrityError, connection, models, transaction
 from django.db.models.functions import Cast
 
 from collect.models import ErasedEvent, Event
 from collect.storage import repetition
 from collect.storage.outcomes import Outcome, Written
 from collect.storage.rows import Arrival, Row
+from runtime import failures
 
 _ROUNDS = 3
 # Tags that one query asks for. SQLite allows at most a thousand terms joined by OR.
 _TAGS = 200
+
+
+class NotStoredError(DatabaseError):
+    """The database took a row without an error, and yet it is not there, nor one that it repeats."""
 
 
 def write(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -29,7 +34,7 @@ def write(arrivals: Sequence[Arrival]) -> list[Written]:
     `django.db.Error`; then some arrivals may be stored, and writing the same ones again is safe.
     """
     results: dict[str, Written] = {}
-    missing = list(arrivals)
+    missing = _firsts_by_id(arrivals)
     for _ in range(_ROUNDS):
         new = _insert(missing)
         results |= {id: Written(Outcome.STORED, id) for id in new}
@@ -39,9 +44,18 @@ def write(arrivals: Sequence[Arrival]) -> list[Written]:
         if not missing:
             break
     else:
-        # The row that one of these repeats was pruned each time before it could be read.
-        raise OperationalError("rows neither new nor found")
+        raise NotStoredError("rows are neither new nor found: a trigger, a rule or row-level security may hide them")
     return _apart(arrivals, results)
+
+
+def _firsts_by_id(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Return the arrivals without those whose id is that of an earlier one."""
+    if len({arrival.row.id for arrival in arrivals}) == len(arrivals):
+        return list(arrivals)
+    firsts: dict[str, Arrival] = {}
+    for arrival in arrivals:
+        firsts.setdefault(arrival.row.id, arrival)
+    return list(firsts.values())
 
 
 def _apart(arrivals: Sequence[Arrival], results: Mapping[str, Written]) -> list[Written]:
@@ -74,7 +88,7 @@ def write_new(arrivals: Sequence[Arrival]) -> list[Written] | None:
             if cursor.rowcount != len(arrivals):  # some were erased
                 raise IntegrityError
     except Error as error:
-        if not is_poison(error):
+        if failures.is_away(error):
             raise
         return None
     return [Written(Outcome.STORED, arrival.row.id) for arrival in arrivals]
@@ -89,15 +103,6 @@ def foresee(arrivals: Sequence[Arrival]) -> list[Written]:
     return [there.get(arrival.row.id, Written(Outcome.STORED, arrival.row.id)) for arrival in arrivals]
 
 
-def is_poison(error: Error) -> bool:
-    """Tell whether the database refuses the row itself, so that trying again cannot help."""
-    if isinstance(error, DataError | IntegrityError):
-        return True
-    sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
-    # Class 54 is a limit of PostgreSQL, such as the length of an index entry; psycopg raises OperationalError for it.
-    return sqlstate.startswith("54") or "malformed JSON" in str(error)
-
-
 def _insert(arrivals: Sequence[Arrival]) -> set[str]:
     """Insert the rows that do not exist yet, and return the ids of those that were inserted."""
     statement, returned = _statement(connection.vendor)
@@ -108,7 +113,17 @@ def _insert(arrivals: Sequence[Arrival]) -> set[str]:
 
 
 def _document(arrivals: Sequence[Arrival]) -> str:
-    return (b"[" + b",".join([arrival.document for arrival in arrivals]) + b"]").decode()
+    """Return the rows as a JSON array, in the order of their idempotency keys, of equal keys the first one first.
+
+    Two statements that insert the same keys in opposite orders wait for each other, and PostgreSQL ends one of them.
+    """
+    ordered = sorted(arrivals, key=_key)
+    return (b"[" + b",".join([arrival.document for arrival in ordered]) + b"]").decode()
+
+
+def _key(arrival: Arrival) -> tuple[int, str, str]:
+    row = arrival.row
+    return row.partner_id, row.tag_id, row.event_id or ""
 
 
 # SQL that turns a value of the row's JSON into Django's form on SQLite. PostgreSQL's types read JSON's as they are.

@@ -1,5 +1,8 @@
 """System checks of the app: each says what is wrong and what to do."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -11,7 +14,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from collect import checks
-from tests.harness import mmdb
+from collect.storage import durability
+from tests.harness import databases, mmdb
+from tests.harness.server import ROOT
 
 
 @pytest.fixture
@@ -66,11 +71,11 @@ def unsafe() -> Iterator[str]:
 
 @pytest.mark.django_db(transaction=True)
 def test_database_that_may_lose_commits_is_a_warning_of_check_and_of_deploy(unsafe: str) -> None:
-    (warning,) = checks.durability(databases=["default"])
+    (warning,) = checks.storage(databases=["default"])
     assert (warning.id, warning.msg) == ("collect.W004", unsafe)
-    assert checks.durability_at_deployment() == [warning]
-    assert checks.durability_at_deployment(databases=["default"]) == []
-    assert checks.durability(databases=None) == []
+    assert checks.storage_at_deployment() == [warning]
+    assert checks.storage_at_deployment(databases=["default"]) == []
+    assert checks.storage(databases=None) == []
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "spool"])
@@ -78,16 +83,100 @@ def test_database_that_may_lose_commits_is_seen_on_the_readiness_page(client: Cl
     assert client.get("/readyz").json()["checks"]["database"]["warnings"] == [unsafe]
 
 
+OBSTACLES = {
+    "postgresql": [
+        (
+            "SET default_transaction_isolation = 'serializable'",
+            "RESET default_transaction_isolation",
+            "default_transaction_isolation is serializable in PostgreSQL, not read committed",
+        ),
+        (
+            "SET session_replication_role = replica",
+            "RESET session_replication_role",
+            "session_replication_role is replica in PostgreSQL, not origin",
+        ),
+        (
+            "CREATE RULE sink AS ON INSERT TO collect_event DO INSTEAD NOTHING",
+            "DROP RULE sink ON collect_event",
+            "the trigger or rule sink on the table collect_event may refuse or change events",
+        ),
+        (
+            "CREATE TRIGGER guard BEFORE UPDATE ON collect_event FOR EACH ROW "
+            "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "DROP TRIGGER guard ON collect_event",
+            "the trigger or rule guard on the table collect_event may refuse or change events",
+        ),
+    ],
+    "sqlite": [
+        ("PRAGMA query_only = ON", "PRAGMA query_only = OFF", "PRAGMA query_only is on in SQLite"),
+        (
+            "CREATE TRIGGER guard BEFORE INSERT ON collect_event BEGIN SELECT 1; END",
+            "DROP TRIGGER guard",
+            "the trigger guard on the table collect_event may refuse or change events",
+        ),
+    ],
+}
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "spool"])
+@pytest.mark.parametrize(("make", "undo", "said"), OBSTACLES["sqlite" if databases.is_sqlite() else "postgresql"])
+def test_what_may_refuse_an_event_is_said_by_check_and_readiness(
+    client: Client, make: str, undo: str, said: str
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(make)
+        try:
+            (warning,) = checks.storage(databases=["default"])
+            assert (warning.id, warning.msg) == ("collect.W006", said)
+            assert client.get("/readyz").json()["checks"]["database"]["warnings"] == [said]
+        finally:
+            cursor.execute(undo)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(databases.is_sqlite(), reason="SQLite has no row-level security")
+def test_row_level_security_is_said_by_check() -> None:
+    """For an ordinary owner: a superuser is bound by no policy."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE ordinary")
+        cursor.execute("GRANT SELECT ON collect_event TO ordinary")
+        cursor.execute("ALTER TABLE collect_event ENABLE ROW LEVEL SECURITY")
+        cursor.execute("SET ROLE ordinary")
+        try:
+            (warning,) = checks.storage(databases=["default"])
+        finally:
+            cursor.execute("RESET ROLE")
+            cursor.execute("ALTER TABLE collect_event DISABLE ROW LEVEL SECURITY")
+            cursor.execute("DROP OWNED BY ordinary")
+            cursor.execute("DROP ROLE ordinary")
+    assert warning.msg == "row-level security applies to the table collect_event"
+
+
+@pytest.mark.skipif(databases.is_sqlite(), reason="a file of SQLite is UTF-8")
+def test_encoding_of_the_database_is_said_by_check(tmp_path: Path) -> None:
+    """One that cannot hold every character, made before `migrate`: the first check says so."""
+    with databases.new(tmp_path, "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0") as url:
+        check = subprocess.run(
+            [sys.executable, "manage.py", "check", "--database", "default"],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert "(collect.W006) server_encoding is LATIN1 in PostgreSQL, not UTF8" in check.stderr
+
+
 @pytest.mark.django_db
 def test_safe_database_is_no_warning() -> None:
-    assert checks.durability(databases=["default"]) == []
+    assert checks.storage(databases=["default"]) == []
 
 
 def test_database_that_is_away_is_another_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> NoReturn:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(checks, "problems", away)
-    (warning,) = checks.durability(databases=["default"])
+    monkeypatch.setattr(durability, "problems", away)
+    (warning,) = checks.storage(databases=["default"])
     assert warning.id == "collect.W005"
     assert "connection refused" in warning.msg

@@ -26,7 +26,7 @@ from collect.intake.contract import SentEvent
 from collect.intake.source import Source
 from collect.models import Event
 from collect.storage import store
-from collect.storage.outcomes import Outcome
+from collect.storage.outcomes import Outcome, Written
 from collect.storage.rows import Arrival
 from runtime.refusals import Code, Refusal
 from tests.harness import factories
@@ -258,7 +258,7 @@ def test_what_is_stored_equals_what_was_sent(source: Source, body: str) -> None:
         (result,) = store.write([Arrival.of(row, body.encode(), "r")])
     expected = sent_as(body)
     event = Event.objects.annotate(**{f"{name}_text": Cast(name, TextField()) for name in documents(expected)}).get()
-    assert result == (Outcome.STORED, str(event.pk), (), False)
+    assert result == Written(Outcome.STORED, str(event.pk))
     stored = {name: getattr(event, name) for name in LIMITS}
     if texts(expected)["tag_id"] is None:
         assert stored["tag_id"].startswith("site:")

@@ -5,10 +5,11 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
-from django.db import connection
+from django.db import DatabaseError, Error, connection
 from psycopg import sql
 
 
@@ -40,15 +41,22 @@ def current_url() -> str:
 
 
 @contextmanager
-def new(directory: Path) -> Iterator[str]:
-    """An empty database: a file in `directory`, or one on the server, which is dropped in the end."""
+def new(directory: Path, options: LiteralString = "") -> Iterator[str]:
+    """An empty database: a file in `directory`, or one on the server, made with `options` and dropped in the end."""
     name = f"test_{secrets.token_hex(6)}"
     if is_sqlite():
         yield f"sqlite:///{directory / name}.sqlite3"
         return
     with psycopg.connect(_sibling("postgres"), autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        server.execute(sql.SQL("CREATE DATABASE {} " + options).format(sql.Identifier(name)))
         try:
             yield _sibling(name)
         finally:
             server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def failure(cause: str | Exception | None = None, kind: type[Error] = DatabaseError, text: str = "it failed") -> Error:
+    """A failure as Django hands it on, caused by an SQLSTATE or by an exception of the driver."""
+    error = kind(text)
+    error.__cause__ = psycopg.errors.lookup(cause)() if isinstance(cause, str) else cause
+    return error

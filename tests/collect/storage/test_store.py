@@ -15,10 +15,11 @@ from collect.intake import contract
 from collect.intake.source import Source
 from collect.models import ErasedEvent, Erasure, Event, Rejection, RejectionTally
 from collect.storage import rejections, store
-from collect.storage.outcomes import Outcome
+from collect.storage.outcomes import Outcome, Written
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
 from keys.models import ApiKey, Partner
+from runtime import failures
 from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
@@ -135,7 +136,7 @@ def test_row_that_no_database_takes_is_poison(source: Source) -> None:
     broken = Arrival.of(arrival.row, b"{}", "r")
     with pytest.raises((DataError, IntegrityError)) as caught, atomic():
         store.write([broken])
-    assert store.is_poison(caught.value)
+    assert failures.is_poison(caught.value)
 
 
 def test_ledger_keeps_so_many_of_a_key_and_hour_and_counts_the_rest(
@@ -175,9 +176,9 @@ def test_erased_event_does_not_come_back_and_is_told_to_be_there(source: Source,
     other = factories.arrival(source, event_id="other")
     again = factories.arrival(source, **fields) if fields else arrival
     assert store.write([again, other, again]) == [
-        (Outcome.DUPLICATE, arrival.row.id, (), False),
-        (Outcome.STORED, other.row.id, (), False),
-        (Outcome.DUPLICATE, arrival.row.id, (), False),
+        Written(Outcome.DUPLICATE, arrival.row.id),
+        Written(Outcome.STORED, other.row.id),
+        Written(Outcome.DUPLICATE, arrival.row.id),
     ]
     assert [str(event.pk) for event in Event.objects.all()] == [other.row.id]
 
@@ -199,7 +200,7 @@ def test_write_new_stores_all_or_nothing(source: Source) -> None:
     known, new, erased = (factories.arrival(source, event_id=id) for id in ("known", "new", "erased"))
     poison = factories.arrival(source)
     poison = poison._replace(document=poison.document.replace(b'"is_test":false', b'"is_test":null'))
-    assert store.write_new([known]) == [(Outcome.STORED, known.row.id, (), False)]
+    assert store.write_new([known]) == [Written(Outcome.STORED, known.row.id)]
     erase(source, erased)
     for unwelcome in (known, erased, poison):
         assert store.write_new([new, unwelcome]) is None

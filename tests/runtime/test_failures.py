@@ -1,0 +1,57 @@
+"""What a failure of the database means: away, to be sent again, or a row's own fault."""
+
+import psycopg
+import pytest
+from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError
+
+from runtime import failures
+from tests.harness.databases import failure
+
+LOST = [
+    failure(kind=OperationalError),
+    failure(psycopg.OperationalError("connection refused"), OperationalError),
+    failure(psycopg.InterfaceError("the connection is closed"), InterfaceError),
+    # connection failure, admin shutdown, cannot connect now
+    *(failure(sqlstate, OperationalError) for sqlstate in ("08006", "57P01", "57P03")),
+]
+# lock not available, disk full, too many connections, read-only transaction, query canceled, io error
+WRITES_NOTHING = [
+    failure(sqlstate, OperationalError) for sqlstate in ("55P03", "53100", "53300", "25006", "57014", "58030")
+]
+ROLLED_BACK = [failure(sqlstate, OperationalError) for sqlstate in ("40001", "40P01")]
+POISON = [
+    failure("54000", OperationalError),
+    failure("22P02", DataError),
+    failure("23502", IntegrityError),
+    failure(kind=OperationalError, text="malformed JSON"),
+]
+# Of a row or of the whole table, which the error alone does not tell: raise exception, insufficient privilege,
+# undefined function, internal error, object not in prerequisite state.
+UNCLEAR = [
+    *(failure(sqlstate) for sqlstate in ("P0001", "42501", "42883", "XX000", "55000")),
+    failure(text="rows are neither new nor found"),
+]
+
+
+def kinds(error: Error) -> set[str]:
+    tests = {
+        "lost": failures.is_lost,
+        "away": failures.is_away,
+        "rolled back": failures.is_rolled_back,
+        "poison": failures.is_poison,
+    }
+    return {name for name, test in tests.items() if test(error)}
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        *((error, {"lost", "away"}) for error in LOST),
+        *((error, {"away"}) for error in WRITES_NOTHING),
+        *((error, {"rolled back"}) for error in ROLLED_BACK),
+        *((error, {"poison"}) for error in POISON),
+        *((error, set()) for error in UNCLEAR),
+    ],
+)
+def test_a_failure_is_of_one_kind(error: Error, expected: set[str]) -> None:
+    assert kinds(error) == expected
