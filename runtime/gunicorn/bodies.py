@@ -15,7 +15,8 @@ BODY_SECONDS = 30.0
 LINGER_SECONDS = 2.0
 LINGER_STEP = 64 * 1024
 LINGER_BYTES = 16 * 1024 * 1024
-# Up to this many unread bytes of a body are discarded. If more are left, the connection ends.
+# Up to this many bytes that the application did not read are read out before the answer, if they come within
+# `LINGER_SECONDS`. If more are left, the answer says that the connection ends.
 LEFT_BYTES = 64 * 1024
 
 
@@ -23,46 +24,64 @@ class Body(Protocol):
     """A request's body as gunicorn hands it to the application; `failed` ends the connection after the answer."""
 
     failed: bool
+    # Reads the framing; that of a body with a Content-Length has what is left of it as `length`.
+    reader: Any
 
     def read(self, size: int | None = None) -> bytes:
         """Return up to `size` bytes. Raises OSError or ParseException where the connection or the framing breaks."""
 
 
 class BoundedSocket:
-    """A client's socket whose reads must all be over by a given moment."""
+    """A client's socket whose reads must all be over by a given moment, also those of a client that sends steadily."""
 
     def __init__(self, sock: Any, seconds: float) -> None:
         self._sock = sock
         self._until = time.monotonic() + seconds
+        # The client has closed its side in the middle of the body.
+        self.is_at_end = False
+
+    def hurry(self, seconds: float) -> None:
+        """Have the reads over in `seconds`, or sooner if they have to be over sooner."""
+        self._until = min(self._until, time.monotonic() + seconds)
 
     def recv(self, size: int) -> bytes:
         """Return up to `size` bytes that have arrived. Raises TimeoutError when the time is up."""
-        self._sock.settimeout(max(self._until - time.monotonic(), 0.001))
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for the body is up")
+        self._sock.settimeout(left)
         try:
             # Otherwise a client that always has more to send would keep the other clients from their turn.
             gevent.sleep(0)
             data: bytes = self._sock.recv(size)
+            self.is_at_end = not data
             return data
         finally:
             self._sock.settimeout(None)
 
 
 def leave_unread(body: Body) -> None:
-    """Tell the worker not to read the rest of `body`; the connection then ends after the answer."""
+    """Tell the worker not to read the rest of `body`; the answer then says that the connection ends."""
     body.failed = True
 
 
-def discard_rest(body: Body) -> None:
-    """Discard up to `LEFT_BYTES` of an unread body and mark a longer one as failed, which closes the connection.
+def read_out(body: Body, sock: BoundedSocket) -> bool:
+    """Read what the application left of a body, at most `LEFT_BYTES`. Return whether the body is at its end.
 
-    Gunicorn itself would read all of it, in small steps, however much a client sends.
+    If it is not, nobody can tell where the next request begins, and the connection has to end. Gunicorn itself would
+    read all of it, in small steps, however much a client sends.
     """
     if body.failed:
-        return
+        return False
+    if getattr(body.reader, "length", 0) > LEFT_BYTES:
+        leave_unread(body)
+        return False
+    sock.hurry(LINGER_SECONDS)
     try:
-        body.failed = len(body.read(LEFT_BYTES + 1)) > LEFT_BYTES
+        body.failed = len(body.read(LEFT_BYTES + 1)) > LEFT_BYTES or sock.is_at_end
     except (OSError, errors.ParseException):
         body.failed = True
+    return not body.failed
 
 
 def linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:

@@ -1,7 +1,8 @@
 """Gunicorn's gevent worker with limits on the time of a body, the number of connections, and the time of a stop.
 
-A slow or idle client must cost a greenlet and nothing else. This module replaces three things of gunicorn: how it reads
-its settings, how it waits for a request, and how it writes the date. docs/decisions/0008 gives the price of each.
+A slow or idle client must cost a greenlet and nothing else. This module replaces four things of gunicorn: how it reads
+its settings, how it waits for a request, how it decides whether a connection goes on, and how it writes the date.
+docs/decisions/0008 gives the price of each.
 """
 
 import logging
@@ -15,10 +16,12 @@ from typing import Any
 
 import gevent
 from gunicorn import util
+from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from runtime.gunicorn import answers
-from runtime.gunicorn.bodies import BODY_SECONDS, LINGER_SECONDS, BoundedSocket, discard_rest, linger
+from runtime.gunicorn.bodies import BODY_SECONDS, BoundedSocket, linger, read_out
+from runtime.gunicorn.request import Request
 
 # A connection that has been idle for longer is closed when the worker is told to stop.
 FAREWELL_SECONDS = 1.0
@@ -78,19 +81,23 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         return self._clients[gevent.getcurrent()]
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Serve a request with a limit on the time of its body, then discard what the application left unread.
+        """Serve a request with a limit on the time of its body.
 
-        Gunicorn reads the body through `req.unreader`, whose socket is therefore replaced meanwhile.
+        Gunicorn reads the body through `req.unreader`, whose socket is therefore replaced meanwhile. Raises
+        StopIteration where the connection ends after the answer.
         """
-        req.unreader.sock = BoundedSocket(sock, BODY_SECONDS)
+        bounded = req.unreader.sock = BoundedSocket(sock, BODY_SECONDS)
         try:
             super().handle_request(listener_name, req, sock, addr)
-        finally:
-            req.unreader.sock = BoundedSocket(sock, LINGER_SECONDS)
-            discard_rest(req.body)
-            req.unreader.sock = sock
-            if req.body.failed:
+            # Known since the head of the answer, unless the request was ended before that.
+            req.should_close()
+        except StopIteration:
+            # A client that is still sending would get a reset, and could lose the answer.
+            if not read_out(req.body, bounded):
                 linger(sock)
+            raise
+        finally:
+            req.unreader.sock = sock
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Log and answer bytes that could not be read as a request, or a request that failed before the application."""
@@ -156,3 +163,5 @@ def _http_date(timestamp: float | None = None) -> str:
 
 # Gunicorn formats the date anew for every answer, although it changes only once a second.
 util.http_date = _http_date
+# Gunicorn decides what becomes of the connection without looking at what is left of the body.
+RequestParser.mesg_class = Request

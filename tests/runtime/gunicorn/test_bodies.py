@@ -1,17 +1,21 @@
 """A client's bytes, read within bounds."""
 
 import socket
+from collections.abc import Iterator
 
 import pytest
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
 from runtime.gunicorn import bodies
 
 
 class Body:
-    """A request's body as gunicorn hands it on."""
+    """A request's body as gunicorn hands it on; what it says of its length is the reader's."""
 
-    def __init__(self, content: bytes = b"", error: BaseException | None = None) -> None:
+    def __init__(self, content: bytes = b"", error: BaseException | None = None, length: int = 0) -> None:
         self.failed = False
+        self.length = length
+        self.reader = self
         self._content = content
         self._error = error
 
@@ -19,6 +23,14 @@ class Body:
         if self._error is not None:
             raise self._error
         return self._content[:size]
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[bodies.BoundedSocket, socket.socket]]:
+    """Our end of a connection, bounded, and the client's."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield bodies.BoundedSocket(ours, 10), theirs
 
 
 def test_body_has_to_be_there_in_time() -> None:
@@ -32,21 +44,54 @@ def test_body_has_to_be_there_in_time() -> None:
         assert ours.gettimeout() is None
 
 
-@pytest.mark.parametrize(("unread", "ends"), [(0, False), (bodies.LEFT_BYTES, False), (bodies.LEFT_BYTES + 1, True)])
-def test_rest_of_a_body_is_discarded_within_a_bound(unread: int, ends: bool) -> None:
+def test_client_that_never_stops_sending_is_cut_too(pair: tuple[bodies.BoundedSocket, socket.socket]) -> None:
+    bounded, theirs = pair
+    theirs.sendall(b"more")
+    bounded.hurry(0)
+    with pytest.raises(TimeoutError):
+        bounded.recv(100)
+    bounded.hurry(10)
+    with pytest.raises(TimeoutError):
+        bounded.recv(100)
+
+
+@pytest.mark.parametrize(("unread", "is_over"), [(0, True), (bodies.LEFT_BYTES, True), (bodies.LEFT_BYTES + 1, False)])
+def test_rest_of_a_body_is_read_out_within_a_bound(
+    pair: tuple[bodies.BoundedSocket, socket.socket], unread: int, is_over: bool
+) -> None:
     body = Body(b"x" * unread)
-    bodies.discard_rest(body)
-    assert body.failed is ends
+    assert bodies.read_out(body, pair[0]) is is_over
+    assert body.failed is not is_over
 
 
-def test_body_whose_framing_breaks_ends_the_connection() -> None:
-    body = Body(error=TimeoutError())
-    bodies.discard_rest(body)
+@pytest.mark.parametrize(
+    "body",
+    [
+        Body(error=TimeoutError()),
+        Body(error=NoMoreData()),
+        Body(error=InvalidChunkSize(b"x")),
+        Body(error=AssertionError("read although it is too long"), length=bodies.LEFT_BYTES + 1),
+    ],
+)
+def test_body_that_does_not_come_to_its_end_ends_the_connection(
+    pair: tuple[bodies.BoundedSocket, socket.socket], body: Body
+) -> None:
+    assert not bodies.read_out(body, pair[0])
     assert body.failed
 
 
-def test_body_that_is_left_unread_is_not_read() -> None:
+def test_body_that_is_left_unread_is_not_read(pair: tuple[bodies.BoundedSocket, socket.socket]) -> None:
     body = Body(error=AssertionError("read"))
     bodies.leave_unread(body)
-    bodies.discard_rest(body)
-    assert body.failed
+    assert not bodies.read_out(body, pair[0])
+
+
+def test_client_that_closes_in_the_middle_of_its_body_has_not_sent_it(
+    pair: tuple[bodies.BoundedSocket, socket.socket],
+) -> None:
+    bounded, theirs = pair
+    theirs.sendall(b"some")
+    assert bounded.recv(100) == b"some"
+    theirs.shutdown(socket.SHUT_WR)
+    assert bounded.recv(100) == b""
+    assert not bodies.read_out(Body(), bounded)

@@ -128,10 +128,22 @@ def test_short_rest_of_a_body_is_discarded_and_the_connection_goes_on(clients: C
         assert read(client)[2] == answered
 
 
-def test_connection_ends_behind_a_long_rest_of_a_body(clients: Clients) -> None:
+@pytest.mark.parametrize(("path", "status"), [("/unread", 200), ("/broken", 503)])
+def test_connection_ends_behind_a_long_rest_of_a_body(clients: Clients, path: str, status: int) -> None:
     client = clients.connect()
-    client.sendall(post("/unread", LEFT_BYTES + 1, b"x" * (LEFT_BYTES + 1)))
-    assert read(client)[0] == 200
+    client.sendall(post(path, LEFT_BYTES + 1, b"x" * (LEFT_BYTES + 1)))
+    answered, headers, _ = read(client)
+    assert (answered, headers["Connection"]) == (status, "close")
+    assert client.recv(1) == b""
+
+
+def test_worker_that_stops_reads_on_after_an_answer_that_ends_the_connection(clients: Clients) -> None:
+    clients.worker.alive = False
+    client = clients.connect()
+    client.sendall(post("/unread", 5, b"hel"))
+    answered, headers, _ = read(client)
+    assert (answered, headers["Connection"]) == (200, "close")
+    client.sendall(b"lo")
     assert client.recv(1) == b""
 
 
