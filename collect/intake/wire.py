@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest
 from gunicorn.http.errors import ParseException
 
-from runtime.gunicorn.bodies import leave_unread
+from runtime.gunicorn.bodies import BODY_SECONDS, leave_unread
 from runtime.refusals import Code, Refusal
 
 # Bytes that are read of a body over the cap, so that the operator can see what it was.
@@ -29,7 +29,7 @@ class Received(NamedTuple):
 def receive(request: HttpRequest, limit: int, more_types: Collection[str] = ()) -> Received:
     """Return the body of `request`, inflated: at most `limit` bytes on the wire and inflated (contract, section 2).
 
-    The fault is `unsupported_media_type`, `unsupported_encoding`, `too_large` or `invalid_json`.
+    The fault is `unsupported_media_type`, `unsupported_encoding`, `too_large`, `timeout` or `invalid_json`.
     """
     raw, fault = _read(request.META, limit)
     fault = _media_type_fault(request.content_type or "", more_types) or _transfer_fault(request.META) or fault
@@ -61,10 +61,15 @@ def _read(meta: dict[str, Any], limit: int) -> Received:
         return Received(b"", None)
     try:
         declared = None if length is None else int(length)
-        body = stream.read(_to_read(declared, limit))
-    except (OSError, ValueError, ParseException):
-        # The framing broke in the middle, so it is unknown where the next request would start.
+    except ValueError:
         return Received(b"", _incomplete())
+    try:
+        body = stream.read(_to_read(declared, limit))
+    except (OSError, ValueError, ParseException) as error:
+        # The body broke off in the middle, so it is unknown where the next request would start.
+        if (declared or 0) > limit:
+            return Received(b"", _too_large(limit))
+        return Received(b"", _too_slow() if isinstance(error, TimeoutError) else _incomplete())
     if max(declared or 0, len(body)) > limit:
         # Otherwise the worker would read the rest before the next request.
         leave_unread(stream)
@@ -83,6 +88,12 @@ def _to_read(declared: int | None, limit: int) -> int:
 
 def _incomplete() -> Refusal:
     return Refusal(Code.INVALID_JSON, "The body is not as long as its Content-Length or chunks say")
+
+
+def _too_slow() -> Refusal:
+    return Refusal(
+        Code.TIMEOUT, f"The body did not arrive within {BODY_SECONDS:.0f} seconds; nothing was stored, try again"
+    )
 
 
 def _too_large(limit: int) -> Refusal:

@@ -29,7 +29,7 @@ class CodeFilter(admin.SimpleListFilter):
             Code.TOO_LARGE,
             Code.TAG_NOT_ALLOWED,
         )
-        more = (Code.UNSUPPORTED_MEDIA_TYPE, Code.UNSUPPORTED_ENCODING)
+        more = (Code.TIMEOUT, Code.UNSUPPORTED_MEDIA_TYPE, Code.UNSUPPORTED_ENCODING)
         return [(code.value, code.value.replace("_", " ")) for code in (*codes, *more)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> QuerySet[Rejection]:

@@ -50,6 +50,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """Limits the time of a body, sheds connections that are too many, and stops without waiting for idle ones."""
 
     max_clients = MAX_CLIENTS
+    body_seconds = BODY_SECONDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,7 +87,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         Gunicorn reads the body through `req.unreader`, whose socket is therefore replaced meanwhile. Raises
         StopIteration where the connection ends after the answer.
         """
-        bounded = req.unreader.sock = BoundedSocket(sock, BODY_SECONDS)
+        bounded = req.unreader.sock = BoundedSocket(sock, self.body_seconds)
         try:
             super().handle_request(listener_name, req, sock, addr)
             # Known since the head of the answer, unless the request was ended before that.

@@ -3,13 +3,16 @@
 A body that nobody reads is where it could break: behind it the next request begins.
 """
 
+import json
 import re
 import socket
+from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
 
 import pytest
 
 from tests.harness.collector import Collector
+from tests.harness.server import ROOT, serve
 
 KIB = 1024
 EVENT = b'{"event_name":"behind"}'
@@ -130,3 +133,29 @@ def test_body_without_an_end_is_cut(collector: Collector, path: str, chunk: byte
         with pytest.raises(ConnectionError):
             send_without_end(sock, chunk)
     assert collector.server.is_live()
+
+
+@pytest.fixture(scope="module")
+def impatient(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A server on the same database, which waits for a body no longer than a second."""
+    conf = tmp_path_factory.mktemp("impatient") / "gunicorn.conf.py"
+    conf.write_text(f"exec(open({str(ROOT / 'gunicorn.conf.py')!r}).read())\nWorker.body_seconds = 1.0\n")
+    with serve(collector.database_url, GUNICORN_CMD_ARGS=f"--config {conf}") as server:
+        yield Collector(server, collector.database_url, collector.raw_key)
+
+
+@pytest.mark.parametrize("path", ["/api/collect", "/api/collect/batch", "/api/collect/validate"])
+@pytest.mark.parametrize("framing", ["Content-Length: 99", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("sent", ["", "1", "1\r\n{"])
+def test_body_slower_than_its_deadline_is_a_408(impatient: Collector, path: str, framing: str, sent: str) -> None:
+    before = impatient.count()
+    name, value = framing.split(": ")
+    head = impatient.head(**{name: value}).replace(b"/api/collect", path.encode(), 1)
+    head, _, body = impatient.raw(head + sent.encode(), shut=False).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nConnection: close\r\n" in head + b"\r\n"
+    assert json.loads(body)["code"] == "timeout"
+    assert impatient.count() == before
+    if not path.endswith("validate"):
+        request_id = json.loads(body)["request_id"]
+        assert impatient.rows(f"SELECT code FROM collect_rejection WHERE request_id = '{request_id}'") == [("timeout",)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import RequestFactory
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
 from collect.intake import wire
 from collect.intake.wire import Received
@@ -71,14 +72,26 @@ def test_declared_giant_is_glimpsed_at_and_left(rf: RequestFactory) -> None:
     assert stream.failed
 
 
-def test_stream_that_breaks_is_invalid(rf: RequestFactory) -> None:
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TimeoutError(), Code.TIMEOUT),
+        (ConnectionResetError(), Code.INVALID_JSON),
+        (NoMoreData(), Code.INVALID_JSON),
+        (InvalidChunkSize(b"x"), Code.INVALID_JSON),
+    ],
+)
+def test_body_that_breaks_off_is_too_slow_or_invalid(rf: RequestFactory, error: Exception, code: Code) -> None:
     class Broken(Stream):
         def read(self, size: int | None = -1) -> bytes:
-            raise TimeoutError
+            raise error
 
     meta: dict[str, Any] = {"wsgi.input": Broken()}
     received, _ = receive(rf, b"{}", **meta)
-    assert fault(received) is Code.INVALID_JSON
+    assert fault(received) is code
+    # Trying again would not help one that is too large as well.
+    received, _ = receive(rf, b"x" * (LIMIT + 1), **meta)
+    assert fault(received) is Code.TOO_LARGE
 
 
 def test_media_type_is_said_before_anything_else(rf: RequestFactory) -> None:
