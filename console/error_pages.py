@@ -1,9 +1,15 @@
 """Django's error handlers: a page for a person in the console, the JSON shape for everybody else."""
 
+from contextlib import suppress
+
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import DisallowedHost
+from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import Resolver404, resolve
 
 from runtime.answers import as_refusal, respond
 from runtime.refusals import STATUS, Code, Refusal, Unavailable
@@ -11,10 +17,22 @@ from runtime.refusals import STATUS, Code, Refusal, Unavailable
 
 def _page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """Return a page for a person in the console, and the JSON shape for everybody else."""
+    answer = respond(request, refusal)
     if request.path.startswith("/admin/"):
-        context = {**admin.site.each_context(request), "refusal": refusal, "title": refusal.detail}
-        return render(request, "error.html", context, status=refusal.status)
-    return respond(request, refusal)
+        answer.content = _content(request, refusal)
+        answer["Content-Type"] = "text/html; charset=utf-8"
+    return answer
+
+
+def _content(request: HttpRequest, refusal: Refusal) -> str:
+    """Return the page in the console's frame, or bare where that needs what has failed: a user, or the database."""
+    context = {"refusal": refusal, "title": refusal.detail, "request": request}
+    # A request can be refused before Django looks who sent it.
+    if hasattr(request, "user"):
+        with suppress(DatabaseError):
+            framed = {**admin.site.each_context(request), **context, "layout": "admin/base_site.html"}
+            return render_to_string("error.html", framed, request)
+    return render_to_string("error.html", {**context, "layout": "bare.html"})
 
 
 def locked_out(request: HttpRequest, *_args: object, **_kwargs: object) -> HttpResponse:
@@ -27,8 +45,20 @@ def locked_out(request: HttpRequest, *_args: object, **_kwargs: object) -> HttpR
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer as Django's handler400: a host that is not ours, too many fields, a malformed path."""
+    """Answer as Django's handler400: a host that is not ours, too many fields, a malformed path.
+
+    What is not there is not there under any host. A sender with a slip in the path would else look for its fault in
+    the host, which is not checked where senders are served.
+    """
+    if isinstance(exception, DisallowedHost) and not (_is_there(request.path) or _is_there(f"{request.path}/")):
+        return not_found(request, exception)
     return _page(request, as_refusal(exception))
+
+
+def _is_there(path: str) -> bool:
+    with suppress(Resolver404):
+        return bool(resolve(path))
+    return False
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import DisallowedHost, PermissionDenied, SuspiciousOperation
 from django.db import Error as DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions as drf
@@ -52,7 +52,8 @@ def as_refusal(exc: Exception) -> Refusal:
     if isinstance(exc, PermissionDenied | drf.PermissionDenied):
         return Refusal(Code.FORBIDDEN, "Forbidden")
     if isinstance(exc, SuspiciousOperation):
-        return Refusal(Code.BAD_REQUEST, "Bad request")
+        # Django's message of a host has what was sent, and names the setting ALLOWED_HOSTS.
+        return Refusal(Code.BAD_REQUEST, str(exc) if isinstance(exc, DisallowedHost) else "Bad request")
     if isinstance(exc, DatabaseError):
         logger.error("database failed", exc_info=exc)
     else:

@@ -54,6 +54,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "runtime.request_id.RequestIdMiddleware",
     "runtime.addresses.ClientAddressMiddleware",
+    "thrad_events.probes.ProbesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -219,7 +220,7 @@ WHITENOISE_USE_FINDERS = True
 # A redirect of a collect request would be counted as delivered by real clients, so none is ever given there.
 APPEND_SLASH = True
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^(v1/)?api/", r"^livez$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^(v1/)?api/"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
@@ -251,6 +252,12 @@ LOGGING = {
     "formatters": {"json": {"()": "runtime.logs.JsonFormatter", "secret": crypto.SECRET}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    # Django would log every 4xx as a warning besides our own line.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    # Django would log every 4xx as a warning besides our own line, and some of them as an error with a traceback.
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        **{
+            f"django.security.{name}": {"level": "CRITICAL"}
+            for name in ("DisallowedHost", "RequestDataTooBig", "TooManyFieldsSent", "TooManyFilesSent")
+        },
+    },
 }
