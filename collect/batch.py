@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -10,7 +11,8 @@ from msgspec import Raw
 
 from collect import assembly
 from collect.intake import contract
-from collect.intake.json_rules import MAX_DEPTH, invalid
+from collect.intake.json_rules import invalid
+from collect.intake.pieces import member, pieces
 from collect.intake.source import Source
 from collect.storage.outcomes import Outcome, Written
 from collect.storage.rows import Arrival
@@ -28,32 +30,48 @@ def split(body: bytes, media_type: str) -> list[bytes]:
     """Return the events in `body`, each still undecoded: from `{"events": [...]}`, a bare array, or lines of NDJSON.
 
     Raises `Refusal`: `invalid_json` or `invalid_event` if the envelope cannot be read, `too_large` for more than
-    2,000 events. Keys beside `events` are ignored.
+    2,000 events. Keys beside `events` are ignored. A fault inside one event is not the envelope's.
     """
     events = _lines(body) if media_type == NDJSON else _items(body)
     if len(events) > MAX_EVENTS:
         raise Refusal(Code.TOO_LARGE, f"A batch may have {MAX_EVENTS} events at most")
-    return events
+    # Copied only now: a body may hold millions of items.
+    return [bytes(event) for event in events]
 
 
-def _lines(body: bytes) -> list[bytes]:
+def _lines(body: bytes) -> Sequence[bytes]:
     return [line for line in body.split(b"\n") if line.strip()]
 
 
-def _items(body: bytes) -> list[bytes]:
+def _items(body: bytes) -> Sequence[Raw | bytes]:
     try:
         if body.lstrip()[:1] == b"[":
-            return [bytes(item) for item in _array.decode(body)]
+            return _array.decode(body)
         events = _envelope.decode(body).get("events", Raw(b"null"))
         if bytes(events)[:1] != b"[":
             raise contract.invalid_event({"events": ["must be an array of events"]})
-        return [bytes(item) for item in _array.decode(events)]
+        return _array.decode(events)
     except msgspec.ValidationError:
         raise Refusal(Code.INVALID_EVENT, "The body must be an array or an object with events") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid(str(error)) from None
-    except RecursionError:
-        raise invalid(f"Nested deeper than {MAX_DEPTH} levels") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        try:
+            return _items_one_by_one(body.strip())
+        except ValueError:
+            raise invalid(contract.syntax(error)) from None
+
+
+def _items_one_by_one(body: bytes) -> list[bytes]:
+    """Return the events of a body that no decoder takes as a whole: the fault may be in one of them alone.
+
+    Raises ValueError if it is in the envelope. The first events suffice to see that they are too many.
+    """
+    array = member(body, b"events") if body[:1] == b"{" else body
+    if array is None or (array := array.strip())[:1] != b"[":
+        raise ValueError("no array of events")
+    items = [item.strip() for item in islice(pieces(array), MAX_EVENTS + 1)]
+    if b"" in items and items != [b""]:
+        raise ValueError("a comma too many")
+    return [item for item in items if item]
 
 
 @dataclass(slots=True)

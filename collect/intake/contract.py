@@ -116,7 +116,7 @@ def decode_as(body: bytes, form: Form[Sent]) -> Sent:
     except msgspec.ValidationError:
         return _explain(text, form)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise invalid(_syntax(error)) from None
+        raise invalid(syntax(error)) from None
     if not form.settle(event):
         return _explain(text, form)
     return event
@@ -165,7 +165,7 @@ def _explain(text: bytes, form: Form[Sent]) -> Sent:
     except msgspec.ValidationError:
         raise _no_object(text) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise invalid(_syntax(error)) from None
+        raise invalid(syntax(error)) from None
     values: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
     for name, rule in form.rules.items():
@@ -196,7 +196,8 @@ def poisoned() -> Refusal:
     return Refusal(Code.INVALID_EVENT, "The database cannot keep this event")
 
 
-def _syntax(error: Exception) -> str:
+def syntax(error: Exception) -> str:
+    """Return what a decoder's error says of the JSON, in words for its sender."""
     if isinstance(error, RecursionError):
         return f"Nested deeper than {MAX_DEPTH} levels"
     return "JSON is malformed: it ends too early" if "truncated" in str(error) else str(error)
@@ -207,7 +208,7 @@ def _no_object(text: bytes) -> Refusal:
     try:
         read_value(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        return invalid(_syntax(error))
+        return invalid(syntax(error))
     return Refusal(Code.INVALID_EVENT, "The body must be a JSON object")
 
 

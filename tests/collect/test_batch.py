@@ -91,6 +91,87 @@ def test_each_event_is_judged_alone_and_the_counts_add_up(send: Callable[..., An
     ]
 
 
+ENVELOPES: dict[str, tuple[Callable[[list[bytes]], bytes], str]] = {
+    "object": (lambda sent: b'{"events":[' + b",".join(sent) + b"]}", "application/json"),
+    "array": (lambda sent: b" [" + b" , ".join(sent) + b"] ", "application/json"),
+    "ndjson": (b"\n".join, "application/x-ndjson"),
+}
+in_every_envelope = pytest.mark.parametrize("envelope", ENVELOPES)
+DEEP = b'{"event_name":"b","params":{"v":' + b"[" * 1_000 + b"]" * 1_000 + b"}}"
+
+
+def sent_between(send: Callable[..., Any], envelope: str, event: bytes) -> dict[str, Any]:
+    """The answer to a batch of three, in which `event` stands between two good ones."""
+    wrap, media_type = ENVELOPES[envelope]
+    answer = send(wrap([b'{"event_name":"a"}', event, b'{"event_name":"c"}']), media_type)
+    assert answer.status_code == 200, answer.content
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@in_every_envelope
+@pytest.mark.parametrize(
+    "event",
+    [
+        DEEP,
+        DEEP.replace(b"[" * 1_000, b"[" * 100_000).replace(b"]" * 1_000, b"]" * 100_000),
+        b'{"event_name":"b","v":NaN}',
+        b'{"event_name":"b","v":[-Infinity]}',
+        b'{"event_name":"b","v":1e400}',
+        b'{"event_name":"b","v":%s}' % (b"9" * 16_001),
+        b'{"event_name":"b","v":01}',
+        b'{"event_name":"b\x00"}',
+        b'{"event_name":"b\xff"}',
+        b'{"event_name":"b","\xed\xa0\x80":1}',
+        rb'{"event_name":"b\q"}',
+        b'{"event_name":"b",}',
+        b"{'event_name':'b'}",
+        b'\xef\xbb\xbf{"event_name":"b"}',
+        b"undefined",
+    ],
+)
+def test_event_that_is_no_json_is_refused_alone(send: Callable[..., Any], envelope: str, event: bytes) -> None:
+    answer = sent_between(send, envelope, event)
+    assert (answer["stored"], total(answer)) == (2, 3)
+    assert [(one["index"], one["code"]) for one in answer["rejected"]] == [(1, "invalid_json")]
+    assert set(Event.objects.values_list("event_name", flat=True)) == {"a", "c"}
+    assert bytes(Rejection.objects.get().body) == event[:65_536]
+
+
+@in_every_envelope
+@pytest.mark.parametrize(
+    ("event", "name", "params", "extra"),
+    [
+        (rb'{"event_name":"b","params":{"v":"\ud800"}}', "b", {"v": "\ufffd"}, {}),
+        (rb'{"event_name":"b","params":{"\udfff":"\u0000"}}', "b", {"\ufffd": "\ufffd"}, {}),
+        (rb'{"event_name":"b\udc00","\ud83d":"\ud83d\ude00"}', "b\ufffd", {}, {"\ufffd": "\U0001f600"}),
+        (rb'{"event_name":"\u0000","event_name":"b"}', "b", {}, {}),
+        (b'{"event_name":"b","params":{"v":%s}}' % (b"9" * 5_000), "b", {"v": int("9" * 5_000)}, {}),
+    ],
+)
+def test_event_with_a_bad_character_is_stored_as_one_that_came_alone(
+    send: Callable[..., Any], envelope: str, event: bytes, name: str, params: object, extra: object
+) -> None:
+    assert sent_between(send, envelope, event)["stored"] == 3
+    stored = Event.objects.exclude(event_name__in="ac").get()
+    assert (stored.event_name, stored.params, stored.extra) == (name, params, extra)
+
+
+@pytest.mark.parametrize("envelope", ["object", "array"])
+def test_batch_with_a_fault_has_its_limit_and_its_order(send: Callable[..., Any], envelope: str) -> None:
+    wrap, media_type = ENVELOPES[envelope]
+    most = [b'{"event_name":"x"}'] * 1_997 + [b"NaN", b"7", rb'{"event_name":"\ud800"}']
+    assert batch.split(wrap(most), media_type) == most
+    with pytest.raises(Refusal) as refused:
+        batch.split(wrap([*most, b"{}"]), media_type)
+    assert refused.value.code is Code.TOO_LARGE
+
+
+def test_fault_beside_the_events_is_not_theirs(send: Callable[..., Any]) -> None:
+    assert send(rb'{"\ud800":"\ud800","sent_at":NaN,"events":[{"event_name":"x"}]}').json()["stored"] == 1
+    assert total(send(rb'{"note":"\ud800","events":[ ]}').json()) == 0
+
+
 def test_broken_lines_of_ndjson_are_refused_alone(send: Callable[..., Any]) -> None:
     answer = send(b'{"event_name":"a"}\n{"event_name":\n\xff\n{"event_name":"b"}', "application/x-ndjson").json()
     assert answer["stored"] == 2
@@ -106,6 +187,15 @@ def test_broken_lines_of_ndjson_are_refused_alone(send: Callable[..., Any]) -> N
         (b'[{"event_name":"x"}', "invalid_json"),
         (b"[" * 100_000, "invalid_json"),
         (b'{"\xff":1}', "invalid_json"),
+        (b'{"events":[NaN}', "invalid_json"),
+        (b'{"events":[NaN]', "invalid_json"),
+        (b'{"events":[NaN],}', "invalid_json"),
+        (b'{"events":[NaN]}]', "invalid_json"),
+        (b'{"events":[NaN,]}', "invalid_json"),
+        (b'{"events":[NaN] []}', "invalid_json"),
+        (b'{"events":NaN}', "invalid_json"),
+        (b"[NaN,,1]", "invalid_json"),
+        (b"[NaN] [1]", "invalid_json"),
         (b"7", "invalid_event"),
         (b"null", "invalid_event"),
         (b"{}", "invalid_event"),
