@@ -265,6 +265,15 @@ def test_validate_gives_the_refusal_of_collect_and_keeps_none(sender: Sender) ->
     assert (validated.status_code, validated.json()) == (collected.status_code, collected.json())
 
 
+def test_ids_are_compared_exactly_as_sent(sender: Sender) -> None:
+    """Case, Unicode form and blanks count: these are seven events."""
+    for event_id in ("order-é", "order-e\u0301", "Order-é", " order-é", "order-é ", "order-é\t", "\uff4frder-é"):
+        assert sender({"event_name": "x", "tag_id": "t", "event_id": event_id})["X-Event-Outcome"] == "stored"
+        assert sender({"event_name": "x", "tag_id": "t", "event_id": event_id})["X-Event-Outcome"] == "duplicate"
+    assert sender({"event_name": "x", "tag_id": "T", "event_id": "order-é"})["X-Event-Outcome"] == "stored"
+    assert Event.objects.count() == 8
+
+
 def test_request_id_is_the_callers_when_sane(sender: Sender) -> None:
     assert sender({"event_name": "x"}, **{"X-Request-Id": "abc-1"})["X-Request-Id"] == "abc-1"
     for hostile in ("a b", "x" * 129, 'a"b', "é"):
