@@ -10,7 +10,9 @@ import msgspec
 from msgspec import Raw
 
 from collect import assembly
-from collect.intake import contract
+from collect.intake import contract, hints
+from collect.intake.contract import SentEvent
+from collect.intake.hints import Hint
 from collect.intake.json_rules import invalid
 from collect.intake.pieces import member, pieces
 from collect.intake.source import Source
@@ -75,12 +77,26 @@ def _items_one_by_one(body: bytes) -> list[bytes]:
 
 
 @dataclass(slots=True)
+class Hinted:
+    """How many events of a batch had a hint, and the index of the first of them."""
+
+    index: int
+    events: int = 0
+
+
+@dataclass(slots=True)
 class JudgedBatch:
     """The events of a batch: those to be stored, and the refusals of the others, each with its index."""
 
     arrivals: list[Arrival] = field(default_factory=list)
     indexes: list[int] = field(default_factory=list)
     refusals: list[tuple[int, bytes, Refusal]] = field(default_factory=list)
+    hints: dict[Hint, Hinted] = field(default_factory=dict)
+
+    def add_hints(self, index: int, sent: SentEvent) -> None:
+        """Note the hints to the event at `index`."""
+        for hint in hints.of(sent):
+            self.hints.setdefault(hint, Hinted(index)).events += 1
 
 
 def judge(events: Sequence[bytes], source: Source, request_id: str) -> JudgedBatch:
@@ -90,17 +106,23 @@ def judge(events: Sequence[bytes], source: Source, request_id: str) -> JudgedBat
         try:
             if len(body) > contract.MAX_BODY_BYTES:
                 raise Refusal(Code.TOO_LARGE, f"An event may have {contract.MAX_BODY_BYTES} bytes at most")
-            row = assembly.build(contract.decode(body), source)
+            sent = contract.decode(body)
+            row = assembly.build(sent, source)
         except Refusal as refusal:
             judged.refusals.append((index, body, refusal))
         else:
             judged.arrivals.append(Arrival.of(row, body, request_id))
             judged.indexes.append(index)
+            if sent.extra:
+                judged.add_hints(index, sent)
     return judged
 
 
 def answer(judged: JudgedBatch, results: Sequence[Written]) -> dict[str, Any]:
-    """Return the body of the 200: four counts and the refused events, which add up to the number of events sent."""
+    """Return the body of the 200: four counts and the refused events, which add up to the number of events sent.
+
+    Hints are there only where there are any.
+    """
     counts = Counter(result.outcome for result in results)
     rejected = [(index, refusal) for index, _, refusal in judged.refusals]
     rejected += [
@@ -114,9 +136,14 @@ def answer(judged: JudgedBatch, results: Sequence[Written]) -> dict[str, Any]:
         "conflicts": counts[Outcome.CONFLICT],
         "spooled": counts[Outcome.SPOOLED],
         "rejected": [_rejected(index, refusal) for index, refusal in sorted(rejected, key=lambda pair: pair[0])],
+        **({"hints": [_hinted(hint, told) for hint, told in judged.hints.items()]} if judged.hints else {}),
     }
 
 
 def _rejected(index: int, refusal: Refusal) -> dict[str, Any]:
     errors = {"errors": refusal.errors} if refusal.errors else {}
     return {"index": index, "code": refusal.code.value, "detail": refusal.detail, **errors}
+
+
+def _hinted(hint: Hint, told: Hinted) -> dict[str, Any]:
+    return {"field": hint.sent, "detail": str(hint), "index": told.index, "events": told.events}

@@ -72,12 +72,28 @@ EVENT: Schema = {
     },
 }
 
+_HINT: Schema = {
+    "field": {"type": "string", "description": "The key as it was sent. It is kept in `extra`."},
+    "detail": {"type": "string", "description": "The field that it looks like, in words."},
+}
+
+
+def _hints(**more: Schema) -> Schema:
+    properties = {**_HINT, **more}
+    return {
+        "type": "array",
+        "description": "Keys that look like fields and are not; absent where there are none.",
+        "items": {"type": "object", "required": list(properties), "properties": properties},
+    }
+
+
 VALIDATED: Schema = {
     "type": "object",
     "required": ["valid", "event"],
     "properties": {
         "valid": {"const": True},
         "event": {"type": "object", "description": "The row as it would be stored, enrichment included."},
+        "hints": _hints(),
     },
 }
 
@@ -120,6 +136,10 @@ BATCHED: Schema = {
                 },
             },
         },
+        "hints": _hints(
+            index={**_COUNT, "description": "The first event that has the key."},
+            events={**_COUNT, "description": "How many events have it."},
+        ),
     },
 }
 
@@ -196,6 +216,7 @@ collect = extend_schema(
             "What became of it.",
             enum=[str(outcome) for outcome in DURABLE],
         ),
+        _header("X-Event-Hint", [204], "Only where keys look like fields and are not: which, and like what."),
     ],
     responses={204: OpenApiResponse(description="The event is durable."), **_RESPONSES},
 )

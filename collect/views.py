@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import cast
 
+import msgspec
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from msgspec import Raw
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from collect import assembly, batch, openapi
 from collect.enrichment.middleware import EnrichedRequest
-from collect.intake import contract, wire
+from collect.intake import contract, hints, wire
+from collect.intake.contract import SentEvent
 from collect.intake.source import Source
 from collect.intake.wire import Received
 from collect.storage import ingest
@@ -100,7 +103,7 @@ class CollectView(SenderView):
         source, received = self.source(request), wire.receive(request, contract.MAX_BODY_BYTES)
         left = self.spend(request.auth, source, 1)
         try:
-            row = _judge(received, source)
+            sent, row = _judge(received, source)
         except Refusal as refusal:
             ingest.reject([Record.of_refusal(refusal, source, received.body, request.request_id)])
             raise
@@ -109,6 +112,9 @@ class CollectView(SenderView):
         if written.outcome is Outcome.REJECTED:
             raise contract.poisoned()
         told = {"X-Event-Id": written.id, "X-Event-Outcome": written.outcome, **left}
+        if found := hints.of(sent):
+            hints.count(dict.fromkeys(found, 1), source.partner_id)
+            told["X-Event-Hint"] = hints.header(found)
         response = HttpResponse(status=204, headers=told)
         # A 204 has no content that could have a type.
         del response.headers["Content-Type"]
@@ -136,6 +142,7 @@ class BatchView(SenderView):
         left = self.spend(request.auth, source, len(events))
         judged = batch.judge(events, source, request_id)
         results = ingest.submit(judged.arrivals)
+        hints.count({hint: told.events for hint, told in judged.hints.items()}, source.partner_id)
         ingest.reject([Record.of_refusal(refusal, source, body, request_id) for _, body, refusal in judged.refusals])
         return JsonResponse(batch.answer(judged, results), headers=left)
 
@@ -149,12 +156,16 @@ class ValidateView(SenderView):
 
         Raises the `Refusal` that collect would give.
         """
-        row = _judge(wire.receive(request, contract.MAX_BODY_BYTES), self.source(request))
+        sent, row = _judge(wire.receive(request, contract.MAX_BODY_BYTES), self.source(request))
         event = assembly.shown(row, partner=request.auth.partner.name, api_key=request.auth.prefix)
-        return HttpResponse(b'{"valid":true,"event":' + event + b"}", content_type="application/json")
+        told = {"valid": True, "event": Raw(event)}
+        if found := hints.of(sent):
+            told["hints"] = [{"field": hint.sent, "detail": str(hint)} for hint in found]
+        return HttpResponse(msgspec.json.encode(told), content_type="application/json")
 
 
-def _judge(received: Received, source: Source) -> Row:
+def _judge(received: Received, source: Source) -> tuple[SentEvent, Row]:
     if received.fault is not None:
         raise received.fault
-    return assembly.build(contract.decode(received.body), source)
+    sent = contract.decode(received.body)
+    return sent, assembly.build(sent, source)

@@ -15,6 +15,7 @@ EVENTS = Counter("thrad_events", "Events of authenticated senders", ["outcome", 
 # Counted separately, so that no sum of what partners send includes them.
 TEST_EVENTS = Counter("thrad_test_events", "Events of test keys", ["outcome", "partner", "channel"])
 REJECTIONS = Counter("thrad_rejections", "Refused events, and conflicts", ["code"])
+HINTS = Counter("thrad_hints", "Events with a key that looks like a field and is not", ["field", "partner"])
 DRAINED = Counter("thrad_drained_events", "Events moved from the spool to the database", ["outcome"])
 GROUP_EVENTS = Histogram(
     "thrad_group_events", "Events that shared a commit", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)

@@ -216,6 +216,18 @@ def test_two_thousand_events_are_the_most() -> None:
     assert refused.value.code is Code.TOO_LARGE
 
 
+def test_hints_name_each_key_once_with_its_first_event_and_their_number(send: Callable[..., Any]) -> None:
+    sent = [*events(2), *events(3, eventId="a"), {"eventId": "refused"}, *events(1, clientId="c", eventId="b")]
+    for event in sent[2:]:
+        event.pop("event_id", None)
+    answer = send(sent).json()
+    assert (answer["stored"], total(answer)) == (6, 7)
+    assert answer["hints"] == [
+        {"field": "eventId", "detail": "eventId looks like event_id", "index": 2, "events": 4},
+        {"field": "clientId", "detail": "clientId looks like client_id", "index": 6, "events": 1},
+    ]
+
+
 @pytest.mark.parametrize("body", [b"[]", b'{"events": []}'])
 def test_no_events_are_no_error(send: Callable[..., Any], body: bytes) -> None:
     assert total(send(body).json()) == 0

@@ -34,3 +34,18 @@ def test_every_field_of_the_contract_is_described_with_its_length() -> None:
     assert set(EVENT["properties"]) == set(SentEvent.__struct_fields__) - {"extra"}
     lengths = {name: field.get("maxLength") for name, field in EVENT["properties"].items()}
     assert (lengths["event_name"], lengths["attribution_type"], lengths["page_url"]) == (255, 64, None)
+
+
+def test_hints_are_described_where_they_are_told() -> None:
+    paths = document()["paths"]
+    answers = {
+        name: paths[f"/api/{name}"]["post"]["responses"] for name in ("collect", "collect/batch", "collect/validate")
+    }
+    assert "X-Event-Hint" in answers["collect"]["204"]["headers"]
+    for name, keys in (
+        ("collect/batch", {"field", "detail", "index", "events"}),
+        ("collect/validate", {"field", "detail"}),
+    ):
+        (content,) = answers[name]["200"]["content"].values()
+        assert set(content["schema"]["properties"]["hints"]["items"]["properties"]) == keys
+        assert "hints" not in content["schema"]["required"]

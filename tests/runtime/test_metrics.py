@@ -45,6 +45,26 @@ def test_each_event_is_counted_once_by_its_outcome(client: Client) -> None:
 
 
 @both
+def test_events_with_names_nearly_ours_are_counted_by_field_and_partner(client: Client) -> None:
+    key, raw_key = factories.key()
+
+    def post(event: Any, path: str = "/api/collect") -> None:
+        client.post(path, event, content_type="application/json", headers={"Authorization": f"Bearer {raw_key}"})
+
+    post({**SEED_EVENT, "zeta": 1})
+    for _ in range(2):
+        post({"event_name": "x", "eventId": "e"})
+    post(
+        [{"event_name": "x", "event-id": "e"}, {"event_name": "x", "ua": "curl"}, {"eventId": "e"}],
+        "/api/collect/batch",
+    )
+    post({"event_name": "x", "eventId": "e"}, "/api/collect/validate")
+    counted = samples(client.get("/metrics").content.decode(), "thrad_hints_total")
+    of_partner = {dict(labels)["field"]: n for labels, n in counted.items() if ("partner", key.partner.name) in labels}
+    assert of_partner == {"event_id": 3, "user_agent": 1}
+
+
+@both
 @pytest.mark.parametrize(
     ("peer", "forwarded", "status"),
     [
