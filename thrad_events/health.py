@@ -75,8 +75,11 @@ class _Now(Collector):
                 yield GaugeMetricFamily("thrad_spool_oldest_seconds", "Age of the first of them", _age(found.oldest))
                 yield GaugeMetricFamily("thrad_spool_set_aside_events", "Events that it refuses", found.set_aside)
                 yield GaugeMetricFamily("thrad_spool_bytes", "Size of the spool", found.bytes)
-        if (built_at := geo.status().built_at) is not None:
-            yield GaugeMetricFamily("thrad_geo_database_age_seconds", "Since it was built", _age(built_at))
+        status = geo.status()
+        failed = float(status.state == "failed")
+        yield GaugeMetricFamily("thrad_geo_database_failed", "1 if its file is there and cannot be used", failed)
+        if status.built_at is not None:
+            yield GaugeMetricFamily("thrad_geo_database_age_seconds", "Since it was built", _age(status.built_at))
 
 
 def _age(moment: datetime | None) -> float:
@@ -123,8 +126,10 @@ def _migrations() -> dict[str, Any]:
 
 
 def _geo() -> dict[str, Any]:
-    """Return the state of the geo database. A missing one is worth a warning; events are taken with null geo."""
+    """Return the state of the geo database. It is never a reason not to be ready: events are taken with null geo.
+
+    `built_at` is of the database in use, which may be an older one than the file that `error` is about.
+    """
     status = geo.status()
-    if status.error is not None:
-        return {"status": "missing", "error": status.error}
-    return {"status": "ok", "built_at": status.built_at}
+    found = {"status": status.state, "built_at": status.built_at}
+    return found if status.error is None else {**found, "error": status.error}

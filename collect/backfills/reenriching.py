@@ -14,7 +14,7 @@ from collect.backfills.run import BackfillError, Run
 from collect.backfills.selection import Selection
 from collect.backfills.walk import walk
 from collect.enrichment import geo, user_agent
-from collect.enrichment.geo import Geo
+from collect.enrichment.city import Geo
 from collect.enrichment.user_agent import PARSED_CHARACTERS, UserAgent
 from collect.models import Event
 

@@ -21,13 +21,13 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-import maxminddb
+from collect.enrichment import city
+from collect.enrichment.city import CityError
 
 MAXMIND_URL = "https://download.maxmind.com"
 DBIP_URL = "https://download.db-ip.com"
 TIMEOUT_SECONDS = 60
 MAX_DOWNLOAD = 512 * 1024 * 1024
-MAX_DATABASE = 1024 * 1024 * 1024
 _STEP = 1024 * 1024
 # The address of a public resolver, which every City database knows.
 PROBE = "8.8.8.8"
@@ -85,17 +85,15 @@ def update(target: Path, account: MaxMindAccount | None, base_url: str | None = 
 
 
 def verify(path: Path) -> Installed:
-    """Return what `path` is. Raises `UpdateError` unless it is a City database that answers look-ups."""
+    """Return what `path` is. Raises `UpdateError` unless it is a City database of which every record can be read."""
     try:
-        with maxminddb.open_database(str(path), maxminddb.MODE_MEMORY) as reader:
-            metadata = reader.metadata()
-            if "City" not in metadata.database_type:
-                raise UpdateError(f"The download is a database of type {metadata.database_type}, not City")
-            if not isinstance(reader.get(PROBE), dict):
-                raise UpdateError(f"The download does not know {PROBE}")
-    except (maxminddb.InvalidDatabaseError, ValueError, OSError) as error:
-        raise UpdateError("The download is not a readable database") from error
-    return Installed(metadata.database_type, datetime.fromtimestamp(metadata.build_epoch, UTC), path.stat().st_size)
+        found = city.read(path)
+        found.verify()
+        if found.find(PROBE) == city.UNKNOWN:
+            raise UpdateError(f"The download does not know {PROBE}")
+    except CityError as error:
+        raise UpdateError(f"The download is not a City database that can be used: {error}") from error
+    return Installed(found.database_type, found.built_at, path.stat().st_size)
 
 
 def _fetch(account: MaxMindAccount | None, base_url: str | None, file: IO[bytes]) -> None:
@@ -105,14 +103,14 @@ def _fetch(account: MaxMindAccount | None, base_url: str | None, file: IO[bytes]
             _extract(archive, file)
         return
     with _download_newest(base_url or DBIP_URL) as archive, gzip.open(archive) as content:
-        _copy(content, file, MAX_DATABASE)
+        _copy(content, file, city.MAX_BYTES)
 
 
 def _extract(archive: IO[bytes], file: IO[bytes]) -> None:
     with tarfile.open(fileobj=archive, mode="r:gz") as tar:
         for member in tar:
             if member.isfile() and member.name.endswith(".mmdb") and (content := tar.extractfile(member)):
-                _copy(content, file, MAX_DATABASE)
+                _copy(content, file, city.MAX_BYTES)
                 return
     raise UpdateError("The archive holds no .mmdb file")
 

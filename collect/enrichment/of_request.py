@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from collect.enrichment import geo
-from collect.enrichment.geo import Geo
+from collect.enrichment.city import Geo
 
 
 class Enrichment:

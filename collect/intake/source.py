@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from collect.enrichment.geo import Geo
+from collect.enrichment.city import Geo
 
 # The channel of every row that came by the endpoint, whatever was sent. An import may name another (`MAX_CHANNEL`).
 CHANNEL = "server"

@@ -43,7 +43,7 @@ spool.append([rows.Arrival(row, rows.encode(row), body, "request-1")])
 SPOOL_NOW = """
 from datetime import UTC, datetime
 from collect import assembly
-from collect.enrichment.geo import Geo
+from collect.enrichment.city import Geo
 from collect.intake import contract
 from collect.intake.source import Source
 from collect.storage import spool

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from collect import assembly
-from collect.enrichment.geo import Geo
+from collect.enrichment.city import Geo
 from collect.intake import contract
 from collect.intake.source import Source
 from collect.storage import rejections

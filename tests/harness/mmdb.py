@@ -28,10 +28,17 @@ PLACES: Mapping[str, Mapping[str, Any]] = {
 
 
 def write_city(
-    path: Path, places: Mapping[str, Mapping[str, Any]] = PLACES, database_type: str = "GeoLite2-City"
+    path: Path,
+    places: Mapping[str, Mapping[str, Any]] = PLACES,
+    database_type: str = "GeoLite2-City",
+    ip_version: int = 6,
 ) -> Path:
     writer = MMDBWriter(
-        ip_version=6, ipv4_compatible=True, database_type=database_type, languages=["en"], float_type="f64"
+        ip_version=ip_version,
+        ipv4_compatible=ip_version == 6,
+        database_type=database_type,
+        languages=["en"],
+        float_type="f64",
     )
     for network, record in places.items():
         writer.insert_network(IPSet([network]), dict(record))

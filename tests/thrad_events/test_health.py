@@ -8,6 +8,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from pytest_django import Settings
 
+from collect import checks
 from collect.storage import spool
 from tests.harness import mmdb
 from tests.harness.values import some
@@ -40,6 +41,27 @@ def test_readyz_says_how_each_part_is(client: Client, settings: Settings, tmp_pa
     assert all(check["ms"] >= 0 for check in checks.values())
     mmdb.write_city(tmp_path / "city.mmdb")
     assert client.get("/readyz").json()["checks"]["geo"]["status"] == "ok"
+
+
+@both
+def test_damaged_geo_database_is_named_and_is_no_reason_not_to_be_ready(
+    client: Client, settings: Settings, tmp_path: Path
+) -> None:
+    path = mmdb.write_city(tmp_path / "city.mmdb")
+    settings.GEOIP_PATH = str(path)
+    assert "thrad_geo_database_failed 0.0" in client.get("/metrics").content.decode()
+    good = client.get("/readyz").json()["checks"]["geo"]
+    path.write_bytes(path.read_bytes().replace(b"node_count", b"node_cOunt"))
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    geo = answer.json()["checks"]["geo"]
+    assert (geo["status"], geo["built_at"]) == ("failed", good["built_at"])
+    assert "node_cOunt" in geo["error"]
+    metrics = client.get("/metrics").content.decode()
+    assert "thrad_geo_database_failed 1.0" in metrics
+    assert "thrad_geo_database_age_seconds " in metrics
+    (warning,) = checks.geo_database()
+    assert (warning.id, "node_cOunt" in warning.msg) == ("collect.W001", True)
 
 
 @both

@@ -20,7 +20,7 @@ from collect.backfills.formats import pages
 from collect.backfills.importing import ImportOptions, import_events
 from collect.backfills.run import BackfillError, Run, Stopped
 from collect.backfills.selection import Selection
-from collect.enrichment.geo import Geo
+from collect.enrichment.city import Geo
 from collect.models import Checkpoint, Event, Rejection, RejectionTally
 from collect.storage import ingest
 from keys.models import ApiKey, KeyChange, Partner

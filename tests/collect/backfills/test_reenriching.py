@@ -10,7 +10,7 @@ from pytest_django import Settings
 from collect.backfills.reenriching import ReenrichOptions, reenrich_events
 from collect.backfills.run import BackfillError
 from collect.enrichment import geo
-from collect.enrichment.geo import Geo
+from collect.enrichment.city import Geo
 from collect.intake.source import Source
 from collect.models import Event
 from tests.collect.backfills.runs import NewRun, Told

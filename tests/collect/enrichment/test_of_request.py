@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from collect.enrichment import geo
-from collect.enrichment.geo import Geo
+from collect.enrichment.city import Geo
 from collect.enrichment.middleware import EnrichedRequest, EnrichmentMiddleware
 
 

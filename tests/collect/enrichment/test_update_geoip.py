@@ -14,6 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from collect.enrichment import city as city_file
 from collect.enrichment import geoip_update
 from tests.harness import mmdb
 
@@ -154,6 +155,17 @@ def test_bad_download_never_replaces_a_good_file(mirror: Mirror, target: Path, c
     assert [path.name for path in target.parent.iterdir()] == ["city.mmdb"]
 
 
+def test_damaged_database_is_refused(mirror: Mirror, target: Path, city: bytes) -> None:
+    """The damage is at an address that no probe asks for, and in the tree: every record is read before it is kept."""
+    zeroed = bytes(60).join((city[:600], city[660:]))
+    for content in (city.replace(b"London", b"Lon\xffon"), zeroed, city.replace(b"node_count", b"node_cOunt")):
+        mirror.files[month()] = (200, {}, gzip.compress(content))
+        with pytest.raises(CommandError, match="not a City database that can be used: damaged"):
+            call_command("update_geoip", base_url=mirror.url)
+    assert not target.exists()
+    assert list(target.parent.iterdir()) == []
+
+
 def test_database_of_another_type_or_without_the_probe_is_refused(mirror: Mirror, target: Path, tmp_path: Path) -> None:
     asn = mmdb.write_city(tmp_path / "asn", {"8.8.8.0/24": {"x": 1}}, "GeoLite2-ASN").read_bytes()
     empty = mmdb.write_city(tmp_path / "empty", {"81.2.69.0/24": mmdb.LONDON}).read_bytes()
@@ -171,7 +183,7 @@ def test_archive_without_a_database_is_refused(mirror: Mirror, target: Path, cit
 
 def test_download_is_bounded(mirror: Mirror, target: Path, city: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror.files[month()] = (200, {}, gzip.compress(city))
-    monkeypatch.setattr(geoip_update, "MAX_DATABASE", 100)
+    monkeypatch.setattr(city_file, "MAX_BYTES", 100)
     with pytest.raises(CommandError, match="larger than 100"):
         call_command("update_geoip", base_url=mirror.url)
 
