@@ -7,7 +7,7 @@ and never trust what it read for longer than this:
   before that. Only a request with a new key has to ask the database, or one in a process whose thread is missing or
   stuck. A revocation is thus seen everywhere within 5 s.
 - While the database does not answer, known keys keep working for `AUTH_STALE_SECONDS`, and no request with one waits.
-  The thread reads the keys that are in use as soon as it starts.
+  The thread reads the keys that are in use as soon as it starts; until then those of `kept` are known.
 """
 
 import logging
@@ -20,8 +20,8 @@ from cachetools import FIFOCache
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.db.models import F
 
+from keys.kept import Keeper, Store, deciding
 from keys.last_used import LastUses
 from keys.models import ApiKey
 from runtime import metrics, outage
@@ -39,7 +39,8 @@ ASKING = 4
 TURN_SECONDS = 2.0
 # The most keys that are remembered, and separately the most unknown prefixes: a few megabytes of each.
 CAPACITY = 10_000
-# The most keys that a process reads when it starts: those used last, then the newest.
+# The most keys that a process reads when it starts, and that are kept for a start without the database: those used
+# last, then the newest.
 PRELOADED = 1_000
 
 
@@ -65,8 +66,7 @@ def _load_likely(limit: int) -> list[ApiKey]:
 
     Raises `django.db.Error` where the database fails.
     """
-    active = ApiKey.objects.select_related("partner").usable()
-    return list(active.order_by(F("last_used_at").desc(nulls_last=True), "-pk")[:limit])
+    return list(ApiKey.objects.select_related("partner").last_used(limit))
 
 
 class Directory:
@@ -87,6 +87,9 @@ class Directory:
         # These drop the oldest entry, not the least recently used: reading takes no lock and so must change nothing.
         self._known: FIFOCache[str, Entry] = FIFOCache(capacity)
         self._unknown: FIFOCache[str, float] = FIFOCache(capacity)
+        # What was kept for a start without the database, until the database has answered.
+        self._kept: dict[str, Entry] = {}
+        self._keeper = Keeper(None, preloaded)
         self._partners: dict[int, str] = {}
         self._is_preloaded = False
         self._preloaded = preloaded
@@ -175,6 +178,9 @@ class Directory:
         current = self._known.get(prefix)
         if current is not None and current.read_at > asked_at:
             return current.key
+        self._kept.pop(prefix, None)
+        if deciding(None if current is None else current.key) != deciding(key):
+            self._keeper.is_changed = True
         if key is None:
             self._known.pop(prefix, None)
             self._unknown[prefix] = asked_at
@@ -186,16 +192,44 @@ class Directory:
 
     def _fall_back(self, prefix: str) -> ApiKey:
         """Return the key as it was last read. Raises Unavailable if it never was, or too long ago."""
-        entry = self._entry(prefix)
+        entry = self._entry(prefix) or self._kept.get(prefix)
         if entry is None or self._clock() - entry.read_at >= settings.AUTH_STALE_SECONDS:
             raise Unavailable
         return entry.key
+
+    def knows_any(self) -> bool:
+        """Tell whether there is a key that would be accepted now if the database did not answer."""
+        asked_after = self._clock() - settings.AUTH_STALE_SECONDS
+        with self._changing:
+            entries = [*self._known.values(), *self._kept.values()]
+        return any(entry.read_at > asked_after and entry.key.is_active() for entry in entries)
 
     def forget(self, prefix: str) -> None:
         """Forget this prefix, so that its next request asks the database. For the process that has changed the key."""
         with self._changing:
             self._known.pop(prefix, None)
             self._unknown.pop(prefix, None)
+            self._kept.pop(prefix, None)
+            self._keeper.is_changed = True
+
+    def keep_in(self, store: Store) -> None:
+        """Know the keys that `store` has until the database answers, and keep the keys last used there from now on."""
+        self._keeper = Keeper(store, self._preloaded)
+        keys, age = self._keeper.recall()
+        read_at = self._clock() - age
+        with self._changing:
+            self._kept = {key.prefix: Entry(key, read_at) for key in keys}
+            self._partners.update((key.partner_id, key.partner.name) for key in keys)
+        logger.info("keys: those that were kept are known", extra={"keys": len(keys)})
+
+    def _keep(self) -> bool:
+        """Keep the keys last used for a start without the database. Return False where the database failed."""
+        try:
+            self._keeper.turn()
+        except DatabaseError as exc:
+            self._database.open(exc)
+            return False
+        return True
 
     def preload(self) -> bool:
         """Read, once, the keys that are likely to be used. Return False where the database does not answer."""
@@ -210,6 +244,7 @@ class Directory:
         with self._changing:
             for key in keys:
                 self._remember(key.prefix, key, asked_at)
+            self._kept.clear()
         self._is_preloaded = True
         logger.info("keys: those in use are known", extra={"keys": len(keys)})
         return True
@@ -243,7 +278,7 @@ class Directory:
     def housekeep(self) -> bool:
         """Do one round of the thread's work. Return False where the database failed."""
         self._publish()
-        return self.preload() and self.refresh() and self.write_uses()
+        return self.preload() and self.refresh() and self._keep() and self.write_uses()
 
     def _publish(self) -> None:
         hits, misses, self._hits, self._misses = self._hits, self._misses, 0, 0
@@ -258,3 +293,5 @@ forget = shared.forget
 mark_used = shared.mark_used
 partner_name = shared.partner_name
 housekeep = shared.housekeep
+keep_in = shared.keep_in
+knows_any = shared.knows_any

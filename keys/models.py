@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from keys import crypto, restrictions
@@ -67,6 +67,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def usable(self) -> "ApiKeyQuerySet":
         """Return the keys that are accepted now."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+
+    def last_used(self, limit: int) -> "ApiKeyQuerySet":
+        """Return up to `limit` keys that are accepted now: those used last, then the newest."""
+        return self.usable().order_by(F("last_used_at").desc(nulls_last=True), "-pk")[:limit]
 
 
 class ApiKey(models.Model):

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from collect.enrichment import geo
 from collect.storage import durability, obstacles, spool
+from keys import directory
 from runtime import addresses
 from runtime.metrics import exposition
 
@@ -42,9 +43,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
     checks["migrations"] = _timed(_migrations) if database["status"] == "ok" else {"status": "unknown"}
     if spool.is_enabled():
         checks["spool"] = _timed(_spool)
+        if database["status"] == "failed":
+            checks["keys"] = _timed(_keys)
     checks["geo"] = _timed(_geo)
     is_stored = database["status"] == checks["migrations"]["status"] == "ok"
-    is_spooled = database["status"] == "failed" and checks.get("spool", {}).get("status") == "ok"
+    is_spooled = all(checks.get(name, {}).get("status") == "ok" for name in ("spool", "keys"))
     status = "ready" if is_stored else "ready, spooling" if is_spooled else "not ready"
     return JsonResponse({"status": status, "checks": checks}, status=200 if is_stored or is_spooled else 503)
 
@@ -117,6 +120,13 @@ def _spool() -> dict[str, Any]:
         "oldest_seconds": round(_age(found.oldest), 1),
         "bytes": found.bytes,
     }
+
+
+def _keys() -> dict[str, Any]:
+    """Return whether this worker can tell who sends without the database; if not, it answers every event 503."""
+    if directory.knows_any():
+        return {"status": "ok"}
+    return {"status": "failed", "error": "No key is known, and the database cannot be asked"}
 
 
 def _migrations() -> dict[str, Any]:

@@ -5,7 +5,7 @@ import gc
 from collect.backfills import pruning
 from collect.enrichment import user_agent
 from collect.storage import drain, ingest, spool
-from keys import housekeeping, limits
+from keys import directory, housekeeping, limits
 
 # By default Python looks for cycles after 700 new objects, as many as a single request makes. Cycles are rare here.
 GC_THRESHOLD = 20_000
@@ -14,12 +14,14 @@ GC_THRESHOLD = 20_000
 def start() -> None:
     """Start the threads of a worker: keeping keys fresh, sharing commits, draining the spool, and pruning."""
     limits.prepare()
+    if spool.is_enabled():
+        spool.prepare()
+        # Before the first request, and before the database is asked: it may be away.
+        directory.keep_in(spool)
+        drain.thread.start()
     housekeeping.thread.start()
     ingest.start()
     pruning.thread.start()
-    if spool.is_enabled():
-        spool.prepare()
-        drain.thread.start()
     # The rules for user agents are built at the first use, in a tenth of a second that no event should wait for.
     user_agent.parse("curl/8")
     # What is loaded by now stays, so the collector need not look through it again and again in the middle of requests.

@@ -1,12 +1,16 @@
 """Where events wait, fsynced on local disk, while the database cannot take them. No other module knows its SQL.
 
+The keys that are known when a worker starts without the database are kept here too (`keys/kept.py`).
+
 Each group is one transaction of SQLite, in WAL mode with `synchronous=FULL`, so an event is in the spool or not at all.
 It leaves only after the database has it. If it is taken twice, as after a crash between the two, it is stored once,
 because of its id.
 """
 
+import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import randint
@@ -30,6 +34,7 @@ _COLUMNS = "received_at TEXT NOT NULL, request_id TEXT NOT NULL, document BLOB N
 _TABLES = (
     f"CREATE TABLE IF NOT EXISTS spooled (id INTEGER PRIMARY KEY AUTOINCREMENT, {_COLUMNS})",
     f"CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, {_COLUMNS}, reason TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS kept_keys (id INTEGER PRIMARY KEY CHECK (id = 1), document BLOB NOT NULL)",
 )
 _SELECTED = "SELECT id, document, body, request_id FROM spooled"
 
@@ -84,6 +89,7 @@ def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
 
 def _set_up(connection: BaseDatabaseWrapper) -> None:
     with connection.cursor() as cursor:
+        _hide(cursor)
         _log_ahead(cursor)
         # SQLite itself keeps the limit: a full spool refuses the commit.
         cursor.execute(f"PRAGMA max_page_count={settings.SPOOL_MAX_BYTES // PAGE_BYTES}")
@@ -91,6 +97,18 @@ def _set_up(connection: BaseDatabaseWrapper) -> None:
         cursor.execute("PRAGMA secure_delete=ON")
         for table in _TABLES:
             cursor.execute(table)
+
+
+def _hide(cursor: CursorWrapper) -> None:
+    """Let only the user of the server read a new file, and with it the log that SQLite makes beside it.
+
+    The rights of a file that has tables are left as somebody may have set them.
+    """
+    cursor.execute("SELECT schema_version, file FROM pragma_schema_version, pragma_database_list WHERE name = 'main'")
+    version, file = cursor.fetchone()
+    if version == 0 and file:
+        with suppress(OSError):
+            os.chmod(file, 0o600)
 
 
 def _log_ahead(cursor: CursorWrapper) -> None:
@@ -236,3 +254,19 @@ def head() -> int | None:
         cursor.execute("SELECT min(id) FROM spooled")
         found: int | None = cursor.fetchone()[0]
     return found
+
+
+@_in_its_thread
+def load_keys() -> bytes | None:
+    """Return what `save_keys` has kept, or None. Raises `django.db.Error` if the spool cannot be read."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("SELECT document FROM kept_keys")
+        found = cursor.fetchone()
+    return None if found is None else bytes(found[0])
+
+
+@_in_its_thread
+def save_keys(document: bytes) -> None:
+    """Put the document in the place of the one before. Raises `django.db.Error` if that fails."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("REPLACE INTO kept_keys (id, document) VALUES (1, %s)", [document])

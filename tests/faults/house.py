@@ -24,6 +24,8 @@ from tests.harness.server import ROOT, stop
 START_SECONDS = 60
 # What a worker logs when it has met the keys: from then on an outage of the database is none of its senders'.
 READY = "keys: those in use are known"
+# What a worker logs of the keys that it knows before it has asked the database.
+KEPT = "keys: those that were kept are known"
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
@@ -94,9 +96,9 @@ class House:
         """What the server has logged so far."""
         return Path(self._log.name).read_text()
 
-    def start(self, wrapper: tuple[str, ...] = ()) -> None:
-        """Start gunicorn, as a supervisor would after it ended, and wait until it answers."""
-        ready = self.log.count(READY)
+    def start(self, wrapper: tuple[str, ...] = (), ready: str = READY) -> None:
+        """Start gunicorn, as a supervisor would after it ended, and wait until both workers have logged `ready`."""
+        before = self.log.count(ready)
         self._process = subprocess.Popen(
             [*wrapper, sys.executable, "-m", "gunicorn"],
             cwd=ROOT,
@@ -105,7 +107,7 @@ class House:
             stderr=self._log,
         )
         until(lambda: self.get("/livez") is not None, START_SECONDS, "gunicorn answers")
-        until(lambda: self.log.count(READY) >= ready + 2, START_SECONDS, "both workers know the keys")
+        until(lambda: self.log.count(ready) >= before + 2, START_SECONDS, "both workers know the keys")
 
     def workers(self) -> list[int]:
         """The process ids of gunicorn's workers."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.house import House, until
+from tests.faults.house import KEPT, House, until
 from tests.faults.load import Load
+from tests.harness.collector import manage
 from tests.harness.server import ROOT
 
 
@@ -104,3 +105,54 @@ def test_backfill_killed_run_twice_and_beside_live_traffic_ends_in_the_same_stat
         beside.stop()
     house.wait_until_drained()
     house.assert_whole(load.acknowledged | beside.acknowledged)
+
+
+def end(house: House) -> None:
+    """Stop gunicorn as a supervisor does."""
+    house.process.terminate()
+    assert house.process.wait(30) == 0
+
+
+def test_started_without_the_database_it_knows_the_keys_last_used_and_no_revoked_one(house: House) -> None:
+    revoked, unused = (
+        manage(house.url, "issue_key", "--partner", "acme", "--label", label).strip() for label in ("revoked", "unused")
+    )
+    event = {"event_name": "order_created", "tag_id": "t"}
+    for key in (house.key, revoked) * 10:  # until both workers have met them
+        assert house.post(event, key=key)[0] == 204
+    manage(house.url, "revoke_key", revoked.rpartition("_")[0])
+    time.sleep(5)  # so long a revocation may take
+    house.postgres.stop("immediate")
+    end(house)
+    house.start(ready=KEPT)
+    try:
+        for number in range(20):
+            status, headers, body = house.post({**event, "event_id": f"away-{number}"})
+            assert (status, headers.get("X-Event-Outcome")) == (204, "spooled"), body
+        assert {house.post(event, key=revoked)[0] for _ in range(10)} == {503}
+        assert house.post(event, key=unused)[0] == 204
+        status, answer = house.get("/readyz")
+        assert (status, answer["status"], answer["checks"]["keys"]["status"]) == (200, "ready, spooling", "ok")
+    finally:
+        house.postgres.start()
+    house.wait_until_drained()
+    until(lambda: house.post(event, key=revoked)[0] == 401, 30, "the revoked key is refused as such")
+    house.assert_whole({f"away-{number}" for number in range(20)})
+
+
+def test_started_without_the_database_and_without_kept_keys_it_is_not_ready(house: House) -> None:
+    event = {"event_name": "order_created", "tag_id": "t"}
+    house.postgres.stop("immediate")
+    end(house)
+    for path in house.directory.glob("spool.sqlite3*"):
+        path.unlink()
+    house.start(ready=KEPT)
+    try:
+        assert house.post(event)[0] == 503
+        status, answer = house.get("/readyz")
+        assert (status, answer["status"]) == (503, "not ready")
+        assert answer["checks"]["keys"]["error"] == "No key is known, and the database cannot be asked"
+    finally:
+        house.postgres.start()
+    until(lambda: house.get("/readyz")[1]["status"] == "ready", 30, "it is ready")
+    until(lambda: house.post(event)[0] == 204, 30, "it takes events")

@@ -10,7 +10,8 @@ from pytest_django import Settings
 
 from collect import checks
 from collect.storage import spool
-from tests.harness import mmdb
+from keys import directory
+from tests.harness import factories, mmdb
 from tests.harness.values import some
 from thrad_events import health
 
@@ -92,6 +93,9 @@ def test_readyz_is_a_503_while_the_database_is_away_and_there_is_no_spool(
 def test_readyz_is_a_200_while_the_spool_stands_in_and_a_503_when_it_is_full(
     client: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
+    known = directory.Directory()
+    monkeypatch.setattr(directory, "knows_any", known.knows_any)
+    known.find(factories.issue()[0].prefix)
     monkeypatch.setattr(health, "connection", Away())
     monkeypatch.setattr(spool, "is_enabled", lambda: True)
     answer = client.get("/readyz")
@@ -100,3 +104,18 @@ def test_readyz_is_a_200_while_the_spool_stands_in_and_a_503_when_it_is_full(
     settings.SPOOL_MAX_BYTES = 4096
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["checks"]["spool"]["status"]) == (503, "full")
+
+
+@both
+def test_readyz_is_a_503_while_no_key_is_known_and_the_database_cannot_be_asked(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "knows_any", directory.Directory().knows_any)
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    assert client.get("/readyz").json()["status"] == "ready"
+    monkeypatch.setattr(health, "connection", Away())
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "not ready")
+    assert answer.json()["checks"]["spool"]["status"] == "ok"
+    keys = answer.json()["checks"]["keys"]
+    assert (keys["status"], keys["error"]) == ("failed", "No key is known, and the database cannot be asked")

@@ -7,7 +7,7 @@ import pytest
 
 from collect.backfills import pruning
 from collect.storage import drain, ingest, spool
-from keys import housekeeping
+from keys import directory, housekeeping
 from thrad_events import workers
 
 
@@ -18,6 +18,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     for name, thread in (("keys", housekeeping.thread), ("pruning", pruning.thread), ("drain", drain.thread)):
         monkeypatch.setattr(thread, "start", lambda name=name: names.append(name))
     monkeypatch.setattr(ingest, "start", lambda: names.append("ingest"))
+    monkeypatch.setattr(directory, "keep_in", lambda store: names.append(f"kept in {store.__name__}"))
     threshold = gc.get_threshold()
     yield names
     gc.unfreeze()
@@ -25,10 +26,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("has_spool", [True, False])
-def test_worker_starts_its_threads_and_the_drain_where_there_is_a_spool(
+def test_worker_starts_its_threads_and_where_there_is_a_spool_the_drain_and_keeps_keys_in_it(
     started: list[str], monkeypatch: pytest.MonkeyPatch, has_spool: bool
 ) -> None:
     monkeypatch.setattr(spool, "is_enabled", lambda: has_spool)
     workers.start()
-    assert sorted(started) == sorted(["keys", "pruning", "ingest", *(["drain"] if has_spool else [])])
+    of_spool = ["kept in collect.storage.spool", "drain"] if has_spool else []
+    assert started == [*of_spool, "keys", "ingest", "pruning"]
     assert gc.get_freeze_count() > 0
