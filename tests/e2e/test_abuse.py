@@ -181,7 +181,7 @@ def test_hostile_text_is_stored_as_sent_and_escaped_on_every_page(
     assert collector.row("hostile", ", ".join(texts)) == tuple(texts.values())
     assert exact(collector, "hostile") == {HOSTILE: [HOSTILE]}
 
-    browser = Browser(server)
+    browser = Browser(server.url)
     browser.log_in("operator", "a-long-password")
     shown = {path: page for path, page in browser.pages("/admin/") if "alert(" in page}
     for path, page in shown.items():

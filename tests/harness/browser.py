@@ -2,12 +2,10 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from http.cookies import SimpleCookie
-from urllib.parse import urlencode
-
-from tests.harness.server import Server
+from urllib.parse import urlencode, urlsplit
 
 # What is no page: a form that ends the session, and a script.
 NO_PAGES = ("/logout/", "/jsi18n/")
@@ -16,18 +14,20 @@ NO_PAGES = ("/logout/", "/jsi18n/")
 class Browser:
     """A client that keeps cookies and follows nothing."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, origin: str, connect: Callable[[], HTTPConnection] | None = None) -> None:
+        """`origin` is the server's address, without a path; `connect` leads there where a look-up would not."""
+        self._origin = origin
+        self._connect = connect or (lambda: HTTPConnection(urlsplit(origin).netloc, timeout=10))
         self._cookies = SimpleCookie()
 
     def open(self, path: str, form: dict[str, str] | None = None) -> tuple[int, str]:
         """The status and the page; with a form, of its POST."""
-        connection = HTTPConnection(self._server.host, self._server.port, timeout=10)
+        connection = self._connect()
         headers = {"Cookie": "; ".join(f"{name}={cookie.value}" for name, cookie in self._cookies.items())}
         if form is None:
             connection.request("GET", path, headers=headers)
         else:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            headers |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": self._origin}
             connection.request("POST", path, urlencode(form), headers)
         response = connection.getresponse()
         for cookie in response.headers.get_all("Set-Cookie", []):
