@@ -1,17 +1,20 @@
 """System checks: they tell, before the server starts, what would make it keep less than it promises."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
+from django.db import connection
 
 from collect.enrichment import geo
 from collect.storage import durability, obstacles
 from runtime import addresses
 from runtime.display import day
+from runtime.postgresql.pooling import is_by_transaction
 
 OLD = timedelta(days=60)
 
@@ -69,7 +72,29 @@ def storage(databases: Collection[str] | None = None, **_: Any) -> Sequence[Chec
         return [Warning(reason, hint="Is it running, and DATABASE_URL right?", id="collect.W005")]
 
 
+@register(Tags.database)
+def pooling(databases: Collection[str] | None = None, **_: Any) -> Sequence[CheckMessage]:
+    """Return collect.E006 if a pooler hands out the connections of PostgreSQL by the transaction.
+
+    Return nothing if the database cannot be asked: collect.W005 says so.
+    """
+    if "default" not in (databases or ()) or connection.vendor != "postgresql":
+        return []
+    with suppress(DatabaseError):
+        if is_by_transaction(connection):
+            return [
+                Error(
+                    "A pooler in front of PostgreSQL hands out its connections by the transaction",
+                    hint="Set pool_mode = session for this database in PgBouncer: docs/operations.md, PgBouncer.",
+                    id="collect.E006",
+                )
+            ]
+    return []
+
+
 @register(deploy=True)
-def storage_at_deployment(databases: Collection[str] | None = None, **options: Any) -> Sequence[CheckMessage]:
-    """Return the same for `check --deploy`, which names no database."""
-    return [] if databases else storage(databases=["default"], **options)
+def database_at_deployment(databases: Collection[str] | None = None, **options: Any) -> Sequence[CheckMessage]:
+    """Return what the checks of the database find, for `check --deploy`, which names no database."""
+    if databases:
+        return []
+    return [found for check in (storage, pooling) for found in check(databases=["default"], **options)]

@@ -112,17 +112,13 @@ SQLITE_OPTIONS: dict[str, Any] = {
     "timeout": 5,
 }
 # How long a statement may take. None of the server's takes longer; `manage.py` sets no bound, for a migration or a
-# backfill of many rows may.
+# backfill of many rows may. `runtime.postgresql` sets it, and the other bounds, on each connection.
 STATEMENT_SECONDS = environment.number("STATEMENT_SECONDS", 5)
 POSTGRES_OPTIONS: dict[str, Any] = {
     "connect_timeout": 3,
     # The document of a group goes to the server as it is, unquoted, and its statement is planned once a connection.
     "server_side_binding": True,
     "prepare_threshold": 1,
-    "options": (
-        f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c lock_timeout={STATEMENT_SECONDS * 800} "
-        "-c idle_in_transaction_session_timeout=60000"
-    ),
 }
 
 

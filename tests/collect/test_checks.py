@@ -73,8 +73,8 @@ def unsafe() -> Iterator[str]:
 def test_database_that_may_lose_commits_is_a_warning_of_check_and_of_deploy(unsafe: str) -> None:
     (warning,) = checks.storage(databases=["default"])
     assert (warning.id, warning.msg) == ("collect.W004", unsafe)
-    assert checks.storage_at_deployment() == [warning]
-    assert checks.storage_at_deployment(databases=["default"]) == []
+    assert checks.database_at_deployment() == [warning]
+    assert checks.database_at_deployment(databases=["default"]) == []
     assert checks.storage(databases=None) == []
 
 

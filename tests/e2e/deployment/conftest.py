@@ -1,0 +1,9 @@
+"""What concerns PostgreSQL alone is run once, with it."""
+
+from pathlib import Path
+
+from tests.harness import databases
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    return True if databases.is_sqlite() and collection_path.name == "test_pgbouncer.py" else None
