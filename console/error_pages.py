@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.core.exceptions import DisallowedHost
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
@@ -42,6 +43,22 @@ def locked_out(request: HttpRequest, *_args: object, **_kwargs: object) -> HttpR
     response = render(request, "admin/locked.html", context, status=STATUS[Code.RATE_LIMITED])
     response["Retry-After"] = str(minutes * 60)
     return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer as Django's CSRF_FAILURE_VIEW, with the likely cause: the proxy in front, cookies, or an old form."""
+    refusal = Refusal(Code.FORBIDDEN, "The form was not accepted")
+    if not request.path.startswith("/admin/"):
+        return respond(request, refusal)
+    is_elsewhere = reason.startswith(("Origin checking failed", "Referer checking failed"))
+    context = {
+        **admin.site.each_context(request),
+        "title": refusal.detail,
+        "cause": "origin" if is_elsewhere else "cookie" if reason == REASON_NO_CSRF_COOKIE else "token",
+        "origin": request.headers.get("Origin") or request.headers.get("Referer"),
+        "address": f"{request.scheme}://{request.get_host()}",
+    }
+    return render(request, "admin/csrf.html", context, status=refusal.status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

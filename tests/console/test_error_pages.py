@@ -1,5 +1,8 @@
 """A page for a person in the console, the JSON shape for everybody else."""
 
+import json
+import re
+
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
@@ -58,3 +61,63 @@ def test_page_of_an_outage_needs_no_database(rf: RequestFactory) -> None:
 def test_forbidden_and_bad_requests_have_the_shape(rf: RequestFactory) -> None:
     assert error_pages.permission_denied(rf.get("/x"), PermissionDenied()).status_code == 403
     assert error_pages.bad_request(rf.get("/x"), SuspiciousOperation("x")).status_code == 400
+
+
+LOGIN = "/admin/login/"
+
+
+@pytest.fixture
+def visitor() -> Client:
+    """A browser of which forms are checked."""
+    return Client(enforce_csrf_checks=True, headers={"Host": "localhost:8443"})
+
+
+def refused(visitor: Client, form: dict[str, str], **headers: str) -> str:
+    answer = visitor.post(LOGIN, {"username": "operator", "password": "x", **form}, headers=headers)
+    assert answer.status_code == 403
+    page = re.sub(r"\s+", " ", answer.content.decode())
+    assert "The form was not accepted" in page
+    return page
+
+
+@pytest.mark.django_db
+def test_form_that_seems_to_come_from_elsewhere_names_both_places_and_the_settings(visitor: Client) -> None:
+    visitor.get(LOGIN)
+    form = {"csrfmiddlewaretoken": visitor.cookies["csrftoken"].value}
+    page = refused(visitor, form, Origin="https://events.example.com")
+    assert 'The form came from <code class="break-all">https://events.example.com</code>' in page
+    assert '<code class="break-all">http://localhost:8443</code>' in page
+    assert "CSRF_TRUSTED_ORIGINS" in page
+    assert "$http_host" in page
+    # What comes from outside is text.
+    assert "&lt;script&gt;" in refused(visitor, form, Origin="<script>")
+
+
+@pytest.mark.django_db
+def test_form_over_tls_without_a_referrer_is_the_same_cause(visitor: Client) -> None:
+    answer = visitor.post(LOGIN, {}, secure=True)
+    assert answer.status_code == 403
+    assert "Your browser does not tell where the form came from" in answer.content.decode()
+    assert "https://localhost:8443" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_form_without_the_cookie_speaks_of_cookies(visitor: Client) -> None:
+    page = refused(visitor, {"csrfmiddlewaretoken": "x"}, Origin="http://localhost:8443")
+    assert "Allow cookies" in page
+    assert "CSRF_TRUSTED_ORIGINS" not in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("form", [{}, {"csrfmiddlewaretoken": "x"}, {"csrfmiddlewaretoken": "x" * 64}])
+def test_old_form_is_to_be_loaded_again(visitor: Client, form: dict[str, str]) -> None:
+    visitor.get(LOGIN)
+    page = refused(visitor, form, Origin="http://localhost:8443")
+    assert "load the page again" in page
+    assert "Allow cookies" not in page
+
+
+@pytest.mark.django_db
+def test_refused_form_elsewhere_has_the_shape(rf: RequestFactory) -> None:
+    answer = error_pages.csrf_failure(rf.post("/x"), "CSRF token missing.")
+    assert (answer.status_code, json.loads(answer.content)["code"]) == (403, "forbidden")
