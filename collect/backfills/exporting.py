@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import UUID
 
-from collect.backfills.formats import exported, tables
+from collect.backfills.formats import cells, exported, parquet_file
 from collect.backfills.formats.packing import packer
 from collect.backfills.formats.pages import pages
 from collect.backfills.run import BackfillError, Run, private
@@ -150,11 +150,11 @@ def _csv(file: BinaryIO, start: int) -> Writer:
     rows = csv.writer(codecs.getwriter("utf-8")(file))
     if not start:
         rows.writerow(exported.FIELDS)
-    return lambda lines: rows.writerows(tables.to_csv(exported.decode_own(line)) for line in lines), _nothing
+    return lambda lines: rows.writerows(cells.to_csv(exported.decode_own(line)) for line in lines), _nothing
 
 
 def _parquet(file: BinaryIO, start: int) -> Writer:
-    write_group, finish = tables.parquet_writer(file)
+    write_group, finish = parquet_file.parquet_writer(file)
 
     def write(lines: BinaryIO) -> None:
         group, size = [], 0

@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import msgspec
 
-from collect.backfills.formats.reading import Record, RecordFile, Unreadable
+from collect.backfills.formats.reading import RecordFile
+from collect.backfills.formats.records import Record, Unreadable
 from collect.backfills.judging import Judge, JudgedStep, Reject, reject_of
 from collect.backfills.run import BackfillError, Run, Stopped, private
 from collect.backfills.writing import Writers
@@ -160,7 +161,8 @@ class _Import:
             return
         for reject in rejects[: TOLD_REJECTS - self._told]:
             self._told += 1
-            self._run.tell(f"{reject.file}:{reject.line}: {reject.code}: {reject.detail}")
+            place = f"{reject.file}:{reject.line}" + (f" ({reject.lines} lines)" if reject.lines > 1 else "")
+            self._run.tell(f"{place}: {reject.code}: {reject.detail}")
 
 
 def _open(path: str, stack: ExitStack) -> RecordFile:
@@ -220,7 +222,7 @@ def _not_stored(judged: JudgedStep, written: Sequence[Written]) -> Iterator[Reje
     for arrival, place, one in zip(judged.arrivals, judged.places, written, strict=True):
         if one.outcome is Outcome.CONFLICT:
             detail = f"{one.difference}: {one.id}" if one.differing else one.difference
-            yield reject_of(place, Outcome.CONFLICT, detail, one.errors, arrival.body)
+            yield reject_of(place, Outcome.CONFLICT, detail, arrival.body, errors=one.errors)
         elif one.outcome is Outcome.REJECTED:
             refusal = contract.poisoned()
-            yield reject_of(place, refusal.code, refusal.detail, {}, arrival.body)
+            yield reject_of(place, refusal.code, refusal.detail, arrival.body)

@@ -15,8 +15,10 @@ from django.core.exceptions import ValidationError
 from msgspec import Raw
 
 from collect import assembly
-from collect.backfills.formats import exported, past
-from collect.backfills.formats.reading import Record, too_large
+from collect.backfills.formats import csv_file, exported, past
+from collect.backfills.formats import records as formats
+from collect.backfills.formats.json_file import REJECTED_STARTS
+from collect.backfills.formats.records import Record, too_large
 from collect.enrichment import geo
 from collect.intake import contract
 from collect.intake.source import Source
@@ -33,14 +35,19 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     line: int
 
 
-class Reject(msgspec.Struct, forbid_unknown_fields=True):
-    """A line of the file of rejects. Once its `record` is mended, the line can be imported as it is."""
+class Reject(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """A line of the file of rejects. Once its `record` is mended, the line can be imported as it is.
+
+    It holds `lines` lines of the file. A row of CSV that could not be read has the names of its columns as `header`.
+    """
 
     file: str
     line: int
+    lines: int = 1
     code: str
     detail: str
     errors: dict[str, list[str]]
+    header: str | None = None
     record: Raw
 
 
@@ -52,8 +59,6 @@ class JudgedStep(NamedTuple):
     rejects: list[Reject]
 
 
-# How a reject begins: as we write it, and with its keys sorted.
-_REJECTED_STARTS = (b'{"file"', b'{"code"')
 _rejected_line = msgspec.json.Decoder(Reject).decode
 
 
@@ -76,18 +81,16 @@ class Judge:
         """Judge each record of the file at `path` alone."""
         judged = JudgedStep([], [], [])
         name = Path(path).name
-        for record in records:
-            place, body = Place(name, record.line), record.body
+        for line in records:
+            place, record = _unwrapped(Place(name, line.line), line)
             try:
                 if record.fault is not None:
                     raise record.fault
-                place, body = _unwrapped(place, body)
-                row = self._row(place, body)
+                row = self._row(place, record.body)
             except Refusal as refusal:
-                errors = {name: list(told) for name, told in (refusal.errors or {}).items()}
-                judged.rejects.append(reject_of(place, refusal.code, refusal.detail, errors, body))
+                judged.rejects.append(_refused(place, record, refusal))
             else:
-                judged.arrivals.append(Arrival.of(row, body, ""))
+                judged.arrivals.append(Arrival.of(row, record.body, ""))
                 judged.places.append(place)
         return judged
 
@@ -167,18 +170,21 @@ class Judge:
         return self._keys[partner_id, prefix]
 
 
-def _unwrapped(place: Place, body: bytes) -> tuple[Place, bytes]:
+def _unwrapped(place: Place, record: Record) -> tuple[Place, Record]:
     """Return the record inside a line of a file of rejects, with its original place; any other line unchanged."""
-    if not body.startswith(_REJECTED_STARTS):
-        return place, body
+    if not record.body.startswith(REJECTED_STARTS):
+        return place, record
     try:
-        reject = _rejected_line(body)
-        record = bytes(reject.record)
-        if record[:1] == b'"':
-            record = msgspec.json.decode(record).encode()
+        reject = _rejected_line(record.body)
+        body = bytes(reject.record)
+        if body.startswith(b'"'):
+            body = msgspec.json.decode(body).encode()
     except (msgspec.DecodeError, RecursionError, ValueError):  # not a line of ours, or one that was broken since
-        return place, body
-    return Place(reject.file, reject.line), record
+        return place, record
+    place = Place(reject.file, reject.line)
+    if reject.header is None or body.startswith(b"{"):
+        return place, formats.record(reject.line, body, reject.lines)
+    return place, csv_file.mended(reject.line, body, reject.lines, reject.header)
 
 
 def _id(partner_id: int, place: Place, body: bytes, moment: datetime | None) -> str:
@@ -188,7 +194,16 @@ def _id(partner_id: int, place: Place, body: bytes, moment: datetime | None) -> 
     return uuid7_of(digest, moment or datetime.fromtimestamp(0, UTC))
 
 
-def reject_of(place: Place, code: str, detail: str, errors: dict[str, list[str]], body: bytes) -> Reject:
+def _refused(place: Place, record: Record, refusal: Refusal) -> Reject:
+    errors = {name: list(told) for name, told in (refusal.errors or {}).items()}
+    reject = reject_of(place, refusal.code, refusal.detail, record.body, errors=errors)
+    reject.lines, reject.header = record.lines, record.header
+    return reject
+
+
+def reject_of(
+    place: Place, code: str, detail: str, body: bytes, *, errors: dict[str, list[str]] | None = None
+) -> Reject:
     """Return the line of the file of rejects for a record."""
     try:
         msgspec.json.decode(body)
@@ -197,4 +212,4 @@ def reject_of(place: Place, code: str, detail: str, errors: dict[str, list[str]]
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         # What is not JSON is kept as a text, which can be mended too.
         record = Raw(msgspec.json.encode(body.decode("utf-8", "backslashreplace")))
-    return Reject(place.file, place.line, code, detail, errors, record)
+    return Reject(file=place.file, line=place.line, code=code, detail=detail, errors=errors or {}, record=record)

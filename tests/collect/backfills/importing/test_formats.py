@@ -125,13 +125,13 @@ def test_rejects_of_records_over_several_lines_have_one_each(load: Loader) -> No
 def test_broken_rows_of_csv_stop_nothing(load: Loader) -> None:
     content = b'event_name,params\na,\nb,1,2\n"c\nc","{}"\n\xff,{}\nd,[]\n\ne,"{""x"": 1}"\nf,"{}\nx,\ny,'
     counts = load(content, "events.csv")
-    assert counts == {"stored": 3, "refused: bad_request": 3, "refused: invalid_event": 1}
+    assert counts == {"stored": 5, "refused: bad_request": 3, "refused: invalid_event": 1}
     rejects = load.rejects()
     assert [reject["line"] for reject in rejects] == [3, 6, 7, 10]
     assert [reject["record"] for reject in rejects if reject["code"] == "bad_request"] == [
-        "b,1,2\n", "\\xff,{}\n", 'f,"{}\nx,\ny,'
+        "b,1,2\n", "\\xff,{}\n", 'f,"{}\n'
     ]  # fmt: skip
-    assert {event.event_name for event in Event.objects.all()} == {"a", "c\nc", "e"}
+    assert {event.event_name for event in Event.objects.all()} == {"a", "c\nc", "e", "x", "y"}
 
 
 # RFC 8878, section 3.1.2: what some tools put in front of a frame, or between two.
@@ -151,7 +151,6 @@ def test_skippable_frames_of_zstd_are_skipped(load: Loader, before: bytes, betwe
         ("a.ndjson.gz", gzip.compress(lines(SEED) * 3, mtime=0)[:-9], 1, "cut off or damaged"),
         ("a.ndjson.zst", zstandard.compress(lines({}, SEED)) + b"\x28\xb5\x2f\xfd\x00", 1, "cut off or damaged"),
         ("a.json", b'[{"event_name": "x"}, {"event_name": "y"}', 2, "cut off: it has no ]"),
-        ("a.json", b'[{"event_name": "x"}], {"event_name": "y"}]', 1, "more behind the ] in line 1"),
         ("a.json", b'[{"event_name": "x"}]\n\n[{"event_name": "y"}]', 1, "more behind the ]"),
         ("a.json", b'[{"event_name": "x"}]' + b" " * 300_000 + b"x", 1, "more behind the ]"),
         ("a.csv", b"event_name,params.a,params\n", 0, "params stands beside columns of its keys"),

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from collect.backfills import importing
-from collect.backfills.formats.reading import Record
+from collect.backfills.formats.records import Record
 from collect.backfills.run import BackfillError
 from collect.models import Checkpoint, Event, Rejection
 from collect.storage import ingest, store

@@ -1,0 +1,123 @@
+"""CSV in a file: rows, each of them a record, and the cells of an exported event."""
+
+import csv
+import io
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from collect.backfills.formats import cells
+from collect.backfills.formats.records import MAX_RECORD_BYTES, Record, Unreadable, record, unreadable_row
+
+# A cell may hold the params of a whole event.
+csv.field_size_limit(MAX_RECORD_BYTES)
+
+
+def records(plain: io.BufferedReader) -> Iterator[Record]:
+    """Yield the rows. Raises `Unreadable` where the first line does not name the columns, and for an endless line."""
+    # A byte that is no UTF-8 becomes half a surrogate, and its row is refused; the others stay readable.
+    text = io.TextIOWrapper(plain, "utf-8", errors="surrogateescape", newline="")
+    try:
+        yield from _Rows(text)
+    finally:
+        text.detach()  # else it would close the file with itself
+
+
+def mended(line: int, row: bytes, lines: int, header: str) -> Record:
+    """Return the record of a row that could not be read before, and has been mended or not."""
+    found = list(_Rows(io.StringIO(f"{header}\n{row.decode()}", newline="")))
+    if len(found) == 1:
+        return msgspec.structs.replace(found[0], line=line, lines=lines)
+    return unreadable_row(line, f"{len(found)} rows, where one is expected", row, lines, header)
+
+
+class _Lines:
+    """The lines of a text, of which some can be given back."""
+
+    def __init__(self, text: io.TextIOBase) -> None:
+        self._text = text
+        self._given_back: deque[str] = deque()
+        self.read = 0
+        # The lines of the record that is being read, as they stand in the file.
+        self.of_record: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._given_back.popleft() if self._given_back else self._text.readline(MAX_RECORD_BYTES)
+        if not line:
+            raise StopIteration
+        if len(line) == MAX_RECORD_BYTES and not line.endswith("\n"):
+            raise Unreadable(f"a line has more than {MAX_RECORD_BYTES} characters: is it CSV?")
+        self.read += 1
+        self.of_record.append(line)
+        return line
+
+    def give_back(self) -> None:
+        """Give back all lines of the record but the first."""
+        back = self.of_record[1:]
+        del self.of_record[1:]
+        self._given_back.extendleft(reversed(back))
+        self.read -= len(back)
+
+
+class _Rows:
+    """The rows of a file as records.
+
+    Where a quote is not closed, or is closed by that of another row, reading goes on at the line behind the one where
+    the row began.
+    """
+
+    def __init__(self, text: io.TextIOBase) -> None:
+        self._lines = _Lines(text)
+
+    def __iter__(self) -> Iterator[Record]:
+        rows = csv.reader(self._lines, strict=True)
+        try:
+            names = next(rows, [])
+            convert = cells.FromCsv(names)
+        except (csv.Error, ValueError) as error:
+            raise Unreadable(f"the first line must name the columns: {error}") from None
+        header = "".join(self._lines.of_record).rstrip("\r\n")
+        while True:
+            line = self._lines.read + 1
+            self._lines.of_record.clear()
+            try:
+                row = next(rows)
+                if not row:
+                    continue
+                body = convert(row)
+            except StopIteration:
+                return
+            except (csv.Error, ValueError) as error:
+                yield self._broken(line, error, header, len(names))
+            else:
+                yield record(line, body, len(self._lines.of_record))
+
+    def _broken(self, line: int, error: Exception, header: str, width: int) -> Record:
+        lines = self._lines.of_record
+        if isinstance(error, csv.Error) or any(_is_row(later, width) for later in lines[1:]):
+            self._lines.give_back()
+        kept = "".join(lines)[:MAX_RECORD_BYTES].encode("utf-8", "surrogateescape")
+        return unreadable_row(line, _why(error), kept, len(lines), header)
+
+
+def _is_row(line: str, width: int) -> bool:
+    """Tell whether the line is a row by itself, and not the end of one."""
+    try:
+        return line.count('"') % 2 == 0 and len(next(csv.reader([line], strict=True))) == width
+    except csv.Error:
+        return False
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        byte = ord(error.object[error.start]) & 0xFF
+        return f"byte 0x{byte:02x} is not UTF-8, as which the file has to be saved"
+    if "unexpected end of data" in str(error):
+        return "a quote is not closed"
+    if "expected after" in str(error):
+        return "text follows a closing quote, or a quote is not closed"
+    return str(error)
