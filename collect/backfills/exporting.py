@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 from uuid import UUID
 
-from collect.backfills.formats import cells, exported, parquet_file
+from collect.backfills.formats import cells, exported
 from collect.backfills.formats.packing import packer
 from collect.backfills.formats.pages import pages
 from collect.backfills.run import BackfillError, Run, private
@@ -154,7 +154,9 @@ def _csv(file: BinaryIO, start: int) -> Writer:
 
 
 def _parquet(file: BinaryIO, start: int) -> Writer:
-    write_group, finish = parquet_file.parquet_writer(file)
+    from collect.backfills.formats import parquet_file  # noqa: PLC0415  # needs 50 MiB
+
+    write_group, finish = parquet_file.writer(file)
 
     def write(lines: BinaryIO) -> None:
         group, size = [], 0

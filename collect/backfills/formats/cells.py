@@ -32,7 +32,7 @@ class FromCsv:
             raise ValueError("a column has no name")
         tables.check_names(self._names)
         # In our own exports a text that looks like a formula has a quote in front.
-        self._is_export = {"id", "partner", *exported.JSON} <= set(self._names)
+        self._is_export = tables.is_export(self._names)
 
     def __call__(self, cells: Sequence[str]) -> bytes:
         """Return the row as a JSON object. Raises ValueError for a row of another width, or one that is not UTF-8."""

@@ -1,79 +1,139 @@
-"""Parquet: rows of a file as JSON, and exported events as a file."""
+"""Parquet: rows of a file as records, and exported events as a file. Import it late: it needs 50 MiB."""
 
+import io
+import re
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
+import pyarrow
+import pyarrow.parquet
 from msgspec import Raw
 
-from collect.backfills.formats import exported, tables
+from collect.backfills.formats import arrow, exported, tables
+from collect.backfills.formats.records import Record, Unreadable, record, unreadable_row
 
-# Rows that are read at a time, and the size in bytes above which they are converted one by one.
-_PARQUET_ROWS, _PARQUET_BYTES = 8, 1024 * 1024
+# The fewest and the most rows that are read at a time, and the size in bytes above which they are converted alone.
+_FEW, _MANY, _BYTES = 8, 256, 1024 * 1024
 
+# The index of a data frame of pandas that has no name.
+_INDEX = re.compile(r"__index_level_\d+__")
+# Characters that are shown of a cell at fault.
+_SHOWN = 100
 _encode = msgspec.json.encode
+# pyarrow's own pool keeps what it once had.
+pyarrow.set_memory_pool(pyarrow.system_memory_pool())
 
 
-def from_parquet(file: IO[bytes]) -> Iterator[bytes | Exception]:
-    """Yield each row of a Parquet file as JSON, or the error of a row that has no such form.
+def records(plain: io.BufferedReader) -> Iterator[Record]:
+    """Yield the rows; one that has no form in JSON is a record that says why.
 
-    Raises OSError where the file cannot be read.
+    Raises `Unreadable` for a file that is no Parquet, or has no events.
     """
-    import pyarrow  # noqa: PLC0415  # 50 MiB that only a Parquet file needs
-    import pyarrow.parquet  # noqa: PLC0415
-
-    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # pyarrow's own pool keeps what it once had
+    if not plain.seekable() or not isinstance(plain.raw, io.FileIO):
+        raise Unreadable("Parquet must be a file that is not compressed again")
     try:
-        table = pyarrow.parquet.ParquetFile(
-            file, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=64 * 1024
+        file = pyarrow.parquet.ParquetFile(
+            plain, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=64 * 1024
         )
-        for batch in table.iter_batches(_PARQUET_ROWS, use_threads=False):
-            yield from _together(batch) or (_alone(batch.slice(number, 1)) for number in range(batch.num_rows))
-    except pyarrow.ArrowException as error:
-        raise OSError(str(error)) from None
+        rows = _Rows(file.schema_arrow)
+        batches = file.iter_batches(_rows_at_a_time(file.metadata), use_threads=False)
+        for number, row in enumerate((row for batch in batches for row in rows.of(batch)), 1):
+            if isinstance(row, bytes):
+                yield record(number, row)
+            else:
+                yield unreadable_row(number, row.why, row.shown)
+    except (pyarrow.ArrowException, ValueError) as error:
+        raise Unreadable(str(error)) from None
 
 
-def _together(batch: Any) -> list[bytes]:
-    """Return the rows of the batch as JSON. Return none if they are too large or one is broken: each is tried alone."""
-    if batch.nbytes > _PARQUET_BYTES:
-        return []
-    try:
-        return [_from_arrow(row) for row in batch.to_pylist()]
-    except (TypeError, ValueError):
-        return []
+def _rows_at_a_time(metadata: Any) -> int:
+    """Return how many rows of this file are about a MiB."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    of_a_row = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=1)
+    return min(_MANY, max(_FEW, _BYTES // max(1, of_a_row)))
 
 
-def _from_arrow(row: dict[str, Any]) -> bytes:
-    return tables.as_object((name, _arrow(name, value)) for name, value in row.items() if value is not None)
+class _Rows:
+    """Turns rows of a file with this schema into JSON. Raises ValueError where no events can be made of it."""
+
+    def __init__(self, all_columns: Any) -> None:
+        schema = pyarrow.schema([field for field in all_columns if not _INDEX.fullmatch(field.name)])
+        tables.check_names(schema.names)
+        is_export = tables.is_export(schema.names)
+        self._shapes = {field.name: _shape(field, is_export=is_export) for field in schema}
+        self._schema = pyarrow.schema([field.with_type(arrow.as_numbers(field.type)) for field in schema])
+        self._is_cast = self._schema != all_columns
+
+    def of(self, batch: Any) -> "Iterator[bytes | _Broken]":
+        """Yield each row, or why it has no form in JSON."""
+        if self._is_cast:
+            batch = batch.select(self._schema.names).cast(self._schema)
+        yield from self._together(batch) or (self._alone(batch.slice(number, 1)) for number in range(batch.num_rows))
+
+    def _together(self, batch: Any) -> list[bytes]:
+        """Return the rows. Return none if they are too large or one is broken: each is tried alone."""
+        if batch.nbytes > _BYTES:
+            return []
+        try:
+            rows = batch.to_pylist(maps_as_pydicts="strict")
+            return [
+                tables.as_object((name, self._cell(name, cell)) for name, cell in row.items() if cell is not None)
+                for row in rows
+            ]
+        except (TypeError, ValueError, KeyError):
+            return []
+
+    def _alone(self, batch: Any) -> "bytes | _Broken":
+        """Return the only row of the batch, cell by cell."""
+        cells, faults = {}, []
+        for name in self._schema.names:
+            shown = "no UTF-8"
+            try:
+                (cell,) = batch.column(name).to_pylist(maps_as_pydicts="strict")
+                shown = str(cell)[:_SHOWN]
+                if cell is not None:
+                    cells[name] = self._cell(name, cell)
+            except (TypeError, ValueError, KeyError) as error:
+                faults.append(f"{name}: {error}")
+                cells[name] = f"<{shown}>".encode()
+        row = tables.as_object(cells.items())
+        return _Broken("; ".join(faults), row) if faults else row
+
+    def _cell(self, name: str, value: Any) -> bytes:
+        shaped = self._shapes[name](value)
+        return tables.literal(shaped) if isinstance(shaped, str) and name in exported.JSON else _encode(shaped)
 
 
-def _alone(batch: Any) -> bytes | Exception:
-    """Return the only row of the batch as JSON, or its error: nanoseconds, a text or a type that JSON cannot hold."""
-    try:
-        (row,) = batch.to_pylist()
-        return _from_arrow(row)
-    except (TypeError, ValueError) as error:
-        return error
+class _Broken(NamedTuple):
+    """A row that JSON cannot hold, and the row with the cells at fault in <>, which is no JSON until it is mended."""
+
+    why: str
+    shown: bytes
 
 
-def _arrow(name: str, value: Any) -> bytes:
-    return tables.literal(value) if isinstance(value, str) and name in exported.JSON else _encode(value)
+def _shape(field: Any, *, is_export: bool) -> arrow.Shape:
+    if field.name == "received_at" or (field.name == "timestamp" and is_export):
+        return arrow.moment(field.type, as_text=True)
+    if field.name == "timestamp":
+        return arrow.moment(field.type, as_text=False)
+    extension = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
+    return arrow.unknown(extension, field.type) if extension else arrow.shape(field.type)
 
 
-def parquet_writer(file: IO[bytes]) -> "tuple[Callable[[list[Any]], None], Callable[[], None]]":
+# --- writing ---------------------------------------------------------------------------------------
+
+
+def writer(file: IO[bytes]) -> "tuple[Callable[[list[Any]], None], Callable[[], None]]":
     """Return two functions: one writes exported events as a row group, the other ends the file."""
-    import pyarrow  # noqa: PLC0415
-    import pyarrow.parquet  # noqa: PLC0415
-
-    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
     schema = pyarrow.schema([(name, _arrow_type(name)) for name in exported.FIELDS])
-    writer = pyarrow.parquet.ParquetWriter(file, schema, compression="zstd")
+    made = pyarrow.parquet.ParquetWriter(file, schema, compression="zstd")
 
     def write(events: list[Any]) -> None:
         rows = [{name: _plain(getattr(event, name)) for name in exported.FIELDS} for event in events]
-        writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+        made.write_table(pyarrow.Table.from_pylist(rows, schema))
 
-    return write, writer.close
+    return write, made.close
 
 
 def _plain(value: Any) -> Any:
@@ -81,8 +141,6 @@ def _plain(value: Any) -> Any:
 
 
 def _arrow_type(name: str) -> Any:
-    import pyarrow  # noqa: PLC0415
-
     if name in ("received_at", "timestamp"):
         return pyarrow.timestamp("us", "UTC")
     if name in ("is_test", "tag_derived", "ua_is_bot"):

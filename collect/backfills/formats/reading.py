@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from collect.backfills.formats import csv_file, json_file, packing, parquet_file
-from collect.backfills.formats.records import Record, Unreadable, record, unreadable_row
+from collect.backfills.formats import csv_file, json_file, packing
+from collect.backfills.formats.records import Record, Unreadable
 
 FORMATS = ("ndjson", "json", "csv", "parquet")
 _SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".parquet": "parquet"}
@@ -66,13 +66,9 @@ def _guess(path: str, plain: io.BufferedReader) -> str:
 
 
 def _parquet(plain: io.BufferedReader) -> Iterator[Record]:
-    if not plain.seekable() or not isinstance(plain.raw, io.FileIO):
-        raise Unreadable("Parquet must be a file that is not compressed again")
-    for number, row in enumerate(parquet_file.from_parquet(plain), 1):
-        if isinstance(row, Exception):
-            yield unreadable_row(number, row)
-        else:
-            yield record(number, row)
+    from collect.backfills.formats import parquet_file  # noqa: PLC0415  # needs 50 MiB
+
+    return parquet_file.records(plain)
 
 
 _READERS = {"ndjson": json_file.ndjson, "json": json_file.elements, "csv": csv_file.records, "parquet": _parquet}

@@ -4,16 +4,18 @@ A table has no absent fields and no nesting: an empty cell is an absent field, a
 of `params`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Raw
+
+from collect.backfills.formats import exported
 
 NESTED = ("params", "consent")
 _INNER = tuple(f"{name}." for name in NESTED)
 
 
-def check_names(names: "list[str]") -> None:
+def check_names(names: Sequence[str]) -> None:
     """Raise ValueError for names of columns of which no events can be made."""
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"{', '.join(sorted(twice))} twice")
@@ -21,6 +23,11 @@ def check_names(names: "list[str]") -> None:
         raise ValueError("there is no event_name")
     if both := {name.partition(".")[0] for name in names if name.startswith(_INNER)} & set(names):
         raise ValueError(f"{', '.join(sorted(both))} stands beside columns of its keys")
+
+
+def is_export(names: Sequence[str]) -> bool:
+    """Tell whether a table with these columns was exported by us."""
+    return {"id", "partner", *exported.JSON} <= set(names)
 
 
 def as_object(pairs: Iterable[tuple[str, bytes]]) -> bytes:
