@@ -1,7 +1,8 @@
 """Keys in the console: the list, a key's page with its use and its history, and issuing.
 
-A raw key is rendered in the answer to the POST that made it, and must reach nothing else: no message, no
-session, no history, no list. A key is revoked, never deleted, and never comes back.
+A raw key is rendered on one page, once (`show_once`), and must reach nothing else: no message, no history, no list, no
+address, and the session only in a form that is worth nothing alone. A key is revoked, never deleted, and never comes
+back.
 """
 
 import json
@@ -10,13 +11,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from unfold.decorators import display
 
 from console import key_use
+from console.admin import show_once
 from console.admin.key_forms import ApiKeyForm
 from console.admin.key_steps import Steps, actor
 from keys import lifecycle
@@ -166,18 +169,25 @@ class ApiKeyAdmin(Steps):
         obj: ApiKey,
         post_url_continue: str | None = None,  # Django's signature
     ) -> HttpResponse:
-        """Answer with the only page that ever shows the raw key, whichever button was pressed."""
-        return self.show_issued(request, obj, getattr(request, RAW_KEY))
+        """Go to the only page that ever shows the raw key, whichever button was pressed."""
+        return show_once.hand_over(request, obj, getattr(request, RAW_KEY))
 
-    def show_issued(self, request: HttpRequest, key: ApiKey, raw_key: str) -> HttpResponse:
-        """Return the page that shows the raw key, once; no cache may store it."""
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": "API key issued",
-            "key": key,
-            "raw_key": raw_key,
-            "curl": curl(request.build_absolute_uri("/api/collect"), raw_key),
-        }
-        headers = {"Cache-Control": "no-store"}
-        return TemplateResponse(request, "admin/keys/apikey/issued.html", context, headers=headers)
+    def get_urls(self) -> list[URLPattern]:
+        """Return the pages of keys, with the one that shows a raw key."""
+        view = self.admin_site.admin_view(self.issued_view)
+        urls: list[URLPattern] = super().get_urls()
+        return [path("<int:object_id>/issued/", view, name="keys_apikey_issued"), *urls]
+
+    def issued_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Show the raw key to whoever has just issued it, once; the same address then says that it has been shown.
+
+        Raises Http404 where there is no such key, and PermissionDenied for a user who may issue none.
+        """
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        key = self._key(request, str(object_id))
+        raw_key = show_once.take(request, key)
+        line = curl(request.build_absolute_uri("/api/collect"), raw_key or "")
+        response = self._page(request, "issued", "API key issued", key=key, raw_key=raw_key, curl=line)
+        show_once.forget(response, key)
+        return response

@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
+from console.admin import show_once
 from console.admin.key_forms import RotateForm
 from keys import history, lifecycle
 from keys.models import ApiKey, State
@@ -55,10 +56,6 @@ class Steps(ModelAdmin):
         meaningless |= set() if key.is_active() and key.expires_at is not None else {"extend_key"}
         return [button for button in buttons if button.action_name.rpartition("keys_apikey_")[2] not in meaningless]
 
-    def show_issued(self, request: HttpRequest, key: ApiKey, raw_key: str) -> HttpResponse:
-        """Return the page that shows the raw key, once; `ApiKeyAdmin` implements it."""
-        raise NotImplementedError
-
     def _key(self, request: HttpRequest, object_id: str) -> ApiKey:
         key: ApiKey | None = self.get_object(request, object_id)
         if key is None:
@@ -75,7 +72,7 @@ class Steps(ModelAdmin):
 
     @action(description="Rotate", url_path="rotate", permissions=["rotate"], icon="autorenew")
     def rotate_key(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask how long the old key goes on working (GET), then show the new one (POST). Raises Http404."""
+        """Ask how long the old key goes on working (GET), then issue the new one and show it (POST). Raises Http404."""
         key = self._key(request, object_id)
         form = RotateForm(request.POST or None)
         if request.method != "POST" or not form.is_valid():
@@ -85,7 +82,7 @@ class Steps(ModelAdmin):
         except lifecycle.Ended as error:
             return self._ended(request, key, error)
         self.log_change(request, key, f"Rotated: {new.prefix}.")
-        return self.show_issued(request, new, raw_key)
+        return show_once.hand_over(request, new, raw_key)
 
     @action(description="Extend by 24 hours", url_path="extend", permissions=["change"], icon="more_time")
     def extend_key(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -24,8 +24,9 @@ def change(key: ApiKey) -> str:
 
 
 def issue(client: Client, **fields: Any) -> Any:
+    """Send the form; what it leads to."""
     data = {"partner": factories.partner("Acme").pk, "label": "backend", "expires_at_0": "", "expires_at_1": ""}
-    return client.post(ADD, {**data, **fields})
+    return client.post(ADD, {**data, **fields}, follow=True)
 
 
 def raw_key_of(response: Any) -> str:

@@ -63,7 +63,7 @@ def test_page_shows_the_new_key_once_and_the_old_one_works_for_its_grace(
     old, old_raw = factories.issue(tags=["adv_*"], networks=["127.0.0.0/8"], label="shop")
     until = now + timedelta(days=3)
     date = {"until_0": f"{until:%Y-%m-%d}", "until_1": f"{until:%H:%M:%S}"} if grace == "date" else {}
-    response = console.post(step(old, "rotate"), {"grace": grace, **date})
+    response = console.post(step(old, "rotate"), {"grace": grace, **date}, follow=True)
     raw_key = some(RAW_KEY.search(response.content.decode()))[0]
     assert "no-store" in response["Cache-Control"]
     new = ApiKey.objects.get(prefix=crypto.parse(raw_key))
