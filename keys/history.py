@@ -5,7 +5,7 @@ A line is written once and never changed; only retention deletes it. The console
 """
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
@@ -38,9 +38,16 @@ def command() -> Actor:
 
 def record(key: ApiKey, what: KeyChange.What, actor: Actor, detail: str = "") -> None:
     """Write a line about what happened to `key`. Call it in the transaction of the change itself, if there is one."""
-    KeyChange.objects.create(
-        key=key, what=what, by=actor.user, by_name=actor.name[:255], address=actor.address, detail=detail
-    )
+    _line(key, what, actor, detail).save()
+
+
+def record_each(keys: Iterable[ApiKey], what: KeyChange.What, actor: Actor) -> None:
+    """Write a line for each of the keys, as `record` does for one."""
+    KeyChange.objects.bulk_create(_line(key, what, actor, "") for key in keys)
+
+
+def _line(key: ApiKey, what: KeyChange.What, actor: Actor, detail: str) -> KeyChange:
+    return KeyChange(key=key, what=what, by=actor.user, by_name=actor.name[:255], address=actor.address, detail=detail)
 
 
 def note_expired() -> None:

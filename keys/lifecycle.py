@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from keys import crypto, directory
-from keys.history import Actor, record
+from keys.history import Actor, record, record_each
 from keys.models import ApiKey, KeyChange, Partner
 from runtime.display import second
 
@@ -20,6 +20,9 @@ _EDITS = {
     KeyChange.What.RESTRICTED: ("tags", "networks", "per_second", "per_day"),
 }
 
+
+# How many keys one statement ends; databases bound the values that a statement may have.
+_STEP = 500
 
 # What a key takes over from the one in whose place it is issued.
 _INHERITED = ("partner", "label", "tags", "networks", "per_second", "per_day")
@@ -86,20 +89,33 @@ def extend(key: ApiKey, by: Actor, by_how_much: timedelta) -> None:
 
 
 def revoke(key: ApiKey, by: Actor) -> bool:
-    """End `key` for good; False where it had been revoked before, and then who and when stay as they were.
-
-    This process refuses the key at once, the others when they next look (see `directory`).
-    """
-    with transaction.atomic():
-        # In one conditional statement, so that of two people who revoke at the same moment one is recorded whole.
-        revoked = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(
-            revoked_at=timezone.now(), revoked_by=by.user
-        )
-        if revoked:
-            record(key, KeyChange.What.REVOKED, by)
+    """End `key` for good; False where it had been revoked before, and then who and when stay as they were."""
+    ended = revoke_all([key.pk], by)
     key.refresh_from_db(fields=["revoked_at", "revoked_by"])
-    directory.forget(key.prefix)
-    return revoked == 1
+    return bool(ended)
+
+
+def revoke_all(keys: Sequence[int], by: Actor) -> list[ApiKey]:
+    """End the keys with these ids for good, all or none. Return those that had not been revoked before.
+
+    This process refuses them at once, the others when they next look (see `directory`).
+    """
+    ended: list[ApiKey] = []
+    with transaction.atomic():
+        for start in range(0, len(keys), _STEP):
+            ended += _revoke(keys[start : start + _STEP], by)
+    for key in ended:
+        directory.forget(key.prefix)
+    return ended
+
+
+def _revoke(keys: Sequence[int], by: Actor) -> list[ApiKey]:
+    # Locked, and in one order, so that of two people who revoke at the same moment one is recorded for each key.
+    current = ApiKey.objects.select_for_update().filter(pk__in=keys, revoked_at=None).order_by("pk")
+    ended = list(current)
+    ApiKey.objects.filter(pk__in=[key.pk for key in ended]).update(revoked_at=timezone.now(), revoked_by=by.user)
+    record_each(ended, KeyChange.What.REVOKED, by)
+    return ended
 
 
 def _differences(before: ApiKey, after: ApiKey, names: Sequence[str]) -> str:
