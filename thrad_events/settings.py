@@ -69,6 +69,9 @@ MIDDLEWARE = [
 
 # --- the console's login ---------------------------------------------------------------------------
 
+LOGIN_URL = "admin:login"
+# Where a log-in leads that came from no other page.
+LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)

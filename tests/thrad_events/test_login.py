@@ -78,3 +78,15 @@ def test_api_knows_nothing_of_it() -> None:
     _, raw_key = factories.key()
     client = Client(headers={"Authorization": f"Bearer {raw_key}"})
     assert client.post("/api/collect", b'{"event_name":"x"}', "application/json").status_code == HTTPStatus.NO_CONTENT
+
+
+def test_login_that_comes_from_no_page_leads_to_the_first_one() -> None:
+    answer = Client().post(LOGIN, {"username": "operator", "password": "right"}, follow=True)
+    assert answer.redirect_chain == [("/admin/", HTTPStatus.FOUND)]
+    assert answer.status_code == HTTPStatus.OK
+
+
+def test_login_leads_back_to_the_page_that_asked_for_it_and_to_no_other_site() -> None:
+    for asked, led_to in (("/admin/keys/apikey/?q=a", "/admin/keys/apikey/?q=a"), ("//evil.example/", "/admin/")):
+        form = {"username": "operator", "password": "right", "next": asked}
+        assert Client().post(LOGIN, form).headers["Location"] == led_to
