@@ -14,12 +14,12 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from console.admin import show_once
 from console.admin.key_forms import RotateForm
+from console.admin.pages import Page
 from keys import history, lifecycle
 from keys.models import ApiKey, State
 from runtime import addresses
@@ -35,7 +35,7 @@ def actor(request: HttpRequest) -> history.Actor:
     return history.Actor(user.get_username(), user, addresses.of_request(request))
 
 
-class Steps(ModelAdmin):
+class Steps(Page):
     """The buttons of a key's page, and the action of the list."""
 
     actions = ("revoke_selected",)

@@ -5,14 +5,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from console.admin.pages import Page
 from keys.models import Partner
 
 
 @admin.register(Partner)
-class PartnerAdmin(ModelAdmin):
+class PartnerAdmin(Page):
     """Partners. One that has keys cannot be deleted, because events belong to it."""
 
     list_display = ("name", "key_count", "created_at")

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
+from console.admin.pages import Page
 from runtime.display import on_page
 
 
@@ -33,7 +33,7 @@ def link_to_event(event: UUID | None) -> SafeString | str:
     return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, event)
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(Page):
     """A list and a page on which nothing can be changed."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.core.management.base import CommandError
@@ -12,15 +13,25 @@ from keys.models import ApiKey
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-def find_key(text: str) -> ApiKey:
-    """Return the key with this prefix or raw key.
+def find_key(text: str, warn: Callable[[str], object]) -> ApiKey:
+    """Return the key with this prefix, or the one that a whole key in the text belongs to, even a damaged one.
 
-    Raises CommandError where there is none; the message does not repeat the text, which may be a raw key.
+    `warn` is told what to do about a whole key. Raises CommandError where there is no such key. Neither repeats more
+    of the text than the prefix of a key.
     """
-    try:
-        return ApiKey.objects.select_related("partner").get(prefix=crypto.parse(text) or text)
-    except ApiKey.DoesNotExist:
-        raise CommandError("There is no key with this prefix; list_keys shows them all.") from None
+    whole = crypto.SECRET.search(text)
+    prefix = whole[1] if whole else text.strip()
+    if whole:
+        warn(
+            f"You gave a whole key; {prefix} is enough. The whole one is now in the history of this shell, and others on "
+            "this machine could see it: rotate or revoke it."
+        )
+    keys = ApiKey.objects.select_related("partner")
+    key = keys.filter(prefix=prefix).first() if crypto.PREFIX.match(prefix) else None
+    if key is None:
+        named = f"There is no key {prefix} here" if whole else "There is no key with this prefix"
+        raise CommandError(f"{named}; list_keys shows them all.")
+    return key
 
 
 def duration(text: str) -> timedelta:

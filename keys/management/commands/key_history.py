@@ -20,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Print the key's history. Raises CommandError where there is no such key."""
-        key = find_key(options["prefix"])
+        key = find_key(options["prefix"], self.stderr.write)
         self.stdout.write(f"{key} of {key.partner}, {key.state}")
         for change in key.history.all():
             place = f" from {change.address}" if change.address else ""

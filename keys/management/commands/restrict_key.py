@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
         Raises CommandError where there is no such key, or where a tag, a network or a number is invalid.
         """
-        key = find_key(options["prefix"])
+        key = find_key(options["prefix"], self.stderr.write)
         if options["tag"] or options["any_tag"]:
             key.tags = options["tag"] or []
         if options["network"] or options["any_network"]:

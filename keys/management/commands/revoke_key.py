@@ -11,7 +11,7 @@ from runtime.display import second
 
 
 class Command(BaseCommand):
-    """Accepts a raw key too, which somebody who has just seen one leak has at hand, but never repeats it."""
+    """Accepts a whole key too, which somebody who has just seen one leak has at hand."""
 
     help = "Revoke an API key for good. Servers refuse it within 5 seconds."
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Revoke the key. One revoked before stays as it is. Raises CommandError where there is no such key."""
-        key = find_key(options["prefix"])
+        key = find_key(options["prefix"], self.stderr.write)
         if options["dry_run"]:
             self.stdout.write(f"Would revoke {key} of {key.partner}, which is {key.state}.")
         elif lifecycle.revoke(key, history.command()):

@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
         Raises CommandError where there is no such key, or it does not work any more.
         """
-        key = find_key(options["prefix"])
+        key = find_key(options["prefix"], self.stderr.write)
         until = timezone.now() + options["grace"]
         if options["dry_run"]:
             self.stderr.write(f"Would replace {key} of {key.partner}, which would work until {second(until)} UTC.")

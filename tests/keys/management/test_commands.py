@@ -1,5 +1,6 @@
 """keys.management.commands: what reaches standard output and what does not."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -65,12 +66,24 @@ def test_revoke_key_takes_the_prefix() -> None:
     assert stdout.startswith(f"Revoked {key.prefix}")
 
 
-def test_revoke_key_takes_a_raw_key_and_does_not_repeat_it() -> None:
+@pytest.mark.parametrize("form", ["{}", "Bearer {}", " {}\n", '"{}"'])
+@pytest.mark.parametrize("damage", [lambda raw: raw, lambda raw: raw[:-1], lambda raw: raw[:30], lambda raw: raw + "x"])
+@pytest.mark.parametrize("command", ["revoke_key", "key_history", "restrict_key", "rotate_key"])
+def test_whole_key_is_found_by_its_prefix_and_not_repeated(
+    command: str, form: str, damage: Callable[[str], str]
+) -> None:
     key, raw_key = factories.issue()
-    stdout, stderr = run("revoke_key", raw_key)
-    key.refresh_from_db()
-    assert key.state is State.REVOKED
-    assert raw_key not in stdout + stderr
+    given = damage(raw_key)
+    stdout, stderr = run(command, form.format(given))
+    assert key.prefix in stdout + stderr
+    assert given.removeprefix(f"{key.prefix}_") not in stdout + stderr
+    assert "rotate or revoke it" in stderr
+    assert (ApiKey.objects.get(pk=key.pk).state is State.REVOKED) is (command == "revoke_key")
+
+
+def test_prefix_alone_warns_of_nothing() -> None:
+    key, _ = factories.issue()
+    assert "rotate" not in "".join(run("restrict_key", f" {key.prefix} "))
 
 
 def test_revoke_key_twice_keeps_the_first_moment() -> None:
@@ -80,7 +93,7 @@ def test_revoke_key_twice_keeps_the_first_moment() -> None:
     assert ApiKey.objects.get(pk=key.pk).revoked_at == key.revoked_at
 
 
-@pytest.mark.parametrize("prefix", ["", "thrad_live_nobody", "thrad_live"])
+@pytest.mark.parametrize("prefix", ["", "thrad_live_nobody", "thrad_live", "\udcff", "thrad_live_\udcff", "x" * 9_999])
 def test_revoke_key_refuses_what_is_no_prefix(prefix: str) -> None:
     factories.issue()
     with pytest.raises(CommandError, match="no key with this prefix"):
@@ -88,11 +101,12 @@ def test_revoke_key_refuses_what_is_no_prefix(prefix: str) -> None:
     assert not ApiKey.objects.in_state(State.REVOKED).exists()
 
 
-def test_revoke_key_refuses_an_unknown_raw_key_without_repeating_it() -> None:
+def test_revoke_key_refuses_an_unknown_raw_key_and_repeats_its_prefix_alone() -> None:
     raw_key = factories.unknown()
     with pytest.raises(CommandError) as caught:
         run("revoke_key", raw_key)
-    assert raw_key not in str(caught.value)
+    assert raw_key[24:] not in str(caught.value)
+    assert crypto.prefix_of(raw_key) in str(caught.value)
 
 
 def test_revoke_key_dry_run_changes_nothing() -> None:
