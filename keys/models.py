@@ -209,7 +209,8 @@ class KeyChange(models.Model):
         RESTRICTED = "restricted"
         REVOKED = "revoked"
         EXPIRED = "expired"
-        REFUSED = "refused", "refused after its end"
+        # With the reason in `detail`: revoked, expired, rate limited, or on a network that is not allowed.
+        REFUSED = "refused"
 
     key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="history")
     at = models.DateTimeField(default=timezone.now)

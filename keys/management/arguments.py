@@ -23,8 +23,8 @@ def find_key(text: str, warn: Callable[[str], object]) -> ApiKey:
     prefix = whole[1] if whole else text.strip()
     if whole:
         warn(
-            f"You gave a whole key; {prefix} is enough. The whole one is now in the history of this shell, and others on "
-            "this machine could see it: rotate or revoke it."
+            f"You gave a whole key; {prefix} is enough. The whole one is now in the history of this shell, and others "
+            "on this machine could see it: rotate or revoke it."
         )
     keys = ApiKey.objects.select_related("partner")
     key = keys.filter(prefix=prefix).first() if crypto.PREFIX.match(prefix) else None

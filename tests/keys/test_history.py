@@ -142,6 +142,18 @@ def test_use_of_an_ended_key_is_written_once_an_hour(
     assert key.history.filter(what="refused").count() == 2
 
 
+@pytest.mark.parametrize("detail", ["rate limited", "network not allowed"])
+def test_denial_of_an_active_key_is_not_said_to_follow_its_end(admin_client: Client, detail: str) -> None:
+    key, _ = factories.issue()
+    denials.mark(key, detail, "203.0.113.9")
+    denials.write()
+    for page in (f"apikey/{key.pk}/change/", "keychange/", "keychange/?what__exact=refused"):
+        text = admin_client.get(f"/admin/keys/{page}").content.decode()
+        assert detail in text
+        assert "refused" in text.lower()
+        assert "after its end" not in text
+
+
 def test_stranger_with_the_prefix_alone_writes_nothing(client: Client) -> None:
     key, raw_key = factories.revoked()
     forged = crypto.make(is_test=False)
