@@ -24,7 +24,7 @@ from django.db import connection
 from keys.kept import Keeper, Store, deciding
 from keys.last_used import LastUses
 from keys.models import ApiKey
-from runtime import metrics, outage
+from runtime import failures, metrics, outage
 from runtime.circuit import Circuit
 from runtime.refusals import Unavailable
 
@@ -263,7 +263,7 @@ class Directory:
             prefixes = list(self._known)
         try:
             # For an empty list Django would send no query, and this query is also how the end of an outage is noticed.
-            keys = _load(prefixes or [""])
+            keys = failures.again_if_cut(lambda: _load(prefixes or [""]))
         except DatabaseError as exc:
             self._database.open(exc)
             return False

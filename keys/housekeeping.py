@@ -30,4 +30,4 @@ class Housekeeper:
             history.note_expired()
 
 
-thread = Periodic("keys-housekeeping", Housekeeper().turn, PERIOD_SECONDS)
+thread = Periodic("keys-housekeeping", Housekeeper().turn, PERIOD_SECONDS, keeps_connections=True)

@@ -3,7 +3,12 @@
 Source of the classes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError, connection
+
+Result = TypeVar("Result")
 
 # A connection that failed, and a server that stops or starts.
 _LOST = ("08", "57P")
@@ -14,6 +19,21 @@ _WRITES_NOTHING = ("25006", "53", "55P03", "57", "58")
 _ROLLED_BACK = "40"
 # A limit of PostgreSQL, such as the length of an index entry; psycopg raises OperationalError for it.
 _LIMIT = "54"
+
+
+def again_if_cut(call: Callable[[], Result]) -> Result:
+    """Return what `call` returns. Call it once more, on a new connection, if one that was open has broken under it.
+
+    That is how a restart of the database is noticed. Raises what `call` does.
+    """
+    try:
+        return call()
+    except Error:
+        broken = connection.connection
+        if connection.in_atomic_block or broken is None or not getattr(broken, "closed", False):
+            raise
+        connection.close()
+    return call()
 
 
 def is_lost(error: Error) -> bool:

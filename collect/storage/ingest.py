@@ -92,14 +92,7 @@ def write(arrivals: Sequence[Arrival]) -> list[Written]:
     trigger, is unavailable, since that is not its sender's fault; without a spool to wait in it is rejected, too.
     Raises `django.db.Error`. It is safe to repeat.
     """
-    try:
-        return bisect(arrivals, _write, _refused)
-    except Error:
-        if not _is_lost():
-            raise
-        # The database was restarted since the last group, and this statement is the first to notice.
-        connection.close()
-        return bisect(arrivals, _write, _refused)
+    return failures.again_if_cut(lambda: bisect(arrivals, _write, _refused))
 
 
 def _write(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -189,12 +182,6 @@ def _keep(records: Sequence[Record]) -> list[None]:
 
 def _is_sqlite() -> bool:
     return connection.vendor == "sqlite"
-
-
-def _is_lost() -> bool:
-    """Tell whether an open connection broke under the statement, rather than none could be made."""
-    broken = connection.connection
-    return not connection.in_atomic_block and broken is not None and bool(getattr(broken, "closed", False))
 
 
 def _drop_connection() -> None:

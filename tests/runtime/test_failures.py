@@ -2,9 +2,10 @@
 
 import psycopg
 import pytest
-from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError
+from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError, connection
 
 from runtime import failures
+from tests.harness import databases
 from tests.harness.databases import failure
 
 LOST = [
@@ -55,3 +56,35 @@ def kinds(error: Error) -> set[str]:
 )
 def test_a_failure_is_of_one_kind(error: Error, expected: set[str]) -> None:
     assert kinds(error) == expected
+
+
+def one() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        found: int = cursor.fetchone()[0]
+    return found
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(databases.is_sqlite(), reason="no connection to SQLite is cut")
+def test_connection_that_was_cut_is_made_anew_once() -> None:
+    assert one() == 1
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    other.close()
+    assert failures.again_if_cut(one) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_call_that_fails_on_a_good_connection_is_not_made_again() -> None:
+    calls = []
+
+    def call() -> None:
+        one()
+        calls.append(connection.connection)
+        raise failure("53100", OperationalError)
+
+    with pytest.raises(OperationalError):
+        failures.again_if_cut(call)
+    assert calls == [connection.connection]

@@ -4,10 +4,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError, connection
 
 from runtime.periodic import Busy, Periodic, alone
 from tests.harness.server import ROOT
@@ -37,8 +38,10 @@ class Turns:
 def start() -> Iterator[Callable[..., Periodic]]:
     made: list[Periodic] = []
 
-    def start(turn: Callable[[], object], seconds: float = 0.02, delay: float = 0.0) -> Periodic:
-        made.append(Periodic(NAME, turn, seconds, delay))
+    def start(
+        turn: Callable[[], object], seconds: float = 0.02, delay: float = 0.0, *, keeps_connections: bool = False
+    ) -> Periodic:
+        made.append(Periodic(NAME, turn, seconds, delay, keeps_connections=keeps_connections))
         made[-1].start()
         return made[-1]
 
@@ -81,6 +84,39 @@ def test_thread_waits_before_and_between_turns(start: Callable[..., Periodic]) -
     thread.stop()
     other.stop()
     assert (turns.taken, delayed.taken) == (1, 0)
+
+
+class Connected:
+    """A count of the connections that turns have found open, and those that they have opened; one turn fails."""
+
+    def __init__(self, fails_in: int) -> None:
+        self.found = self.opened = 0
+        self._fails_in = fails_in
+
+    def __call__(self) -> None:
+        if connection.connection is None:
+            self.opened += 1
+        else:
+            self.found += 1
+        with suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("nonsense" if self.found + self.opened == self._fails_in else "SELECT 1")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connection_is_kept_from_turn_to_turn_unless_it_failed(start: Callable[..., Periodic]) -> None:
+    turns = Connected(fails_in=3)
+    start(turns, keeps_connections=True)
+    assert eventually(lambda: turns.found >= 10)
+    # The first one, and the one behind the turn that failed.
+    assert turns.opened == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connection_is_closed_after_a_turn_of_a_thread_that_rests_for_long(start: Callable[..., Periodic]) -> None:
+    turns = Connected(fails_in=-1)
+    start(turns)
+    assert eventually(lambda: turns.opened >= 3)
+    assert turns.found == 0
 
 
 def test_lock_is_one_caller_s_at_a_time(tmp_path: Path) -> None:
