@@ -30,4 +30,6 @@ class ProbesMiddleware:
             allowed = {"Allow": ", ".join(_METHODS)}
             return respond(request, Refusal(Code.METHOD_NOT_ALLOWED, "Only GET and HEAD", headers=allowed))
         response: HttpResponse = resolve(request.path_info).func(request)
+        # As Django's own middleware does further in; otherwise the answer would be chunked.
+        response.headers["Content-Length"] = str(len(response.content))
         return response

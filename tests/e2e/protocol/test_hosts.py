@@ -29,6 +29,7 @@ def test_probes_answer_under_any_host_and_are_not_redirected(behind_https: Colle
         for host in FOREIGN:
             answer = behind_https.request("GET", path, Host=host)
             assert (answer.status, answer.headers.get("Location")) == (200, None)
+            assert answer.headers["Content-Length"] == str(len(answer.body))
         assert behind_https.raw(f"GET {path} HTTP/1.0\r\n\r\n".encode()).startswith(b"HTTP/1.0 200 ")
     assert not [line for line in logged(behind_https, before) if line["level"] == "ERROR" or "status" in line]
 
