@@ -48,12 +48,13 @@ def resolve(peer: str, forwarded: str | None, trusted: Sequence[Network]) -> str
     """Return the client's address: the peer, or through trusted proxies the right-most hop that is not trusted.
 
     `forwarded` is the `X-Forwarded-For` header. Where a trusted hop reports something that is no address, the
-    client is unknown (None); where all hops are trusted, it is the left-most.
+    client is unknown (None); where all hops are trusted, it is the left-most. An empty element counts for nothing
+    (RFC 9110, section 5.6.1).
     """
     address = normalise(peer)
     if not trusted or forwarded is None:
         return address
-    hops = forwarded.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:]
+    hops = [hop for hop in forwarded.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:] if hop.strip()]
     while hops and address is not None and is_within(address, trusted):
         address = normalise(hops.pop())
     return address

@@ -23,8 +23,6 @@ _django: WSGIHandler = get_wsgi_application()
 from collect.enrichment.middleware import EnrichmentMiddleware  # noqa: E402
 from collect.views import SenderView  # noqa: E402
 from runtime.addresses import ClientAddressMiddleware  # noqa: E402
-from runtime.answers import respond  # noqa: E402
-from runtime.refusals import Code, Refusal  # noqa: E402
 from runtime.request_id import RequestIdMiddleware  # noqa: E402
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -44,9 +42,6 @@ _views: dict[str, View] = dict(_sender_views(get_resolver(), "/"))
 
 
 def _dispatch(request: HttpRequest) -> HttpResponse:
-    # RFC 9112, section 3.2, demands the header. Django would check it with the host, but this road goes past Django.
-    if "HTTP_HOST" not in request.META and request.META["SERVER_PROTOCOL"] == "HTTP/1.1":
-        return respond(request, Refusal(Code.BAD_REQUEST, "A Host header is required"))
     return _views[request.path_info](request)
 
 

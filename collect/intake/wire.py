@@ -33,7 +33,8 @@ def receive(request: HttpRequest, limit: int, more_types: Collection[str] = ()) 
     """
     raw, fault = _read(request.META, limit)
     fault = _media_type_fault(request.content_type or "", more_types) or _transfer_fault(request.META) or fault
-    coding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    # A list, whose empty elements count for nothing (RFC 9110, section 5.6.1).
+    coding = request.META.get("HTTP_CONTENT_ENCODING", "").strip(" \t,").lower()
     if fault or coding in ("", "identity"):
         return Received(raw, fault)
     if coding not in ("gzip", "x-gzip"):

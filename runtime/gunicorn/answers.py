@@ -25,9 +25,18 @@ def status_of(error: BaseException) -> int:
     return next((status for kind, status in STATUS_OF.items() if isinstance(error, kind)), 503)
 
 
-def message(status: int, request_id: str) -> bytes:
+def detail_of(error: BaseException) -> str:
+    """Return what the sender can put right, if that is known; empty if the status says all that there is to say."""
+    if isinstance(error, errors.InvalidHTTPVersion):
+        return "The version of HTTP must be 1.0 or 1.1"
+    if isinstance(error, errors.InvalidHeader) and error.hdr == "HOST":
+        return "There must be one Host header, with a name or an address"
+    return ""
+
+
+def message(status: int, request_id: str, detail: str = "") -> bytes:
     """Return the whole HTTP answer with this status; the connection ends after it."""
-    refusal = _refusal(status)
+    refusal = _refusal(status, detail)
     body = json.dumps(refusal.as_json(request_id))
     head = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
@@ -40,9 +49,9 @@ def message(status: int, request_id: str) -> bytes:
     return "\r\n".join([*head, "", body]).encode()
 
 
-def _refusal(status: int) -> Refusal:
+def _refusal(status: int, detail: str) -> Refusal:
     if status == HTTPStatus.UNAUTHORIZED:
         return InvalidKey()
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return Unavailable()
-    return Refusal(Code.BAD_REQUEST, HTTPStatus(status).phrase)
+    return Refusal(Code.BAD_REQUEST, detail or HTTPStatus(status).phrase)

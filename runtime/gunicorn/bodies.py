@@ -18,6 +18,8 @@ LINGER_BYTES = 16 * 1024 * 1024
 # Up to this many bytes that the application did not read are read out before the answer, if they come within
 # `LINGER_SECONDS`. If more are left, the answer says that the connection ends.
 LEFT_BYTES = 64 * 1024
+# Tells a client that sent `Expect: 100-continue` to send its body. It is said when the body is first read.
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Body(Protocol):
@@ -34,21 +36,28 @@ class Body(Protocol):
 class BoundedSocket:
     """A client's socket whose reads must all be over by a given moment, also those of a client that sends steadily."""
 
-    def __init__(self, sock: Any, seconds: float) -> None:
+    def __init__(self, sock: Any, seconds: float, *, is_awaited: bool = False) -> None:
+        """Bound the reads of `sock`. If `is_awaited`, the client waits to be told to send its body."""
         self._sock = sock
+        self._is_awaited = is_awaited
+        self._is_unwanted = False
         self._until = time.monotonic() + seconds
         # The client has closed its side in the middle of the body.
         self.is_at_end = False
 
     def hurry(self, seconds: float) -> None:
-        """Have the reads over in `seconds`, or sooner if they have to be over sooner."""
+        """Read only to be rid of the body from now on: for `seconds`, and without asking for what was not sent yet."""
         self._until = min(self._until, time.monotonic() + seconds)
+        self._is_unwanted = True
 
     def recv(self, size: int) -> bytes:
         """Return up to `size` bytes that have arrived. Raises TimeoutError when the time is up."""
         left = self._until - time.monotonic()
-        if left <= 0:
+        if left <= 0 or (self._is_awaited and self._is_unwanted):
             raise TimeoutError("the time for the body is up")
+        if self._is_awaited:
+            self._is_awaited = False
+            self._sock.sendall(CONTINUE)
         self._sock.settimeout(left)
         try:
             # Otherwise a client that always has more to send would keep the other clients from their turn.

@@ -87,7 +87,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         Gunicorn reads the body through `req.unreader`, whose socket is therefore replaced meanwhile. Raises
         StopIteration where the connection ends after the answer.
         """
-        bounded = req.unreader.sock = BoundedSocket(sock, self.body_seconds)
+        bounded = req.unreader.sock = BoundedSocket(sock, self.body_seconds, is_awaited=req._expected_100_continue)
+        # Gunicorn would tell the client to go on before anybody has looked at its key.
+        req._expected_100_continue = False
         try:
             super().handle_request(listener_name, req, sock, addr)
             # Known since the head of the answer, unless the request was ended before that.
@@ -111,7 +113,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             exc_info=exc if status == 503 else None,
         )
         with suppress(OSError):
-            client.sendall(answers.message(status, request_id))
+            client.sendall(answers.message(status, request_id, answers.detail_of(exc)))
             linger(client)
 
     def notify(self) -> None:

@@ -55,11 +55,6 @@ def test_refusal_has_its_length_and_the_request_s_id(path: str) -> None:
     assert json.loads(content)["code"] == "missing_token"
 
 
-@pytest.mark.parametrize(("protocol", "status"), [("HTTP/1.1", 400), ("HTTP/1.0", 401)])
-def test_host_is_required_of_http_1_1(protocol: str, status: int) -> None:
-    assert call("/api/collect", b"{}", SERVER_PROTOCOL=protocol, HTTP_HOST=None)[0] == status
-
-
 def test_other_paths_are_django_s() -> None:
     status, _, content = call("/livez")
     assert (status, json.loads(content)) == (200, {"status": "ok"})

@@ -115,6 +115,14 @@ def test_gzip_is_unpacked_to_the_cap_and_no_further(rf: RequestFactory) -> None:
     assert fault(received) is Code.UNSUPPORTED_ENCODING
 
 
+@pytest.mark.parametrize("coding", ["gzip,", ", gzip", ",\tx-gzip ,"])
+def test_empty_elements_in_the_list_of_codings_count_for_nothing(rf: RequestFactory, coding: str) -> None:
+    assert receive(rf, gzip.compress(b"{}"), HTTP_CONTENT_ENCODING=coding)[0] == (b"{}", None)
+    assert receive(rf, b"{}", HTTP_CONTENT_ENCODING=",")[0] == (b"{}", None)
+    received, _ = receive(rf, b"{}", HTTP_CONTENT_ENCODING=f"{coding}, br")
+    assert fault(received) is Code.UNSUPPORTED_ENCODING
+
+
 def test_many_tiny_members_are_linear_work(rf: RequestFactory) -> None:
     packed = gzip.compress(b"") * 40_000 + gzip.compress(b"{}")
     received, _ = receive(rf, packed, limit=1_000_000, HTTP_CONTENT_ENCODING="gzip")

@@ -24,6 +24,19 @@ def test_unreadable_request_has_a_status(raised: Exception, status: int) -> None
     assert answers.status_of(raised) == status
 
 
+@pytest.mark.parametrize(
+    ("raised", "word"),
+    [
+        (errors.InvalidHTTPVersion((1, 2)), "version"),
+        (errors.InvalidHeader("HOST"), "Host"),
+        (errors.InvalidHeader("X"), "Bad Request"),
+    ],
+)
+def test_detail_names_what_can_be_put_right(raised: Exception, word: str) -> None:
+    told = json.loads(answers.message(400, "r1", answers.detail_of(raised)).partition(b"\r\n\r\n")[2])
+    assert word in told["detail"]
+
+
 @pytest.mark.parametrize("status", [400, 401, 414, 417, 431, 501, 503])
 def test_message_is_a_whole_answer_that_ends_the_connection(status: int) -> None:
     head, _, body = answers.message(status, "r1").partition(b"\r\n\r\n")

@@ -95,3 +95,26 @@ def test_client_that_closes_in_the_middle_of_its_body_has_not_sent_it(
     theirs.shutdown(socket.SHUT_WR)
     assert bounded.recv(100) == b""
     assert not bodies.read_out(Body(), bounded)
+
+
+def test_client_that_waits_to_be_told_is_told_once_when_its_body_is_read() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        bounded = bodies.BoundedSocket(ours, 10, is_awaited=True)
+        theirs.settimeout(10)
+        theirs.sendall(b"ab")
+        assert (bounded.recv(1), bounded.recv(1)) == (b"a", b"b")
+        ours.close()
+        assert theirs.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert theirs.recv(100) == b""
+
+
+def test_body_that_nobody_wants_is_not_asked_for() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        bounded = bodies.BoundedSocket(ours, 10, is_awaited=True)
+        bounded.hurry(10)
+        with pytest.raises(TimeoutError):
+            bounded.recv(1)
+        ours.close()
+        assert theirs.recv(100) == b""

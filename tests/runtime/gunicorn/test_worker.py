@@ -106,6 +106,7 @@ def test_requests_follow_each_other_on_a_connection(clients: Clients) -> None:
     ("sent", "status", "code"),
     [
         (b"nonsense\r\n\r\n", 400, "bad_request"),
+        (b"GET /x HTTP/1.2\r\nHost: localhost\r\n\r\n", 400, "bad_request"),
         (b"GET /x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\0b\r\n\r\n", 401, "invalid_key"),
         (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414, "bad_request"),
         (b"GET /broken HTTP/1.1\r\nHost: localhost\r\n\r\n", 503, "unavailable"),
@@ -119,6 +120,67 @@ def test_what_cannot_be_served_is_answered_in_the_shape_of_errors(
     answered, headers, body = read(client)
     assert (answered, json.loads(body)["code"], headers["Connection"]) == (status, code, "close")
     assert client.recv(1) == b""
+
+
+BAD_HOSTS = [
+    "",
+    " ",
+    "a b",
+    "local host:80",
+    ":80",
+    "a:b",
+    "user@localhost",
+    "localhost/x",
+    "a,b c",
+    "[::1",
+    "h\u00f6st",
+]
+GOOD_HOSTS = ["localhost", "events_1:8000", "192.0.2.7:", "[::1]:80", "xn--bcher-kva.example.", "a%20b"]
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+@pytest.mark.parametrize("host", BAD_HOSTS)
+def test_host_that_could_be_none_is_refused(clients: Clients, version: str, host: str) -> None:
+    client = clients.connect()
+    client.sendall(f"GET /x HTTP/{version}\r\nHost:{host}\r\n\r\n".encode())
+    status, headers, body = read(client)
+    assert (status, headers["Connection"]) == (400, "close")
+    assert "Host" in json.loads(body)["detail"]
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "events_1:8000", "192.0.2.7:", "[::1]:80", "xn--bcher-kva.example.", "a%20b"]
+)
+def test_any_name_or_address_is_a_host(clients: Clients, host: str) -> None:
+    client = clients.connect()
+    client.sendall(f"GET /x HTTP/1.1\r\nhost:\t{host} \r\n\r\n".encode())
+    assert read(client)[0] == 200
+
+
+@pytest.mark.parametrize(("version", "status"), [("1.1", 400), ("1.0", 200)])
+def test_host_is_required_of_http_1_1_alone(clients: Clients, version: str, status: int) -> None:
+    client = clients.connect()
+    client.sendall(f"GET /x HTTP/{version}\r\nX: y\r\n\r\n".encode())
+    assert read(client)[0] == status
+
+
+def test_client_that_waits_is_told_to_go_on_only_where_its_body_is_read(clients: Clients) -> None:
+    for path, told, promise in (("/x", b"HTTP/1.1 100 Continue\r\n\r\n", "keep-alive"), ("/unread", b"", "close")):
+        client = clients.connect()
+        client.sendall(post(path, 2).replace(b"\r\n\r\n", b"\r\nExpect: 100-Continue\r\n\r\n"))
+        if told:
+            assert client.recv(1000) == told
+            client.sendall(b"ok")
+        status, headers, _ = read(client)
+        assert (status, headers["Connection"]) == (200, promise)
+
+
+def test_client_that_waits_and_has_sent_its_body_is_told_nothing(clients: Clients) -> None:
+    for path in ("/x", "/unread"):
+        client = clients.connect()
+        client.sendall(post(path, 2, b"ok").replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        status, headers, _ = read(client)
+        assert (status, headers["Connection"]) == (200, "keep-alive")
 
 
 def test_short_rest_of_a_body_is_discarded_and_the_connection_goes_on(clients: Clients) -> None:
