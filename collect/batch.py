@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from collect import assembly
-from collect.intake import contract, hints
+from collect.intake import causes, contract, hints
 from collect.intake.contract import SentEvent
 from collect.intake.hints import Hint
 from collect.intake.json_rules import invalid
@@ -34,7 +34,10 @@ def split(body: bytes, media_type: str) -> list[bytes]:
     Raises `Refusal`: `invalid_json` or `invalid_event` if the envelope cannot be read, `too_large` for more than
     2,000 events. Keys beside `events` are ignored. A fault inside one event is not the envelope's.
     """
-    events = _lines(body) if media_type == NDJSON else _items(body)
+    try:
+        events = _lines(body) if media_type == NDJSON else _items(body)
+    except Refusal as refusal:
+        raise causes.of_envelope(refusal, body) from None
     if len(events) > MAX_EVENTS:
         raise Refusal(Code.TOO_LARGE, f"A batch may have {MAX_EVENTS} events at most")
     # Copied only now: a body may hold millions of items.
@@ -109,7 +112,7 @@ def judge(events: Sequence[bytes], source: Source, request_id: str) -> JudgedBat
             sent = contract.decode(body)
             row = assembly.build(sent, source)
         except Refusal as refusal:
-            judged.refusals.append((index, body, refusal))
+            judged.refusals.append((index, body, causes.of_event(refusal, body)))
         else:
             judged.arrivals.append(Arrival.of(row, body, request_id))
             judged.indexes.append(index)

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from collect import assembly, batch, openapi
 from collect.enrichment.middleware import EnrichedRequest
-from collect.intake import contract, hints, wire
+from collect.intake import causes, contract, hints, wire
 from collect.intake.contract import SentEvent
 from collect.intake.source import Source
 from collect.intake.wire import Received
@@ -167,5 +167,8 @@ class ValidateView(SenderView):
 def _judge(received: Received, source: Source) -> tuple[SentEvent, Row]:
     if received.fault is not None:
         raise received.fault
-    sent = contract.decode(received.body)
+    try:
+        sent = contract.decode(received.body)
+    except Refusal as refusal:
+        raise causes.of_event(refusal, received.body) from None
     return sent, assembly.build(sent, source)

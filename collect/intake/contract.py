@@ -11,6 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from msgspec import Meta, Raw
 
+from collect.intake import slips
 from collect.intake.json_rules import MAX_DEPTH, clean, invalid
 from runtime.refusals import Code, Refusal
 
@@ -239,18 +240,21 @@ def _optional_id(raw: Raw) -> str | None:
 
 def _timestamp(raw: Raw) -> float:
     if _first(raw) not in b"-0123456789":
-        raise ValueError("must be a number of Unix seconds")
+        raise ValueError("must be a number of Unix seconds" + slips.no_number(raw))
     try:
         seconds: float = read_value(raw)
-        moment(seconds)
-    except (msgspec.ValidationError, ValueError, OverflowError):
+    except (msgspec.ValidationError, ValueError):
         raise ValueError(NO_YEAR) from None
+    try:
+        moment(seconds)
+    except (ValueError, OverflowError):
+        raise ValueError(NO_YEAR + slips.no_year(seconds)) from None
     return seconds
 
 
 def _object(raw: Raw) -> Raw:
     if _first(raw) != b"{":
-        raise ValueError("must be an object")
+        raise ValueError("must be an object" + slips.no_object(raw))
     return raw
 
 

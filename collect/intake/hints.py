@@ -3,7 +3,7 @@
 These are the only rules of what a name looks like. Such a key stays in `extra` (contract, section 1).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -58,14 +58,13 @@ class Hint(NamedTuple):
 
 def of(sent: SentEvent) -> list[Hint]:
     """Return the hints to an event that was accepted. There are none to one that has only keys of the contract."""
-    if not sent.extra:
-        return []
-    return [hint for hint in among(_keys(sent.extra)) if not getattr(sent, hint.field, None)][:_MAX_HINTS]
+    return among(_keys(sent.extra), lambda field: getattr(sent, field, None)) if sent.extra else []
 
 
-def among(names: Iterable[str]) -> list[Hint]:
-    """Return a hint for each of the names that looks like a field."""
-    return [Hint(name, field) for name in islice(names, _MAX_KEYS) if (field := _meant(name))]
+def among(names: Iterable[str], is_given: Callable[[str], object]) -> list[Hint]:
+    """Return a hint for each of the names that looks like a field, where that field itself is not given."""
+    found = [Hint(name, field) for name in islice(names, _MAX_KEYS) if (field := _meant(name))]
+    return [hint for hint in found if not is_given(hint.field)][:_MAX_HINTS]
 
 
 def _meant(name: str) -> str | None:

@@ -17,6 +17,9 @@ from runtime.refusals import Code, Refusal
 
 # Bytes that are read of a body over the cap, so that the operator can see what it was.
 _GLIMPSE = 64 * 1024
+# Characters of a header that is not accepted which the answer repeats.
+_MAX_TOLD = 100
+_GZIP = b"\x1f\x8b"
 
 
 class Received(NamedTuple):
@@ -38,7 +41,9 @@ def receive(request: HttpRequest, limit: int, more_types: Collection[str] = ()) 
     if fault or coding in ("", "identity"):
         return Received(raw, fault)
     if coding not in ("gzip", "x-gzip"):
-        return Received(raw, Refusal(Code.UNSUPPORTED_ENCODING, "Content-Encoding must be gzip or identity"))
+        return Received(
+            raw, Refusal(Code.UNSUPPORTED_ENCODING, "Content-Encoding must be gzip or identity" + _not(coding))
+        )
     return _inflate(raw, limit)
 
 
@@ -46,14 +51,27 @@ def _media_type_fault(media_type: str, more_types: Collection[str]) -> Refusal |
     if media_type == "application/json" or media_type.endswith("+json") or media_type in more_types:
         return None
     accepted = " or ".join(("application/json", *more_types))
-    return Refusal(Code.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {accepted}")
+    cause = _CAUSES.get(media_type, "")
+    return Refusal(Code.UNSUPPORTED_MEDIA_TYPE, f"Content-Type must be {accepted}{_not(media_type)}{cause}")
+
+
+# Where a media type comes from that is not accepted.
+_CAUSES = {
+    "application/x-www-form-urlencoded": " (curl sends that unless told otherwise)",
+    "application/x-ndjson": " (which goes to /api/collect/batch)",
+}
+
+
+def _not(came: str) -> str:
+    return f", not {came[:_MAX_TOLD]}" if came else "; none came"
 
 
 def _transfer_fault(meta: dict[str, Any]) -> Refusal | None:
     # Gunicorn accepts a coding beneath `chunked`, such as `gzip, chunked`, and passes the coded bytes on as they are.
-    if meta.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower() == "chunked":
+    coding = meta.get("HTTP_TRANSFER_ENCODING", "chunked").strip().lower()
+    if coding == "chunked":
         return None
-    return Refusal(Code.UNSUPPORTED_ENCODING, "Transfer-Encoding must be chunked")
+    return Refusal(Code.UNSUPPORTED_ENCODING, "Transfer-Encoding must be chunked" + _not(coding))
 
 
 def _read(meta: dict[str, Any], limit: int) -> Received:
@@ -106,5 +124,6 @@ def _inflate(raw: bytes, limit: int) -> Received:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
             body = file.read(limit + 1)
     except (OSError, EOFError, zlib.error):
-        return Received(raw, Refusal(Code.INVALID_JSON, "The gzip body is broken"))
+        whose = "The gzip body is broken" if raw[:2] == _GZIP else "The body is not gzip, as its Content-Encoding says"
+        return Received(raw, Refusal(Code.INVALID_JSON, whose))
     return Received(body, _too_large(limit) if len(body) > limit else None)

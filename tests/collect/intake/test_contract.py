@@ -93,10 +93,21 @@ def test_wrong_type_names_the_field_and_is_not_coerced(name: str, value: Any) ->
     assert faults(**{name: value}) == {name: ["must be a string"]}
 
 
-@pytest.mark.parametrize("value", ["{}", 1, True, []])
+@pytest.mark.parametrize(
+    ("value", "more"),
+    [
+        (1, ""),
+        (True, ""),
+        ("x", ""),
+        ([{}], ""),
+        ([], ", not an array: PHP encodes an empty one so, send {} or leave it out"),
+        ("{}", ", not a text: it seems to be encoded as JSON twice"),
+        (' {"a":1}', ", not a text: it seems to be encoded as JSON twice"),
+    ],
+)
 @pytest.mark.parametrize("name", ["params", "consent"])
-def test_params_and_consent_must_be_objects(name: str, value: Any) -> None:
-    assert faults(**{name: value}) == {name: ["must be an object"]}
+def test_params_and_consent_must_be_objects(name: str, value: Any, more: str) -> None:
+    assert faults(**{name: value}) == {name: [f"must be an object{more}"]}
 
 
 def test_all_faults_are_listed_at_once() -> None:
@@ -107,7 +118,7 @@ def test_all_faults_are_listed_at_once() -> None:
         "tag_id": ["must be a string"],
         "timestamp": ["must be a number of Unix seconds"],
         "click_id": ["at most 255 characters"],
-        "params": ["must be an object"],
+        "params": ["must be an object, not an array: PHP encodes an empty one so, send {} or leave it out"],
     }
 
 
@@ -131,9 +142,35 @@ def test_timestamp_outside_1970_to_9999_is_refused(sent: float) -> None:
     assert faults(timestamp=sent) == {"timestamp": ["must lie in the years 1970 to 9999"]}
 
 
-@pytest.mark.parametrize("sent", ["1748275200", True, [], {}])
-def test_timestamp_must_be_a_number(sent: Any) -> None:
-    assert faults(timestamp=sent) == {"timestamp": ["must be a number of Unix seconds"]}
+@pytest.mark.parametrize(
+    ("sent", "unit"),
+    [
+        (631_152_000_000_001, "microseconds"),
+        (1_748_275_200_123_456, "microseconds"),
+        (1_748_275_200_123_456_789, "nanoseconds"),
+        (4_099_680_000_000_000_000, "nanoseconds"),
+    ],
+)
+def test_timestamp_in_another_unit_is_told_which(sent: int, unit: str) -> None:
+    told = f"must lie in the years 1970 to 9999: it looks like {unit}, send seconds or milliseconds"
+    assert faults(timestamp=sent) == {"timestamp": [told]}
+
+
+@pytest.mark.parametrize(
+    ("sent", "more"),
+    [
+        (True, ""),
+        ([], ""),
+        ({}, ""),
+        ("yesterday", ""),
+        ("1748275200", ", not a text: send it without quotes"),
+        (" 1748275200.5 ", ", not a text: send it without quotes"),
+        ("2025-05-26T16:00:00Z", ", not a text: send a date as seconds since 1970, such as 1748275200"),
+        ("2025-05-26", ", not a text: send a date as seconds since 1970, such as 1748275200"),
+    ],
+)
+def test_timestamp_must_be_a_number(sent: Any, more: str) -> None:
+    assert faults(timestamp=sent) == {"timestamp": [f"must be a number of Unix seconds{more}"]}
 
 
 def test_channel_of_any_type_is_ignored() -> None:
