@@ -14,7 +14,6 @@ from msgspec import Raw
 from pyarrow import types
 
 from collect.backfills.formats import tables
-from collect.intake import contract
 
 # Makes of a value, which is not None, what JSON is made of. Raises ValueError where it has no such form.
 Shape = Callable[[Any], Any]
@@ -54,11 +53,13 @@ def moment(type: Any, *, as_text: bool) -> Shape:
         return moment(type.value_type, as_text=as_text)
     if types.is_timestamp(type):
         digits = _DIGITS[type.unit]
-        return (lambda value: _text(value, digits, "Z")) if as_text else lambda value: _seconds(value, digits)
+        return (
+            (lambda value: _text(value, digits, "Z")) if as_text else lambda value: Raw(tables.seconds(value, digits))
+        )
     if types.is_date(type):
         if as_text:
             return lambda value: _text(_days(value) * _DAY, 0, "Z")
-        return lambda value: _seconds(_days(value) * _DAY, 0)
+        return lambda value: Raw(tables.seconds(_days(value) * _DAY, 0))
     if types.is_time(type) or types.is_duration(type):
         return _refusal(f"{type} is no moment")
     return shape(type)
@@ -95,7 +96,7 @@ def _times(type: Any) -> Shape:
 
 def _durations(type: Any) -> Shape:
     digits = _DIGITS[type.unit]
-    return lambda value: f"PT{_number(value, digits)}S"
+    return lambda value: f"PT{tables.decimal(value, digits)}S"
 
 
 def _extensions(type: Any) -> Shape:
@@ -153,17 +154,6 @@ def _utf8(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         raise ValueError("binary that is no UTF-8 text has no form in JSON") from None
-
-
-def _number(value: int, digits: int) -> str:
-    """Return a number of fractions of a second as seconds, in decimal."""
-    return f"{Decimal(value).scaleb(-digits):f}" if digits else str(value)
-
-
-def _seconds(value: int, digits: int) -> Raw:
-    # What is large is taken for milliseconds, which the seconds of a year after 5138 would be.
-    is_large = value >= contract.MILLISECONDS_FROM * 10**digits
-    return Raw(_number(value * 1000 if is_large else value, digits).encode())
 
 
 def _days(value: date) -> int:

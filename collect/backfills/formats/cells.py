@@ -1,18 +1,22 @@
-"""Cells of CSV, and the events in them.
+"""Cells of CSV, and the events in them, also where a spreadsheet or a database has spelled them in its own way.
 
-A cell is text. Cells of some columns are JSON if they can be parsed as JSON; an empty cell is an absent field.
+A cell is text, but in the columns of `_READERS`, in moments, and in `params.x` and `consent.x`.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from collect.backfills.formats import exported, tables
+from collect.backfills.formats import exported, past, tables
 
-# Cells of these columns are JSON if they can be parsed as JSON. Cells of all others are text, even digits.
-LITERALS = {"timestamp", "received_at", "is_test", "tag_derived", "geo_lat", "geo_lon", "ua_is_bot", *exported.JSON}
+# Cells that say that there is nothing, as PostgreSQL, MySQL and data frames write them. An empty cell always does.
+_NULLS = ("\\N", "NULL", "null")
+# A code such as 12E5. Programs that write numbers with an exponent write a point or a sign with it.
+_CODE = re.compile(r"-?\d+[eE]\d+")
 # Beginnings that a spreadsheet takes for a formula (OWASP, CSV injection), and the quote that we put before them.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
@@ -27,25 +31,49 @@ class FromCsv:
     """
 
     def __init__(self, header: Sequence[str]) -> None:
-        self._names = [name.strip() for name in header]
-        if not all(self._names):
+        names = [name.strip() for name in header]
+        if not all(names):
             raise ValueError("a column has no name")
-        tables.check_names(self._names)
+        tables.check_names(names)
         # In our own exports a text that looks like a formula has a quote in front.
-        self._is_export = tables.is_export(self._names)
+        self._is_export = tables.is_export(names)
+        self._columns = [self._column(name) for name in names]
 
     def __call__(self, cells: Sequence[str]) -> bytes:
         """Return the row as a JSON object. Raises ValueError for a row of another width, or one that is not UTF-8."""
-        if len(cells) != len(self._names):
-            raise ValueError(f"{len(cells)} cells, where the first line names {len(self._names)} columns")
+        if len(cells) != len(self._columns):
+            raise ValueError(f"{len(cells)} cells, where the first line names {len(self._columns)} columns")
         return tables.as_object(
-            (name, self._value(name, cell)) for name, cell in zip(self._names, cells, strict=True) if cell != ""
+            (name, read(cell))
+            for (name, read, nulls), cell in zip(self._columns, cells, strict=True)
+            if cell not in nulls
         )
 
-    def _value(self, name: str, cell: str) -> bytes:
-        if name in LITERALS or name.partition(".")[0] in tables.NESTED:
-            return tables.literal(cell)
-        return _encode(cell.removeprefix("'") if self._is_export else cell)
+    def _column(self, name: str) -> "tuple[str, Callable[[str], bytes], tuple[str, ...]]":
+        """Return the name, what makes JSON of a cell, and the cells that say that there is nothing."""
+        if (read := _READERS.get(name)) is not None:
+            return name, read, ("", *_NULLS)
+        if name in exported.MOMENTS:
+            moment = partial(tables.moment, name=name, is_exported=self._is_export)
+            return name, moment, ("", *_NULLS)
+        if self._is_export:
+            # Here an absent text is an empty cell, and whatever else a cell says was sent.
+            return name, lambda cell: _encode(cell.removeprefix("'")), ("",)
+        if name.partition(".")[0] in tables.NESTED:
+            return name, _free, ("",)
+        return name, _encode, ("", *_NULLS) if name in _OURS else ("",)
+
+
+def _free(cell: str) -> bytes:
+    return _encode(cell) if _CODE.fullmatch(cell) else tables.literal(cell)
+
+
+_READERS: dict[str, Callable[[str], bytes]] = {
+    **dict.fromkeys(tables.BOOLEANS, tables.boolean),
+    **dict.fromkeys(tables.NUMBERS, tables.number),
+    **dict.fromkeys(exported.JSON, tables.literal),
+}
+_OURS = {field.name for field in msgspec.structs.fields(past.PastEvent)}
 
 
 def to_csv(event: Any) -> list[str]:

@@ -86,7 +86,7 @@ class _Rows:
             self._lines.of_record.clear()
             try:
                 row = next(rows)
-                if not row:
+                if not any(row):
                     continue
                 body = convert(row)
             except StopIteration:

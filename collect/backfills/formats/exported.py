@@ -4,6 +4,7 @@ The `timestamp` of an exported event is a text, which a sender's never is; so a 
 """
 
 import re
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -22,6 +23,8 @@ from runtime import addresses
 # Columns with another name in the file, where they hold the partner's name and the key's prefix.
 NAMES = {"partner_id": "partner", "api_key_id": "api_key"}
 JSON = ("params", "extra", "consent")
+MOMENTS = ("received_at", "timestamp")
+_AT_MOMENTS = tuple(f"`$.{name}`" for name in MOMENTS)
 
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 _TYPES: dict[str, Any] = {
@@ -60,6 +63,7 @@ Exported = msgspec.defstruct(
 )
 
 _decode = msgspec.json.Decoder(Exported).decode
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 encode = msgspec.json.Encoder().encode
 _AT_FIELD = re.compile(r"(.*) - at `\$\.(\w+)")
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
@@ -71,7 +75,8 @@ def decode(body: bytes) -> Any:
     Raises `Refusal` for what no export has written: `invalid_json`, or `invalid_event` with the faults by field.
     """
     try:
-        event = _decode(clean(body))
+        text = clean(body)
+        event = _decode_spelled(text)
     except msgspec.ValidationError as error:
         raise contract.invalid_event(_fault(str(error))) from None
     except (msgspec.DecodeError, RecursionError) as error:
@@ -79,6 +84,20 @@ def decode(body: bytes) -> Any:
     if errors := _settle(event):
         raise contract.invalid_event(errors)
     return event
+
+
+def _decode_spelled(text: bytes) -> Any:
+    """Return the event in a text whose moments may be spelled as another program does: a database, a data frame."""
+    try:
+        return _decode(text)
+    except msgspec.ValidationError as error:
+        if not str(error).endswith(_AT_MOMENTS):
+            raise
+        fields = _fields(text)
+        for name in MOMENTS:
+            with suppress(ValueError, KeyError):
+                fields[name] = msgspec.Raw(encode(past.spelled(msgspec.json.decode(fields[name], type=str))))
+        return _decode(encode(fields))
 
 
 def decode_own(line: bytes) -> Any:

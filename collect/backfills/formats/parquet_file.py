@@ -60,8 +60,8 @@ class _Rows:
     def __init__(self, all_columns: Any) -> None:
         schema = pyarrow.schema([field for field in all_columns if not _INDEX.fullmatch(field.name)])
         tables.check_names(schema.names)
-        is_export = tables.is_export(schema.names)
-        self._shapes = {field.name: _shape(field, is_export=is_export) for field in schema}
+        self._is_export = tables.is_export(schema.names)
+        self._shapes = {field.name: _shape(field, is_export=self._is_export) for field in schema}
         self._schema = pyarrow.schema([field.with_type(arrow.as_numbers(field.type)) for field in schema])
         self._is_cast = self._schema != all_columns
 
@@ -102,7 +102,13 @@ class _Rows:
 
     def _cell(self, name: str, value: Any) -> bytes:
         shaped = self._shapes[name](value)
-        return tables.literal(shaped) if isinstance(shaped, str) and name in exported.JSON else _encode(shaped)
+        if name in tables.BOOLEANS:
+            return tables.boolean(str(shaped))
+        if name in exported.MOMENTS and (self._is_export or isinstance(shaped, str)):
+            return tables.moment(str(shaped), name, is_exported=self._is_export)
+        if not isinstance(shaped, str):
+            return _encode(shaped)
+        return tables.literal(shaped) if name in exported.JSON else _encode(shaped)
 
 
 class _Broken(NamedTuple):
@@ -141,8 +147,8 @@ def _plain(value: Any) -> Any:
 
 
 def _arrow_type(name: str) -> Any:
-    if name in ("received_at", "timestamp"):
+    if name in exported.MOMENTS:
         return pyarrow.timestamp("us", "UTC")
-    if name in ("is_test", "tag_derived", "ua_is_bot"):
+    if name in tables.BOOLEANS:
         return pyarrow.bool_()
-    return pyarrow.float64() if name in ("geo_lat", "geo_lon") else pyarrow.string()
+    return pyarrow.float64() if name in tables.NUMBERS else pyarrow.string()

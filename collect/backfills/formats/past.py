@@ -1,10 +1,10 @@
 """A historical event in a file: the contract of a sent event, and when and from where it came."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 
-import msgspec
-from msgspec import Meta, Raw
+from msgspec import Raw
 
 from collect.intake import contract
 from collect.intake.contract import NO_YEAR, SentEvent
@@ -23,14 +23,38 @@ class PastEvent(SentEvent, forbid_unknown_fields=True, gc=False, kw_only=True):
 
 
 def _past_moment(sent: Any) -> datetime:
+    if isinstance(sent, str):
+        return past(spelled(sent))
     try:
-        if isinstance(sent, str):
-            return past(msgspec.convert(sent, _AwareDatetime))
         if isinstance(sent, int | float) and not isinstance(sent, bool):
             return past(contract.moment(sent))
-    except (msgspec.ValidationError, OverflowError, OSError):
+    except (OverflowError, OSError):
         pass
     raise ValueError(_NO_MOMENT)
+
+
+def spelled(text: str, zone: tzinfo | None = None) -> datetime:
+    """Return the moment that a text names as programs, databases and spreadsheets do; without a zone it is in `zone`.
+
+    Raises ValueError if it names none.
+    """
+    text = _ZONE_NAME.sub("", text.strip())
+    try:
+        if not _DATE.match(text):
+            raise ValueError
+        found = datetime.fromisoformat(_BLANK.sub("", _UTC.sub("Z", text)).upper())
+    except ValueError:
+        raise ValueError(_NO_MOMENT) from None
+    if found.tzinfo is None and zone is None:
+        raise ValueError("has no zone: write Z or +01:00 behind it")
+    return found if found.tzinfo is not None else found.replace(tzinfo=zone)
+
+
+_DATE, _UTC = re.compile(r"\d{4}-\d\d-\d\d"), re.compile(r"\s*(?:UTC|GMT)\Z", re.IGNORECASE)
+# Before an offset, as Ruby writes it.
+_BLANK = re.compile(r"\s+(?=[+-][\d:]+\Z)")
+# Java's ZonedDateTime has it behind the offset.
+_ZONE_NAME = re.compile(r"\[[\w/+-]+\]\Z")
 
 
 def past(moment: datetime) -> datetime:
@@ -65,7 +89,6 @@ def _address(text: str) -> str | None:
 
 
 _NO_MOMENT = "must be Unix seconds or a moment such as 2026-05-26T16:00:00Z"
-_AwareDatetime = Annotated[datetime, Meta(tz=True)]
 
 
 def decode(body: bytes) -> PastEvent:
