@@ -115,6 +115,25 @@ def test_health_answers_without_a_key(collector: Collector, path: str) -> None:
         assert all(check["ms"] >= 0 for check in checks.values())
 
 
+@pytest.mark.parametrize("levels", [1_000, 1_000_000])
+def test_deep_and_half_characters_in_a_batch_leave_the_others_whole(collector: Collector, levels: int) -> None:
+    """In a worker of gevent, whose stacks are its own."""
+    deep = b'{"event_name":"deep","params":{"v":' + b"[" * levels + b"]" * levels + b"}}"
+    others = [b'{"event_name":"half \\ud83d","\\ud83d":"\\udc00","event_id":"half-%d"}' % levels, b'{"event_name":"x"}']
+    answer = collector.post(b'{"events":[' + b",".join([others[0], deep, others[1]]) + b"]}", "/api/collect/batch")
+    assert (answer.status, answer.json()["stored"]) == (200, 2)
+    (rejected,) = answer.json()["rejected"]
+    assert (rejected["index"], rejected["code"]) == (1, "invalid_json" if levels == 1_000 else "too_large")
+    name, extra = collector.row(f"half-{levels}", "event_name, extra")
+    assert (name, _object(extra)) == ("half \ufffd", {"\ufffd": "\ufffd"})
+
+
+def test_names_nearly_ours_are_told_in_a_header(collector: Collector) -> None:
+    answer = collector.post({"event_name": "x", "eventId": "hint-1", "clientId\r\nX-Evil": 1})
+    assert (answer.status, answer.headers["X-Event-Hint"]) == (204, "eventId looks like event_id")
+    assert "X-Evil" not in answer.headers
+
+
 def _id(collector: Collector, event_id: str) -> str:
     ((found,),) = collector.rows(f"SELECT id FROM collect_event WHERE event_id = '{event_id}'")
     text = str(found).replace("-", "")
