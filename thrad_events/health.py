@@ -16,9 +16,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from collect.enrichment import geo
+from collect.models import Event
 from collect.storage import durability, obstacles, spool
 from keys import directory
-from runtime import addresses
+from runtime import addresses, outage
+from runtime.hub import OwnThread
 from runtime.metrics import exposition
 
 # From this share of the spool's maximum size on, another event may not fit.
@@ -99,10 +101,21 @@ def _timed(check: Check) -> dict[str, Any]:
     return {**result, "ms": round((time.perf_counter() - start) * 1000, 1)}
 
 
+# SQLite waits in C for its lock, and would hold up every other request.
+@OwnThread(lambda: connection.vendor == "sqlite")
 def _database() -> dict[str, Any]:
+    """Return whether the database takes events, as far as can be told without one.
+
+    Raises `django.db.Error` if it does not answer, or is a file of SQLite that is locked or read-only.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+        if connection.vendor == "sqlite" and not connection.in_atomic_block:
+            # Changes nothing, but needs the right and the lock to write.
+            cursor.execute(f"UPDATE {Event._meta.db_table} SET id = id WHERE 0")  # noqa: S608
     found = {"status": "ok", "vendor": connection.vendor}
+    if outage.writing.is_open:
+        return {**found, "status": "failed", "error": "It took no events a moment ago: the log says why"}
     # The database answers, but may lose what it has committed, or refuse an event. The operator should see that, but it
     # is no reason to send events elsewhere.
     warnings = [*durability.problems(), *obstacles.problems()]

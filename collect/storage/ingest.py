@@ -134,7 +134,8 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
     except Error as error:
         _drop_connection()
         if not spool.is_enabled():
-            logger.exception("events could not be stored")
+            # What cannot be written can often be read, and there is no time-out to save anybody.
+            outage.writing.open(error)
             raise Unavailable from error
         outage.begin(error)
         return _spool(arrivals)

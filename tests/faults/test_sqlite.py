@@ -72,6 +72,7 @@ def test_locked_database_is_a_503_within_its_timeout_and_then_stores_again(colle
     with closing(sqlite3.connect(path_of(collector.database_url), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert_503(collector.post(event("locked")))
+        assert collector.server.request("GET", "/readyz").status == 503
         assert collector.server.request("GET", "/livez").status == 200
         other.execute("ROLLBACK")
     assert collector.post(event("locked")).headers["X-Event-Outcome"] == "stored"
@@ -85,6 +86,7 @@ def test_full_disk_is_a_503_and_then_stores_again(collector: Collector) -> None:
         subprocess.run(["prlimit", "--pid", str(worker.pid), "--fsize=65536:"], check=True)
     for number in range(5):
         assert_503(collector.post(event(f"full-{number}", params={"text": "x" * 100_000})))
+    assert "It took no events" in collector.server.request("GET", "/readyz").read().decode()
     for worker in workers:
         subprocess.run(["prlimit", "--pid", str(worker.pid), "--fsize=unlimited:"], check=True)
     for number in range(5):
@@ -101,6 +103,8 @@ def test_read_only_database_is_a_503_and_then_stores_again(url: str, key: str) -
     os.chmod(path, 0o444)
     with serve(url, wrapper=held) as server:
         collector = Collector(server, url, key)
+        # Before the first event too.
+        assert server.request("GET", "/readyz").status == 503
         for number in range(10):
             assert_503(collector.post(event(f"read-only-{number}")))
         assert server.request("GET", "/livez").status == 200
@@ -109,6 +113,7 @@ def test_read_only_database_is_a_503_and_then_stores_again(url: str, key: str) -
         ):  # SQLite's own files, made with the modes of this one
             file.chmod(0o644)
         until(lambda: collector.post(event("writable")).status == 204, 30, "it stores again")
+        until(lambda: server.request("GET", "/readyz").status == 200, 30, "it is ready again")
     assert_whole(url, {"writable"})
 
 
