@@ -45,7 +45,10 @@ def split(body: bytes, media_type: str) -> list[bytes]:
 
 
 def _lines(body: bytes) -> Sequence[bytes]:
-    return [line for line in body.split(b"\n") if line.strip()]
+    lines = [line for line in body.split(b"\n") if line.strip()]
+    if not lines:
+        raise invalid("There is no line with an event")
+    return lines
 
 
 def _items(body: bytes) -> Sequence[Raw | bytes]:

@@ -209,6 +209,18 @@ def test_envelope_that_cannot_be_read_is_a_400(send: Callable[..., Any], body: b
     assert Rejection.objects.get().code == code
 
 
+@pytest.mark.parametrize("body", [b"", b"\n", b" \r\n\t\n"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
+def test_empty_body_is_no_batch_in_any_envelope(
+    send: Callable[..., Any], media_type: str, packed: bool, body: bytes
+) -> None:
+    # Django's client leaves the type out where there is no body.
+    headers = {"Content-Type": media_type, **({"Content-Encoding": "gzip"} if packed else {})}
+    answer = send(gzip.compress(body) if packed else body, media_type, **headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_json")
+
+
 def test_two_thousand_events_are_the_most() -> None:
     assert len(batch.split(b"[" + b",".join([b"{}"] * 2_000) + b"]", "application/json")) == 2_000
     with pytest.raises(Refusal) as refused:
