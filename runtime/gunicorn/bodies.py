@@ -1,11 +1,13 @@
 """Reads a client's bytes within limits of time and size, including those that the application leaves unread."""
 
+import os
 import socket
 import time
 from contextlib import suppress
 from typing import Any, Protocol
 
 import gevent
+from gevent.monkey import get_original
 from gunicorn.http import errors
 
 # A whole body has to arrive in this time, so that a client which sends one byte a second cannot hold a connection
@@ -20,6 +22,9 @@ LINGER_BYTES = 16 * 1024 * 1024
 LEFT_BYTES = 64 * 1024
 # Tells a client that sent `Expect: 100-continue` to send its body. It is said when the body is first read.
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+# The socket that gevent has not replaced.
+_Socket: type[socket.socket] = get_original("socket", "socket")
 
 
 class Body(Protocol):
@@ -91,6 +96,15 @@ def read_out(body: Body, sock: BoundedSocket) -> bool:
     except (OSError, errors.ParseException):
         body.failed = True
     return not body.failed
+
+
+def end_reading(sock: Any) -> None:
+    """Let whoever reads from a client's socket come to its end, behind what has arrived.
+
+    Gevent's own `shutdown` would raise an error in the greenlet that waits, whatever has arrived.
+    """
+    with suppress(OSError), _Socket(fileno=os.dup(sock.fileno())) as plain:
+        plain.shutdown(socket.SHUT_RD)
 
 
 def linger(sock: Any, seconds: float = LINGER_SECONDS) -> None:

@@ -6,7 +6,6 @@ docs/decisions/0008 gives the price of each.
 """
 
 import logging
-import socket
 import time
 import uuid
 from contextlib import suppress
@@ -20,7 +19,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from runtime.gunicorn import answers
-from runtime.gunicorn.bodies import BODY_SECONDS, BoundedSocket, linger, read_out
+from runtime.gunicorn.bodies import BODY_SECONDS, BoundedSocket, end_reading, linger, read_out
 from runtime.gunicorn.request import Request
 
 # A connection that has been idle for longer is closed when the worker is told to stop.
@@ -133,8 +132,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if client is None or time.monotonic() - since < FAREWELL_SECONDS:
             return False
         del self._idle_since[client]
-        with suppress(OSError):
-            client.shutdown(socket.SHUT_RD)
+        end_reading(client)
         return True
 
     def _shed(self, client: Any) -> None:
@@ -151,8 +149,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Stop reading from clients idle for `seconds`. A request that has reached this machine is still served."""
         latest = time.monotonic() - seconds
         for client in [client for client, since in self._idle_since.items() if since < latest]:
-            with suppress(OSError):
-                client.shutdown(socket.SHUT_RD)
+            end_reading(client)
 
 
 @lru_cache(maxsize=1)

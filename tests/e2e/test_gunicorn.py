@@ -16,6 +16,7 @@ from tests.harness.server import ROOT, Server, serve
 from tests.harness.waiting import eventually
 
 SLOW = 50
+GUNICORN_S_ERROR = '"level": "ERROR", "logger": "gunicorn.error"'
 
 
 def connect(server: Server) -> socket.socket:
@@ -50,6 +51,7 @@ def test_silent_connection_ends_after_the_keep_alive(new_database: str, start: b
     with serve(new_database, GUNICORN_CMD_ARGS="--keep-alive 1") as server, connect(server) as silent:
         silent.sendall(start)
         assert silent.recv(65536) == b""
+        assert GUNICORN_S_ERROR not in server.log
 
 
 def test_stop_does_not_wait_for_idle_connections(server: Server) -> None:
@@ -60,6 +62,8 @@ def test_stop_does_not_wait_for_idle_connections(server: Server) -> None:
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(10) == 0
         assert idle.recv(65536) == b""
+    assert GUNICORN_S_ERROR not in server.log
+    assert "Traceback" not in server.log
 
 
 def test_stop_answers_the_request_in_flight(server: Server) -> None:

@@ -220,6 +220,16 @@ def test_idle_connections_are_closed_once_they_are_late(clients: Clients) -> Non
     assert client.recv(1) == b""
 
 
+def test_request_that_has_arrived_is_served_though_its_connection_is_late(clients: Clients) -> None:
+    client = clients.connect()
+    client.sendall(GET)  # and the worker has had no time to look
+    for waiting in clients.worker._idle_since:
+        clients.worker._idle_since[waiting] -= 76
+    clients.worker.notify()
+    assert read(client)[0] == 200
+    assert client.recv(1) == b""
+
+
 def test_one_that_is_told_to_stop_waits_for_idle_connections_no_longer_than_a_moment(clients: Clients) -> None:
     client = clients.connect()
     gevent.sleep(0.01)
