@@ -35,7 +35,7 @@ AGENTS = [
 ]
 ENRICHED = (
     "geo_country geo_region geo_city geo_lat geo_lon ua_browser ua_browser_version ua_os ua_os_version ua_device "
-    "ua_device_brand ua_device_model ua_is_bot"
+    "ua_device_brand ua_device_model ua_is_bot ua_bot_reason"
 ).split()
 
 

@@ -42,7 +42,7 @@ def build(sent: SentEvent, source: Source, id: str | None = None) -> Row:
         ua_browser=agent.browser, ua_browser_version=agent.browser_version,
         ua_os=agent.os, ua_os_version=agent.os_version,
         ua_device=agent.device, ua_device_brand=agent.device_brand, ua_device_model=agent.device_model,
-        ua_is_bot=agent.is_bot,
+        ua_is_bot=agent.is_bot, ua_bot_reason=agent.bot_reason,
     )  # fmt: skip
 
 

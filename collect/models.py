@@ -61,6 +61,8 @@ class Event(models.Model):
     ua_device_brand = models.CharField(max_length=MAX_TEXT, null=True)
     ua_device_model = models.CharField(max_length=MAX_TEXT, null=True)
     ua_is_bot = models.BooleanField(null=True)
+    # One of `enrichment.bots.REASONS`. A library of HTTP is a reason too, but none to call an event a bot's.
+    ua_bot_reason = models.CharField(max_length=16, null=True)
 
     class Meta:
         constraints: ClassVar = [

@@ -79,7 +79,9 @@ class _Export:
             self._run.counts.clear()
 
     def _of(self) -> dict[str, str]:
-        return {"format": self._options.format, **self._options.selection.identity()}
+        # Another version may have other columns, and the rest of a table must have those of its beginning.
+        columns = ",".join(exported.FIELDS)
+        return {"format": self._options.format, "columns": columns, **self._options.selection.identity()}
 
     def write(self) -> None:
         """Write all pages."""

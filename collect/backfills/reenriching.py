@@ -19,6 +19,8 @@ from collect.enrichment.user_agent import PARSED_CHARACTERS, UserAgent
 from collect.models import Event
 
 CHANGED, UNCHANGED = "changed", "unchanged"
+# The packages whose rules decide what a user agent is.
+_RULES = ("ua-parser", "ua-parser-builtins", "crawler-user-agents")
 
 GEO_COLUMNS = tuple(f"geo_{part.name}" for part in fields(Geo))
 UA_COLUMNS = tuple(f"ua_{part.name}" for part in fields(UserAgent))
@@ -158,7 +160,7 @@ def _check_geo() -> None:
 def _versions(parts: Sequence[_Part]) -> str:
     """Return the versions of what enriches: with other ones, a run that was cut off begins anew."""
     built_at = geo.status().built_at if _GEO in parts else None
-    return f"{built_at} {version('ua-parser')} {version('ua-parser-builtins')}"
+    return f"{built_at} {' '.join(version(name) for name in _RULES)}"
 
 
 def _update(

@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import ua_parser
 
-from collect.enrichment.bots import is_bot
+from collect.enrichment import bots
 from collect.intake.contract import MAX_TEXT
 
 # The longest real ones have some 500 characters; what follows tells nothing and costs time.
@@ -26,6 +26,7 @@ class UserAgent:
     device_brand: str | None = None
     device_model: str | None = None
     is_bot: bool | None = None
+    bot_reason: str | None = None
 
 
 ABSENT = UserAgent()
@@ -41,6 +42,7 @@ def parse(text: str | None) -> UserAgent:
 def _parse(text: str) -> UserAgent:
     found = ua_parser.parse(text)
     browser, system, device = found.user_agent, found.os, found.device
+    reason = bots.reason(text) or (bots.CRAWLER if device and device.family == "Spider" else None)
     return UserAgent(
         browser=_known(browser.family) if browser else None,
         browser_version=_version(browser) if browser else None,
@@ -49,7 +51,8 @@ def _parse(text: str) -> UserAgent:
         device=_known(device.family) if device else None,
         device_brand=_known(device.brand) if device else None,
         device_model=_known(device.model) if device else None,
-        is_bot=bool((device and device.family == "Spider") or is_bot(text)),
+        is_bot=bots.is_bot(reason),
+        bot_reason=reason,
     )
 
 

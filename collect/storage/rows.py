@@ -53,6 +53,7 @@ class Row(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
     ua_device_brand: str | None = None
     ua_device_model: str | None = None
     ua_is_bot: bool | None = None
+    ua_bot_reason: str | None = None
 
 
 encode: Callable[[Row], bytes] = msgspec.json.Encoder().encode

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from collect.enrichment import bots
 from collect.intake.contract import STANDARD_EVENTS
 from collect.models import Event
 from collect.storage import rows
@@ -34,12 +35,27 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(event_name=self.value()) if self.value() else queryset
 
 
+class BotFilter(admin.SimpleListFilter):
+    """Filters by what made the user agent a machine's."""
+
+    title = "machine"
+    parameter_name = "ua_bot_reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the reasons; Django's own filter would read the whole table for them."""
+        return [(reason, reason.replace("_", " ")) for reason in bots.REASONS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+        """Return the events with the chosen reason."""
+        return queryset.filter(ua_bot_reason=self.value()) if self.value() else queryset
+
+
 @admin.register(Event)
 class EventAdmin(LargeTableAdmin):
     """Events, newest first."""
 
     list_display = ("received_at", "event_name", "tag_id", "partner", "event_id", "place", "mark")
-    list_filter = (KindFilter, "is_test", "partner")
+    list_filter = (KindFilter, "is_test", BotFilter, "partner")
     list_select_related = ("partner",)
     search_fields = ("event_id",)
     search_help_text = "An event's id, or the exact event_id, name, tag, click, session or client of the last 7 days"
@@ -88,6 +104,7 @@ class EventAdmin(LargeTableAdmin):
                     "ua_device_brand",
                     "ua_device_model",
                     "ua_is_bot",
+                    "ua_bot_reason",
                 )
             },
         ),
@@ -112,10 +129,10 @@ class EventAdmin(LargeTableAdmin):
         """Return the city and country, as far as they are known."""
         return ", ".join(filter(None, (event.geo_city, event.geo_country))) or "-"
 
-    @display(description="kind", label={"test": "warning", "bot": "info"})
+    @display(description="kind", label={"test": "warning", "bot": "info", **dict.fromkeys(bots.REASONS, "info")})
     def mark(self, event: Event) -> str:
-        """Return `test`, `bot` or `live`."""
-        return "test" if event.is_test else "bot" if event.ua_is_bot else "live"
+        """Return `test`, what kind of bot it is, or `live`."""
+        return "test" if event.is_test else (event.ua_bot_reason or "bot") if event.ua_is_bot else "live"
 
     @display(description="params")
     def shown_params(self, event: Event) -> SafeString | str:

@@ -89,6 +89,7 @@ def test_collect_of_the_least_event_leaves_the_rest_null(sender: Sender) -> None
         "geo_country",
         "ua_browser",
         "ua_is_bot",
+        "ua_bot_reason",
     )
     assert [getattr(event, name) for name in nulls] == [None] * len(nulls)
 

@@ -77,6 +77,18 @@ def test_filters_narrow_the_lists(admin_client: Client, source: Source) -> None:
     assert ("needle-1" in page, "needle-2" in page) == (True, False)
 
 
+def test_kind_of_a_machine_is_shown_and_filtered(admin_client: Client, source: Source) -> None:
+    crawler = stored(source, user_agent="AhrefsBot/7.0", tag_id="t1")
+    library = stored(source, user_agent="okhttp/4.9.2", tag_id="t2")
+    page = admin_client.get("/admin/collect/event/").content.decode()
+    assert all(f"ua_bot_reason={reason}" in page for reason in ("crawler", "headless", "monitor", "http_library"))
+    page = admin_client.get("/admin/collect/event/", {"ua_bot_reason": "crawler"}).content.decode()
+    assert (crawler in page, library in page) == (True, False)
+    page = admin_client.get("/admin/collect/event/", {"ua_bot_reason": "http_library"}).content.decode()
+    assert (crawler in page, library in page) == (False, True)
+    assert "http_library" in admin_client.get(f"/admin/collect/event/{library}/change/").content.decode()
+
+
 def test_conflict_links_to_the_event_that_stays(admin_client: Client, source: Source) -> None:
     first = stored(source, event_id="a")
     ingest.submit([factories.arrival(source, event_id="a", params={"x": 1})])

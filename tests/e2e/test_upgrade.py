@@ -1,4 +1,7 @@
-"""An upgrade and a downgrade, each in one step: what one version wrote the other serves, with nothing done by hand.
+"""An upgrade and a downgrade: what one version wrote the other serves, with nothing done by hand but `migrate`.
+
+What is migrated are new columns that may be null: nothing of a large table is written again, and the version before
+serves it as well.
 
 `before_0.1.0.tar.xz` is the program as it was before its rooms were put in order (commit d298405), made by
 
@@ -25,6 +28,9 @@ from tests.harness.server import ROOT, serve
 BEFORE = Path(__file__).with_name("before_0.1.0.tar.xz")
 # Settings that the tests set for all processes; here they are those of the operator's own file.
 OWN = ("SECRET_KEY", "DATABASE_URL", "VAR_DIR", "GEOIP_PATH", "SPOOL_PATH", "ENV_FILE")
+NOTHING_PLANNED = "Planned operations:\n  No planned migration operations.\n"
+PLANNED = "Planned operations:\ncollect.0004_event_ua_bot_reason\n    Add field ua_bot_reason to event\n"
+BOT = "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)"
 
 # Events that were acknowledged while the database was away, as `ingest` spools them.
 SPOOL_BEFORE = """
@@ -136,32 +142,37 @@ def test_upgrade_and_downgrade_serve_what_the_other_version_wrote(versions: tupl
         assert outcome(collector, "first", params={"value": 2}) == "conflict"
 
     before.collect(raw_key, begin)
+    spooled = {"event_name": "order_created", "consent": {"ad": True}, "user_agent": BOT}
     if has_spool:
-        before.spool({"event_name": "order_created", "event_id": "spooled before", "consent": {"ad": True}})
+        before.spool({**spooled, "event_id": "spooled before"})
 
     # --- up ---
-    assert now.manage("migrate", "--plan") == "Planned operations:\n  No planned migration operations.\n"
+    assert now.manage("migrate", "--plan") == PLANNED
+    now.manage("migrate", "-v0")
 
     def go_on(collector: Collector) -> None:
         if has_spool:
             wait_for(collector, "spooled before")
+            assert collector.row("spooled before", "ua_is_bot, ua_bot_reason") == (True, None)
         assert outcome(collector, "first", params={"value": 1.50}) == "duplicate"
-        assert outcome(collector, "second") == "stored"
+        assert outcome(collector, "second", user_agent=BOT) == "stored"
+        assert collector.row("second", "ua_bot_reason") == ("crawler",)
         assert collector.request("GET", "/readyz").json()["status"] == "ready"
         assert collector.count("collect_rejection") == 1
 
     now.collect(raw_key, go_on)
     if has_spool:
-        now.spool({"event_name": "order_created", "event_id": "spooled now", "consent": {"ad": True}})
+        now.spool({**spooled, "event_id": "spooled now"})
     now.manage("rotate_key", raw_key, "--grace", "1h")
 
     # --- and down again ---
-    assert before.manage("migrate", "--plan") == "Planned operations:\n  No planned migration operations.\n"
+    assert before.manage("migrate", "--plan") == NOTHING_PLANNED
 
     def return_to(collector: Collector) -> None:
         if has_spool:
             wait_for(collector, "spooled now")
-        assert outcome(collector, "second") == "duplicate"
+            assert collector.row("spooled now", "ua_is_bot, ua_bot_reason") == (True, None)
+        assert outcome(collector, "second", user_agent=BOT) == "duplicate"
         assert outcome(collector, "third") == "stored"
         assert collector.request("GET", "/readyz").json()["status"] == "ready"
 

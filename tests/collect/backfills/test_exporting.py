@@ -44,6 +44,7 @@ def events() -> list[dict[str, Any]]:
         factories.arrival(factories.source(two, ip_address=None), tag_id=odd, event_name=odd.strip()),
         factories.arrival(factories.source(one, api_key_id=None, channel="web"), page_url="https://shop.example/"),
         factories.arrival(factories.source(one), user_agent=agent, referrer="", client_id=" "),
+        factories.arrival(factories.source(one), user_agent="AhrefsBot/7.0"),
         factories.arrival(factories.source(one, ip_address="::5")),
         *(factories.arrival(factories.source(one), session_id=text, tag_id=f"{text}t")
           for text in ("=1+1", "+1", "-1", "@x", "\tx", "\rx", "'x", "''", "null", "5", "true")),

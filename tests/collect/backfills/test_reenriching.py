@@ -37,7 +37,8 @@ def test_reenrich_changes_what_is_different_and_says_how(
     }
     assert Event.objects.get(event_id="here").geo_city == "Berlin"
     nowhere = Event.objects.get(event_id="nowhere")
-    assert (nowhere.geo_country, nowhere.ua_browser, nowhere.ua_is_bot) == (None, "curl", True)
+    assert (nowhere.geo_country, nowhere.ua_browser, nowhere.ua_is_bot) == (None, "curl", False)
+    assert nowhere.ua_bot_reason == "http_library"
     run.summary("events")
     assert "geo_city: none → London" in str(told)
     again = new_run()
@@ -52,6 +53,22 @@ def test_reenrich_only_one_of_the_two(source: Source, city: Path, new_run: NewRu
     reenrich_events(ReenrichOptions(geo=geo, ua=ua), new_run())
     event = Event.objects.get()
     assert (event.geo_city, event.ua_browser) == ("Berlin" if geo else None, "curl" if ua else None)
+
+
+def test_reenrich_gives_rows_of_the_version_before_their_reason(source: Source, new_run: NewRun) -> None:
+    """They have no reason, and a library or a phone with an odd name was called a bot."""
+    phone = "Mozilla/5.0 (Linux; Android 13; CUBOT X30) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/114 Safari/537.36"
+    agents = {"crawler": "AhrefsBot/7.0", "library": CURL, "phone": phone, "none": None}
+    store(*(factories.arrival(source, event_id=id, user_agent=agent) for id, agent in agents.items()))
+    Event.objects.exclude(user_agent=None).update(ua_is_bot=True, ua_bot_reason=None)
+    run = new_run()
+    reenrich_events(ReenrichOptions(geo=False), run)
+    assert +run.counts == {"changed": 3, "unchanged": 1}
+    assert run.changes["ua_bot_reason: none → http_library"] == 1
+    assert run.changes["ua_is_bot: True → False"] == 2
+    assert set(Event.objects.values_list("event_id", "ua_is_bot", "ua_bot_reason")) == {
+        ("crawler", True, "crawler"), ("library", False, "http_library"), ("phone", False, None), ("none", None, None)
+    }  # fmt: skip
 
 
 def test_reenrich_only_missing_leaves_what_is_known(source: Source, city: Path, new_run: NewRun) -> None:

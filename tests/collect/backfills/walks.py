@@ -18,7 +18,7 @@ def store(*arrivals: Arrival) -> None:
 
 
 def forget_browsers() -> None:
-    Event.objects.update(ua_browser=None, ua_browser_version=None, ua_is_bot=None)
+    Event.objects.update(ua_browser=None, ua_browser_version=None, ua_is_bot=None, ua_bot_reason=None)
 
 
 def stop_after_one_range(size: int, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def test_parts_of_a_desktop_without_a_device() -> None:
 @pytest.mark.parametrize("absent", [None, "", "   "])
 def test_absent_is_all_null(absent: str | None) -> None:
     assert user_agent.parse(absent) == UserAgent()
-    assert user_agent.parse(absent).is_bot is None
+    assert (user_agent.parse(absent).is_bot, user_agent.parse(absent).bot_reason) == (None, None)
 
 
 def test_unknown_is_null_but_not_absent() -> None:
@@ -45,10 +45,24 @@ def test_unknown_is_null_but_not_absent() -> None:
 
 
 @pytest.mark.parametrize(
-    "bot", [GOOGLEBOT, "curl/8.5.0", "python-requests/2.31", "AhrefsBot/7.0", "HeadlessChrome/120"]
+    ("text", "is_bot", "reason"),
+    [
+        (GOOGLEBOT, True, "crawler"),
+        ("AhrefsBot/7.0", True, "crawler"),
+        ("HeadlessChrome/120", True, "headless"),
+        ("UptimeRobot/2.0", True, "monitor"),
+        # Known to the parser's rules alone.
+        ("IlTrovatore-Setaccio ( http://www.iltrovatore.it)", True, "crawler"),
+        # Every Android app's client is a library too, so it says nothing about who is behind it.
+        ("okhttp/4.9.2", False, "http_library"),
+        ("curl/8.5.0", False, "http_library"),
+        ("Java/17.0.1", False, "http_library"),
+        (IPHONE, False, None),
+    ],
 )
-def test_bot_is_flagged(bot: str) -> None:
-    assert user_agent.parse(bot).is_bot is True
+def test_machine_has_a_reason_and_a_library_is_no_bot(text: str, is_bot: bool, reason: str | None) -> None:
+    parts = user_agent.parse(text)
+    assert (parts.is_bot, parts.bot_reason) == (is_bot, reason)
 
 
 def test_version_longer_than_its_column_is_cut() -> None:

@@ -75,6 +75,22 @@ def test_event_comes_out_of_the_spool_with_all_that_it_can_have(source: Source) 
     assert Event.objects.get().consent == {"ad": True}
 
 
+def test_event_that_another_version_spooled_is_stored(source: Source) -> None:
+    """The version before knows no column that came since, and a later one has columns that this one does not know."""
+    before, later = (factories.arrival(source, event_id=id, user_agent="AhrefsBot/7.0") for id in ("before", "later"))
+    old, new = json.loads(before.document), json.loads(later.document)
+    assert old.pop("ua_bot_reason") == "crawler"
+    new["of_a_later_version"] = 1
+    spool.append(
+        [before._replace(document=json.dumps(old).encode()), later._replace(document=json.dumps(new).encode())]
+    )
+    assert drain.drain() == 2
+    assert set(Event.objects.values_list("event_id", "ua_is_bot", "ua_bot_reason")) == {
+        ("before", True, None),
+        ("later", True, "crawler"),
+    }
+
+
 def test_status_says_how_many_wait_and_for_how_long(source: Source) -> None:
     assert spool.status()[:2] == (0, None)
     early = factories.source(factories.key()[0], received_at=datetime.now(UTC) - timedelta(minutes=5))

@@ -39,7 +39,7 @@ def test_event_becomes_the_row_that_the_endpoint_would_store(load: Loader) -> No
     assert event.timestamp == datetime(2025, 5, 26, 16, tzinfo=UTC)
     assert (event.ip_address, event.channel, event.is_test, event.api_key_id) == ("8.8.8.8", "server", False, None)
     assert (event.partner.name, event.tag_id, event.tag_derived) == ("acme", "tag_1", None)
-    assert (event.ua_browser, event.ua_is_bot) == ("curl", True)
+    assert (event.ua_browser, event.ua_is_bot, event.ua_bot_reason) == ("curl", False, "http_library")
     assert (event.params, event.extra) == (SEED["params"], {"campaign": 7})
 
 
