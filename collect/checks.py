@@ -43,7 +43,7 @@ def _network_error(name: str, entry: str) -> Error | None:
 def geo_database(**_: Any) -> Sequence[CheckMessage]:
     """Return collect.W001 without a City database, collect.W002 with an old one."""
     status = geo.status()
-    hint = "Run manage.py update_geoip, and once a month from a scheduler."
+    hint = "Run manage.py update_geoip, and once a month from a scheduler; without a network, with --file."
     if status.error is not None:
         return [Warning(f"Geo columns stay null: {status.path}: {status.error}", hint=hint, id="collect.W001")]
     if status.built_at is not None and datetime.now(UTC) - status.built_at > OLD:

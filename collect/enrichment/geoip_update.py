@@ -1,7 +1,7 @@
 """Fetches a City database, proves that it is one, and puts it in place by rename.
 
-A file that readers have open is never written to, and a download that is not a City database never replaces one
-that is. The licence key goes into a request header and nowhere else.
+A file that readers have open is never written to, and what is not a whole City database never replaces one that is.
+The licence key goes into a request header and nowhere else.
 """
 
 import base64
@@ -12,9 +12,10 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
@@ -31,6 +32,9 @@ MAX_DOWNLOAD = 512 * 1024 * 1024
 _STEP = 1024 * 1024
 # The address of a public resolver, which every City database knows.
 PROBE = "8.8.8.8"
+_OFFLINE = "Without a network, bring a file and name it with --file (docs/operations.md, Places)"
+# What MaxMind means by it.
+_ANSWERS = {401: ": are MAXMIND_ACCOUNT_ID and MAXMIND_LICENSE_KEY right?", 429: ": too many downloads today"}
 
 
 class UpdateError(Exception):
@@ -60,26 +64,43 @@ class Installed:
     size: int
 
 
-def update(target: Path, account: MaxMindAccount | None, base_url: str | None = None, *, dry_run: bool) -> Installed:
-    """Fetch GeoLite2-City with an account, or DB-IP City Lite without one; verify it and rename it to `target`.
+# What holds a database, plain or packed as .gz or .tar.gz, and is there within a `with`.
+Origin = AbstractContextManager[IO[bytes]]
+
+
+def update(target: Path, origin: Origin, *, dry_run: bool) -> Installed:
+    """Unpack the database of `origin`, verify it and rename it to `target`.
 
     A dry run stops before the rename. Raises `UpdateError` if there is no new database; `target` is untouched then.
     """
+    try:
+        with _beside(target) as new:
+            with origin as packed, new.open("wb") as file:
+                _unpack(packed, file)
+                file.flush()
+                os.fsync(file.fileno())
+            installed = verify(new)
+            if not dry_run:
+                new.chmod(0o644)
+                new.replace(target)
+                _sync_directory(target.parent)
+            return installed
+    except (EOFError, zlib.error, tarfile.TarError, gzip.BadGzipFile) as error:
+        raise UpdateError(f"The new file is cut off or damaged: {error}") from error
+    except OSError as error:
+        raise UpdateError(
+            f"The new file cannot be put at {target}: {error.strerror or type(error).__name__}"
+        ) from error
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Make an empty file in the directory of `target`, and delete it in the end unless it was renamed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(descriptor)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            _fetch(account, base_url, file)
-            file.flush()
-            os.fsync(file.fileno())
-        installed = verify(Path(name))
-        if not dry_run:
-            os.chmod(name, 0o644)
-            os.replace(name, target)
-            _sync_directory(target.parent)
-        return installed
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise UpdateError(f"The download could not be kept: {type(error).__name__}") from error
+        yield Path(name)
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -90,24 +111,53 @@ def verify(path: Path) -> Installed:
         found = city.read(path)
         found.verify()
         if found.find(PROBE) == city.UNKNOWN:
-            raise UpdateError(f"The download does not know {PROBE}")
+            raise UpdateError(f"The new file does not know {PROBE}, as every City database does")
     except CityError as error:
-        raise UpdateError(f"The download is not a City database that can be used: {error}") from error
+        raise UpdateError(f"The new file is not a City database that can be used: {error}") from error
     return Installed(found.database_type, found.built_at, path.stat().st_size)
 
 
-def _fetch(account: MaxMindAccount | None, base_url: str | None, file: IO[bytes]) -> None:
-    if account is not None:
-        url = f"{base_url or MAXMIND_URL}/geoip/databases/GeoLite2-City/download?suffix=tar.gz"
-        with _download(url, account.authorization) as archive:
-            _extract(archive, file)
-        return
-    with _download_newest(base_url or DBIP_URL) as archive, gzip.open(archive) as content:
-        _copy(content, file, city.MAX_BYTES)
+def maxmind(account: MaxMindAccount, base_url: str | None = None) -> Origin:
+    """Return GeoLite2-City of MaxMind. To enter it downloads it, and raises `UpdateError` if that fails."""
+    url = f"{base_url or MAXMIND_URL}/geoip/databases/GeoLite2-City/download?suffix=tar.gz"
+    return _download(url, account.authorization)
+
+
+def dbip(base_url: str | None = None) -> Origin:
+    """Return City Lite of DB-IP. To enter it downloads it, and raises `UpdateError` if that fails."""
+    return _download_newest(base_url or DBIP_URL)
+
+
+@contextmanager
+def local(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that somebody brought. Raises `UpdateError` if it cannot be opened."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UpdateError(f"{path}: {error.strerror or type(error).__name__}") from error
+    with file:
+        yield file
+
+
+def _unpack(packed: IO[bytes], file: IO[bytes]) -> None:
+    is_gzip = packed.read(2) == b"\x1f\x8b"
+    packed.seek(0)
+    with tempfile.TemporaryFile() if is_gzip else nullcontext(packed) as content:
+        if is_gzip:
+            # To its end, where the checksum is: an archive is read no further than its last member.
+            with gzip.open(packed) as unpacked:
+                _copy(unpacked, content, city.MAX_BYTES)
+        content.seek(0)
+        is_archive = tarfile.is_tarfile(content)
+        content.seek(0)
+        if is_archive:
+            _extract(content, file)
+        else:
+            _copy(content, file, city.MAX_BYTES)
 
 
 def _extract(archive: IO[bytes], file: IO[bytes]) -> None:
-    with tarfile.open(fileobj=archive, mode="r:gz") as tar:
+    with tarfile.open(fileobj=archive, mode="r:") as tar:
         for member in tar:
             if member.isfile() and member.name.endswith(".mmdb") and (content := tar.extractfile(member)):
                 _copy(content, file, city.MAX_BYTES)
@@ -167,9 +217,11 @@ def _download(url: str, authorization: str | None = None) -> Iterator[IO[bytes]]
                 _copy(response, file, MAX_DOWNLOAD)
         except HTTPError as error:
             error.close()
-            raise UpdateError(f"{shown} answered {error.code}") from None
-        except (URLError, TimeoutError, ConnectionError) as error:
-            raise UpdateError(f"{shown} cannot be reached: {type(error).__name__}") from None
+            hint = _ANSWERS.get(error.code, "") if authorization else ""
+            raise UpdateError(f"{shown} answered {error.code}{hint}") from None
+        except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
+            reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+            raise UpdateError(f"{shown} cannot be reached: {reason}. {_OFFLINE}") from None
         file.seek(0, io.SEEK_SET)
         yield file
 
@@ -185,7 +237,7 @@ def _copy(source: Any, file: IO[bytes], limit: int) -> None:
     while chunk := source.read(_STEP):
         copied += len(chunk)
         if copied > limit:
-            raise UpdateError(f"The download is larger than {limit} bytes")
+            raise UpdateError(f"The new file is larger than {limit} bytes")
         file.write(chunk)
 
 

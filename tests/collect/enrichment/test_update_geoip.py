@@ -3,9 +3,10 @@
 import base64
 import gzip
 import io
+import re
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -122,7 +123,7 @@ def test_maxmind_is_asked_with_the_licence_which_goes_no_further(
 
 def test_wrong_licence_is_said_without_it(mirror: Mirror, target: Path) -> None:
     mirror.files[MAXMIND] = (401, {}, b"Invalid license key")
-    with pytest.raises(CommandError, match="401") as caught:
+    with pytest.raises(CommandError, match="answered 401: are MAXMIND_ACCOUNT_ID and") as caught:
         call_command("update_geoip", base_url=mirror.url, account_id="42", license_key=SECRET)
     assert SECRET not in str(caught.value)
 
@@ -134,6 +135,62 @@ def test_dry_run_fetches_and_leaves_the_file(
     call_command("update_geoip", base_url=mirror.url, dry_run=True)
     assert not target.exists()
     assert "would be put at" in capsys.readouterr().out
+
+
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {"plain": bytes, "gzip": gzip.compress, "tar.gz": archive}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_file_is_installed_without_a_network(
+    target: Path, city: bytes, tmp_path: Path, packing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brought = tmp_path / "brought"
+    brought.write_bytes(PACKINGS[packing](city))
+    call_command("update_geoip", file=brought, account_id="42", license_key=SECRET)
+    assert target.read_bytes() == city
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in target.parent.iterdir()] == ["city.mmdb"]
+    told = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"GeoLite2-City of 20\d\d-\d\d-\d\d, {len(city):,} bytes, is at {target}\.", told[0])
+    assert told[1].startswith("Running servers read it by themselves")
+    assert brought.exists()
+
+
+def test_file_that_is_bad_or_not_there_is_refused_and_the_old_one_stays(
+    target: Path, city: bytes, tmp_path: Path
+) -> None:
+    brought = tmp_path / "brought"
+    with pytest.raises(CommandError, match=r"brought: No such file or directory\. There is still no .*city\.mmdb"):
+        call_command("update_geoip", file=brought)
+    target.write_bytes(city)
+    for content, reason in (
+        (b"GeoIP2-City-CSV", "not a database in MaxMind's format"),
+        (gzip.compress(city)[:-20], "cut off or damaged"),
+        (archive(city)[:-4], "cut off or damaged"),
+        (_flipped(archive(city)), "cut off or damaged"),
+        (city[:-100], "damaged"),
+        (b"", "not a database in MaxMind's format"),
+    ):
+        brought.write_bytes(content)
+        with pytest.raises(CommandError, match=reason) as caught:
+            call_command("update_geoip", file=brought)
+        assert str(caught.value).endswith(f"{target} is as it was")
+    assert target.read_bytes() == city
+    assert [path.name for path in target.parent.iterdir()] == ["city.mmdb"]
+
+
+def _flipped(packed: bytes) -> bytes:
+    """A checksum that is not that of the content, as after a flipped bit that changes a letter of a name."""
+    return packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:]
+
+
+def test_place_that_cannot_be_written_is_named(target: Path, city: bytes, tmp_path: Path, settings: Settings) -> None:
+    brought = tmp_path / "brought"
+    brought.write_bytes(city)
+    for path, reason in ((brought / "city.mmdb", "Not a directory|File exists"), (tmp_path, "Is a directory")):
+        settings.GEOIP_PATH = str(path)
+        with pytest.raises(CommandError, match=f"cannot be put at {path}: ({reason})"):
+            call_command("update_geoip", file=brought)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +251,7 @@ def test_plain_http_beyond_loopback_is_refused(target: Path) -> None:
 
 
 def test_server_that_is_not_there_is_said(target: Path) -> None:
-    with pytest.raises(CommandError, match="cannot be reached"):
+    with pytest.raises(CommandError, match=r"cannot be reached: .*refused\. Without a network, .*--file"):
         call_command("update_geoip", base_url="http://127.0.0.1:1")
 
 
