@@ -26,7 +26,7 @@ _SIGNS = {
     r"|ruby|undici|wget)",
 }
 # The model of a phone, up to its build. HTC Butterfly, ViewSonic and some builds of Android are patterns of the list.
-_MODEL = re.compile(r"(Android [^;()]*;(?: ?[A-Za-z]{2}[-_][A-Za-z]{0,2};)?)[^;()]*")
+_MODEL = re.compile(r"(Android [^;()]{1,20};(?: ?[A-Za-z]{2}[-_][A-Za-z]{0,2};)?)[^;()]*")
 
 
 def reason(text: str) -> str | None:

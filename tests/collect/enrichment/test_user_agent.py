@@ -72,7 +72,18 @@ def test_version_longer_than_its_column_is_cut() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["Mozilla/5.0 (", "; Build/", "AppleWebKit/", "a" * 50 + " ", "(((((", "Android 4.4; ", "\x00", "😀"],
+    [
+        "Mozilla/5.0 (",
+        "; Build/",
+        "Android ",
+        "Android x;",
+        "AppleWebKit/",
+        "a" * 50 + " ",
+        "(((((",
+        "Android 4.4; ",
+        "\x00",
+        "😀",
+    ],
 )
 def test_hostile_string_costs_no_more_than_a_long_one(piece: str) -> None:
     """Built against backtracking: a megabyte of it takes no longer than the two thousand characters that are read."""
