@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from tests.harness import databases
-from tests.harness.collector import Collector
+from tests.harness.collector import Collector, manage
 from tests.harness.server import ROOT, serve
 
 BEFORE = Path(__file__).with_name("before_0.1.0.tar.xz")
@@ -177,3 +177,17 @@ def test_upgrade_and_downgrade_serve_what_the_other_version_wrote(versions: tupl
         assert collector.request("GET", "/readyz").json()["status"] == "ready"
 
     before.collect(raw_key, return_to)
+
+
+def test_every_migration_can_be_undone_and_events_stay(new_database: str) -> None:
+    def migrate(*to: str) -> None:
+        manage(new_database, "migrate", "-v0", *to)
+
+    migrate()
+    raw_key = manage(new_database, "issue_key", "--partner", "acme", "--label", "orders").strip()
+    for expected in ("stored", "duplicate"):
+        with serve(new_database) as server:
+            assert outcome(Collector(server, new_database, raw_key), "kept", params={"value": 1.50}) == expected
+        migrate("collect", "0001")
+        migrate("keys", "0001")
+        migrate()
