@@ -72,8 +72,10 @@ class Judge:
         self._channel = channel
         self._tell = tell
         self._dry_run = dry_run
-        self._partners: dict[str, int | None] = {}
+        self._partners: dict[str, int] = {}
         self._keys: dict[tuple[int, str], int] = {}
+        # The partner of each key that a dry run has met.
+        self._foreseen: dict[str, int] = {}
         self._started_at = datetime.now(UTC)
         self._partner_id = None if partner is None else self._partner(partner)
 
@@ -111,13 +113,9 @@ class Judge:
         return self._past(place, body, sent)
 
     def _past(self, place: Place, body: bytes, sent: past.PastEvent) -> Row:
-        if self._partner_id is None:
-            if self._dry_run and self._name is not None:
-                partner_id = 0
-            else:
-                raise contract.invalid_event({"partner": ["required: name it with --partner"]})
-        else:
-            partner_id = self._partner_id
+        partner_id = self._partner_id
+        if partner_id is None:
+            raise contract.invalid_event({"partner": ["required: name it with --partner"]})
         arrived_at, address = sent.received_at, sent.ip_address
         source = Source(
             partner_id=partner_id,
@@ -133,12 +131,12 @@ class Judge:
     def _exported(self, event: Any) -> Row:
         if self._name is not None and event.partner != self._name:
             raise contract.invalid_event({"partner": [f"is {event.partner}, not {self._name}"]})
-        partner_id = self._partner(event.partner) or 0
+        partner_id = self._partner(event.partner)
         api_key_id = None if event.api_key is None else self._key(event.partner, partner_id, event.api_key)
         return exported.row(event, partner_id, api_key_id)
 
-    def _partner(self, name: str) -> int | None:
-        """Return the id of the partner of this name, making it if there is none. A dry run returns None instead.
+    def _partner(self, name: str) -> int:
+        """Return the id of the partner of this name, making it if there is none. A dry run gives it a negative one.
 
         Raises `Refusal` for a name that no partner can have.
         """
@@ -151,15 +149,16 @@ class Judge:
                 except ValidationError as error:
                     raise contract.invalid_event({"partner": error.messages}) from None
                 self._tell(f"{'Would make' if self._dry_run else 'Made'} the partner {name}.")
-                if not self._dry_run:
+                if self._dry_run:
+                    found.pk = -1 - len(self._partners)
+                else:
                     found.save()
             self._partners[name] = found.pk
         return self._partners[name]
 
     def _key(self, name: str, partner_id: int, prefix: str) -> int | None:
         if self._dry_run:
-            if ApiKey.objects.filter(prefix=prefix).exclude(partner=partner_id).exists():
-                raise contract.invalid_event({"api_key": [lifecycle.ANOTHERS]})
+            self._foresee(partner_id, prefix)
             return None
         if (partner_id, prefix) not in self._keys:
             try:
@@ -168,6 +167,13 @@ class Judge:
                 raise contract.invalid_event({"api_key": [str(error)]}) from None
             self._keys[partner_id, prefix] = key.pk
         return self._keys[partner_id, prefix]
+
+    def _foresee(self, partner_id: int, prefix: str) -> None:
+        if prefix not in self._foreseen:
+            key = ApiKey.objects.filter(prefix=prefix).first()
+            self._foreseen[prefix] = partner_id if key is None else key.partner_id
+        if self._foreseen[prefix] != partner_id:
+            raise contract.invalid_event({"api_key": [lifecycle.ANOTHERS]})
 
 
 def _unwrapped(place: Place, record: Record) -> tuple[Place, Record]:

@@ -15,6 +15,7 @@ from msgspec import Raw
 from collect import assembly
 from collect.backfills.run import BackfillError, Run
 from collect.backfills.selection import Selection
+from collect.backfills.writing import Foresight
 from collect.enrichment import geo
 from collect.intake import contract
 from collect.intake.source import Source
@@ -87,11 +88,12 @@ def replay_rejections(options: ReplayOptions, run: Run) -> int:
         if unknown := chosen - set(found.values_list("pk", flat=True)):
             raise BackfillError(f"No such rejection is selected: {', '.join(map(str, sorted(unknown)))}")
     ids = list(found.values_list("pk", flat=True))
+    foresee = Foresight() if run.dry_run else None
     run.begin(0.0)
     told = done = 0
     for start in range(0, len(ids), _STEP):
         for rejection in found.filter(pk__in=ids[start : start + _STEP]):
-            outcome, why = _replay(rejection, options, dry_run=run.dry_run)
+            outcome, why = _replay(rejection, options, foresee)
             run.counts[outcome] += 1
             if why and told < TOLD:
                 told += 1
@@ -101,8 +103,11 @@ def replay_rejections(options: ReplayOptions, run: Run) -> int:
     return sum(run.counts.values()) - run.counts[REPLAYED] - run.counts[EARLIER] - run.counts[GONE]
 
 
-def _replay(rejection: Rejection, options: ReplayOptions, *, dry_run: bool) -> tuple[str, str]:
-    """Replay one rejection; return what became of it, and why it is still refused ("" if it is not)."""
+def _replay(rejection: Rejection, options: ReplayOptions, foresee: Foresight | None) -> tuple[str, str]:
+    """Replay one rejection; return what became of it, and why it is still refused ("" if it is not).
+
+    With `foresee` only say so.
+    """
     if rejection.replayed_as is not None:
         return EARLIER, ""
     body = options.bodies.get(rejection.pk)
@@ -114,8 +119,8 @@ def _replay(rejection: Rejection, options: ReplayOptions, *, dry_run: bool) -> t
         arrival = _arrival(rejection, _mended(body, options))
     except Refusal as refusal:
         return f"still refused: {refusal.code}", refusal.detail
-    if dry_run:
-        return _judged(store.foresee([arrival])[0])
+    if foresee is not None:
+        return _judged(foresee([arrival])[0])
     return _store(rejection, arrival)
 
 

@@ -31,31 +31,42 @@ class _Writer:
         return written
 
 
-class _Foresight:
-    """Tells what would become of arrivals, and writes none. What they repeat of each other is known from a file."""
+class Foresight:
+    """Tells what would become of arrivals, and writes none. What they repeat of each other it knows from a file."""
 
     def __init__(self) -> None:
         # A temporary database, which SQLite puts on disk when it grows, and deletes in the end.
         self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._seen.execute("CREATE TABLE seen (digest TEXT PRIMARY KEY, id TEXT, fingerprint INTEGER) WITHOUT ROWID")
+        self._seen.execute("CREATE TABLE seen (id TEXT PRIMARY KEY, digest TEXT, fingerprint BLOB) WITHOUT ROWID")
+        self._seen.execute("CREATE INDEX seen_digest ON seen (digest)")
         self._seen.execute("BEGIN")
 
     def __call__(self, arrivals: Sequence[Arrival]) -> list[Written]:
         foreseen = store.foresee(arrivals)
-        return [
-            self._among_themselves(arrival.row) if one.outcome is Outcome.STORED else one
-            for arrival, one in zip(arrivals, foreseen, strict=True)
-        ]
+        return [self._judged(arrival.row, one) for arrival, one in zip(arrivals, foreseen, strict=True)]
 
-    def _among_themselves(self, row: Row) -> Written:
-        if row.event_id is None:
-            return Written(Outcome.STORED, row.id)
+    def _judged(self, row: Row, foreseen: Written) -> Written:
+        """Return what would become of the row, of which `foreseen` is what the database alone says.
+
+        As in the database, its idempotency key is looked for first, and then its id.
+        """
         digest, fingerprint = store.digest(row), repetition.fingerprint(row)
-        new = self._seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (digest, row.id, fingerprint))
-        if new.rowcount:
+        first = self._first("digest", digest)
+        if first is None and (foreseen.outcome is not Outcome.STORED or foreseen.again):
+            return foreseen
+        first = first or self._first("id", row.id)
+        if first is None:
+            self._seen.execute("INSERT INTO seen VALUES (?, ?, ?)", (row.id, digest, fingerprint))
             return Written(Outcome.STORED, row.id)
-        ((id, first),) = self._seen.execute("SELECT id, fingerprint FROM seen WHERE digest = ?", (digest,))
-        return Written(Outcome.DUPLICATE if first == fingerprint else Outcome.CONFLICT, id)
+        id, *rest = first
+        if rest != [digest, fingerprint]:
+            return Written(Outcome.CONFLICT, id)
+        return Written(Outcome.STORED, id, again=True) if id == row.id else Written(Outcome.DUPLICATE, id)
+
+    def _first(self, column: str, value: str) -> tuple[str, str, bytes] | None:
+        found = self._seen.execute(f"SELECT * FROM seen WHERE {column} = ?", (value,))  # noqa: S608  # one of our names
+        first: tuple[str, str, bytes] | None = found.fetchone()
+        return first
 
 
 class Writers:
@@ -67,10 +78,10 @@ class Writers:
     """
 
     def __init__(self, *, dry_run: bool, is_resumable: bool) -> None:
-        # SQLite has one writer at a time anyway.
-        number = 2 if connection.vendor == "postgresql" else 1
+        # SQLite has one writer at a time anyway, and what is foreseen needs to know all that was seen.
+        number = 2 if connection.vendor == "postgresql" and not dry_run else 1
         self._threads = [ThreadPoolExecutor(1, "import") for _ in range(number)]
-        self._writes = [_Foresight() if dry_run else _Writer() for _ in range(number)]
+        self._writes = [Foresight() if dry_run else _Writer() for _ in range(number)]
         if is_resumable:
             for thread in self._threads:
                 thread.submit(commit_without_waiting, "SESSION").result()

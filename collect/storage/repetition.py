@@ -1,7 +1,7 @@
 """Whether an event that came again is the same event (contract, section 4)."""
 
+import hashlib
 import json
-from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any
 
@@ -42,20 +42,29 @@ def differing(row: Row, first: Event) -> tuple[str, ...]:
     return tuple(names)
 
 
-def fingerprint(row: Row) -> int:
-    """Return a number that is equal for rows in which nothing differs. It holds within this process only."""
+def fingerprint(row: Row) -> bytes:
+    """Return a digest that is equal for rows in which nothing differs, and for no others."""
     texts = [getattr(row, name) for name in TEXT_COLUMNS]
     values = [_exact(bytes(raw)) if (raw := getattr(row, name)) else None for name in JSON_COLUMNS]
-    return hash((*texts, _sent_timestamp(row), _frozen(values)))
+    # Not `hash`, for which -1 is -2.
+    return hashlib.sha256(repr((*texts, _sent_timestamp(row), _canonical(values))).encode()).digest()
 
 
-def _frozen(value: Any) -> Hashable:
-    """Return a JSON value in a form that can be hashed; equal forms for values that are the same."""
+def _canonical(value: Any) -> Any:
+    """Return a JSON value in one form for all values that are the same."""
     if isinstance(value, dict):
-        return frozenset((key, _frozen(inner)) for key, inner in value.items())
+        return {key: _canonical(value[key]) for key in sorted(value)}
     if isinstance(value, list):
-        return tuple(map(_frozen, value))
-    return (bool, value) if isinstance(value, bool) else value
+        return [_canonical(inner) for inner in value]
+    return _digits(Decimal(value)) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+
+
+def _digits(number: Decimal) -> tuple[int, str, int]:
+    """Return a number's sign, its digits without zeros at either end, and its exponent."""
+    sign, digits, exponent = number.as_tuple()
+    text = "".join(map(str, digits)).lstrip("0")
+    kept = text.rstrip("0")
+    return (sign, kept, int(exponent) + len(text) - len(kept)) if kept else (0, "", 0)
 
 
 def _sent_timestamp(event: Row | Event) -> object:

@@ -4,7 +4,7 @@ An event counts as written only after its COMMIT. Which rows were new is what th
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 
@@ -65,11 +65,15 @@ def _apart(arrivals: Sequence[Arrival], results: Mapping[str, Written]) -> list[
     """
     if len(results) == len(arrivals):
         return [results[arrival.row.id] for arrival in arrivals]
+    times = Counter(arrival.row.id for arrival in arrivals)
     seen: set[str] = set()
     found = []
     for arrival in arrivals:
         id = arrival.row.id
-        found.append(_judge([arrival]).get(id, results[id]) if id in seen else results[id])
+        first = results[id]
+        is_new = id not in seen and first.outcome is Outcome.STORED and not first.again
+        # Of those that were there, `results` has what became of the last one.
+        found.append(first if is_new or times[id] == 1 else _judge([arrival]).get(id, first))
         seen.add(id)
     return found
 
@@ -100,7 +104,8 @@ def foresee(arrivals: Sequence[Arrival]) -> list[Written]:
     Duplicates among the arrivals themselves are not detected. Raises `django.db.Error`.
     """
     there = _judge(arrivals)
-    return [there.get(arrival.row.id, Written(Outcome.STORED, arrival.row.id)) for arrival in arrivals]
+    ids = [arrival.row.id for arrival in arrivals]
+    return _apart(arrivals, {id: there.get(id, Written(Outcome.STORED, id)) for id in ids})
 
 
 def _insert(arrivals: Sequence[Arrival]) -> set[str]:
