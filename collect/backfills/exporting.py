@@ -21,8 +21,6 @@ from collect.models import Event
 
 STDOUT = "-"
 FORMATS = ("ndjson", "csv", "parquet")
-# Of a row group of Parquet, which is in memory several times while it is written.
-GROUP_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +156,8 @@ def _csv(file: BinaryIO, start: int) -> Writer:
 def _parquet(file: BinaryIO, start: int) -> Writer:
     from collect.backfills.formats import parquet_file  # noqa: PLC0415  # needs 50 MiB
 
-    write_group, finish = parquet_file.writer(file)
-
-    def write(lines: BinaryIO) -> None:
-        group, size = [], 0
-        for line in lines:
-            group.append(exported.decode_own(line))
-            size += len(line)
-            if size > GROUP_BYTES:
-                write_group(group)
-                group, size = [], 0
-        if group:
-            write_group(group)
-
-    return write, finish
+    writer = parquet_file.Writer(file)
+    return writer.write, writer.finish
 
 
 _WRITERS: dict[str, Callable[[BinaryIO, int], Writer]] = {"ndjson": _ndjson, "csv": _csv, "parquet": _parquet}

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Any, NamedTuple
 
 import msgspec
@@ -16,6 +16,8 @@ from collect.backfills.formats.records import Record, Unreadable, record, unread
 # The fewest and the most rows that are read at a time, and the size in bytes above which they are converted alone.
 _FEW, _MANY, _BYTES = 8, 256, 1024 * 1024
 
+# Rows of a group that is written, and the size in memory that ends it earlier.
+GROUP_ROWS, GROUP_BYTES = 100_000, 64 * 1024 * 1024
 # The index of a data frame of pandas that has no name.
 _INDEX = re.compile(r"__index_level_\d+__")
 # Characters that are shown of a cell at fault.
@@ -130,16 +132,51 @@ def _shape(field: Any, *, is_export: bool) -> arrow.Shape:
 # --- writing ---------------------------------------------------------------------------------------
 
 
-def writer(file: IO[bytes]) -> "tuple[Callable[[list[Any]], None], Callable[[], None]]":
-    """Return two functions: one writes exported events as a row group, the other ends the file."""
-    schema = pyarrow.schema([(name, _arrow_type(name)) for name in exported.FIELDS])
-    made = pyarrow.parquet.ParquetWriter(file, schema, compression="zstd")
+class Writer:
+    """Writes exported events into row groups of `GROUP_ROWS`, or of `GROUP_BYTES` if they are large.
 
-    def write(events: list[Any]) -> None:
+    A reader of the file works on one row group at a time, and small ones make it slow. A group is gathered as tables
+    of Arrow, which need little more memory than its texts.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._schema = pyarrow.schema([(name, _arrow_type(name)) for name in exported.FIELDS])
+        self._writer = pyarrow.parquet.ParquetWriter(file, self._schema, compression="zstd")
+        self._gathered: list[Any] = []
+        self._rows = self._bytes = 0
+
+    def write(self, lines: Iterable[bytes]) -> None:
+        """Write the events in the lines, each of which was exported a moment ago."""
+        some: list[Any] = []
+        size = 0
+        for line in lines:
+            some.append(exported.decode_own(line))
+            size += len(line)
+            if size > _BYTES or self._rows + len(some) == GROUP_ROWS:
+                self._gather(some)
+                some, size = [], 0
+        if some:
+            self._gather(some)
+
+    def finish(self) -> None:
+        """Write the last row group, and the end of the file."""
+        self._write_group()
+        self._writer.close()
+
+    def _gather(self, events: list[Any]) -> None:
         rows = [{name: _plain(getattr(event, name)) for name in exported.FIELDS} for event in events]
-        made.write_table(pyarrow.Table.from_pylist(rows, schema))
+        table = pyarrow.Table.from_pylist(rows, self._schema)
+        self._gathered.append(table)
+        self._rows += table.num_rows
+        self._bytes += table.nbytes
+        if self._rows == GROUP_ROWS or self._bytes > GROUP_BYTES:
+            self._write_group()
 
-    return write, made.close
+    def _write_group(self) -> None:
+        if self._gathered:
+            self._writer.write_table(pyarrow.concat_tables(self._gathered), row_group_size=GROUP_ROWS)
+        self._gathered = []
+        self._rows = self._bytes = 0
 
 
 def _plain(value: Any) -> Any:
