@@ -1,6 +1,8 @@
 """Texts from senders, made safe to show on a page or a terminal; and moments, formatted for both."""
 
+import re
 from datetime import UTC, datetime
+from typing import Any
 
 # Marks that change the direction of the text after them, so that it could be shown as a different text.
 _DIRECTION_MARKS = {
@@ -8,16 +10,43 @@ _DIRECTION_MARKS = {
 }
 # Characters that move a terminal's cursor, change its colours, or do worse.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+# On a page these are only white space.
+_SPACE = {ord(character) for character in "\t\n\f\r"}
+_ON_PAGE = {code: text for code, text in (_DIRECTION_MARKS | _CONTROLS).items() if code not in _SPACE}
+_MARK = f"[{re.escape(''.join(map(chr, _ON_PAGE)))}]"
+# What a form would send back has to stay as it is. Texts are escaped, so that no quote in one looks like an attribute.
+_HTML = re.compile(rf'(?s)\bvalue="[^"]*"|<textarea\b.*?</textarea>|(?P<mark>{_MARK})')
 
 
-def on_page(text: str) -> str:
-    """Return `text` for a page, with direction marks spelled out. The page has to escape HTML itself."""
-    return text.translate(_DIRECTION_MARKS)
+def on_page(html: str) -> str:
+    """Return the HTML of a page with direction marks and control characters spelled out, except in fields of forms."""
+    if re.search(_MARK, html) is None:
+        return html
+    return _HTML.sub(lambda match: match[0].translate(_ON_PAGE) if match["mark"] else match[0], html)
+
+
+def in_json(value: Any) -> Any:
+    """Return decoded JSON, which a script will show, with direction marks and control characters spelled out."""
+    if isinstance(value, dict):
+        return {name: in_json(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [in_json(part) for part in value]
+    return value.translate(_ON_PAGE) if isinstance(value, str) else value
 
 
 def on_terminal(text: str) -> str:
     """Return `text` for one line of a terminal, with direction marks and control characters spelled out."""
     return text.translate(_DIRECTION_MARKS | _CONTROLS)
+
+
+def millisecond(moment: datetime | None) -> str:
+    """Return a moment to the millisecond, in UTC: `2026-05-26 16:00:00.250 UTC`; `-` for none."""
+    return f"{second(moment)}.{moment.microsecond // 1_000:03} UTC" if moment else "-"
+
+
+def exact(moment: datetime | None) -> str:
+    """Return a moment as `millisecond` does, but with the microseconds where there are any."""
+    return f"{second(moment)}.{moment.microsecond:06}".removesuffix("000") + " UTC" if moment else "-"
 
 
 def second(moment: datetime | None) -> str:

@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "collect.enrichment.middleware.EnrichmentMiddleware",
     "axes.middleware.AxesMiddleware",
+    "console.middleware.ConsoleMiddleware",
 ]
 
 # --- the console's login ---------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from console import key_use
@@ -147,6 +148,17 @@ class ApiKeyAdmin(Steps):
             }
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response
+
+    def has_history(self, request: HttpRequest, object_id: str) -> bool:
+        """Return True: a key's history begins with its issue."""
+        return True
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Go to the key's own history; the console's log of edits knows less. Raises Http404."""
+        key = self._key(request, object_id)
+        return redirect(f"{reverse('admin:keys_keychange_changelist')}?q={key.prefix}")
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None

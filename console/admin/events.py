@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -14,13 +16,47 @@ from collect.enrichment import bots
 from collect.intake.contract import STANDARD_EVENTS
 from collect.models import Event
 from collect.storage import rows
-from console.admin.read_only import LargeTableAdmin, as_json
+from collect.storage.repetition import JSON_COLUMNS
+from console.admin.read_only import LargeTableAdmin, ValueFilter, as_json, moment
+from runtime.display import exact
 
 # A search reads only events as new as this, which lie together in the primary key. An id is found at any age.
 SEARCHED = timedelta(days=7)
 
 
-class KindFilter(admin.SimpleListFilter):
+RECEIVED = moment("received_at", "received")
+# On the page of an event, exactly.
+RECEIVED_AT, HAPPENED_AT = moment("received_at", "received", exact), moment("timestamp", "timestamp", exact)
+
+
+class EventForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What the page of an event calls its columns. Nothing is edited with it."""
+
+    class Meta:
+        model = Event
+        fields = ()
+        labels: ClassVar = {
+            "api_key": "API key",
+            "is_test": "Test",
+            "ip_address": "IP address",
+            "page_url": "Page URL",
+            "geo_country": "Country",
+            "geo_region": "Region",
+            "geo_city": "City",
+            "geo_lat": "Latitude",
+            "geo_lon": "Longitude",
+            "ua_browser": "Browser",
+            "ua_browser_version": "Browser version",
+            "ua_os": "Operating system",
+            "ua_os_version": "System version",
+            "ua_device": "Device",
+            "ua_device_brand": "Device brand",
+            "ua_device_model": "Device model",
+            "ua_is_bot": "Bot",
+        }
+
+
+class KindFilter(ValueFilter):
     """Filters by a standard event of the taxonomy; custom events are not offered."""
 
     title = "event"
@@ -29,10 +65,6 @@ class KindFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the standard names, each with its category."""
         return [(name, f"{category} · {name}") for name, category in STANDARD_EVENTS.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        """Return the events with the chosen name."""
-        return queryset.filter(event_name=self.value()) if self.value() else queryset
 
 
 class BotFilter(admin.SimpleListFilter):
@@ -54,13 +86,16 @@ class BotFilter(admin.SimpleListFilter):
 class EventAdmin(LargeTableAdmin):
     """Events, newest first."""
 
-    list_display = ("received_at", "event_name", "tag_id", "partner", "event_id", "place", "mark")
+    form = EventForm
+    list_display = (RECEIVED, "event_name", "tag_id", "partner", "event_id", "place", "mark")
     list_filter = (KindFilter, "is_test", BotFilter, "partner")
     list_select_related = ("partner",)
     search_fields = ("event_id",)
     search_help_text = "An event's id, or the exact event_id, name, tag, click, session or client of the last 7 days"
     ordering = ("-id",)
-    readonly_fields = ("shown_params", "shown_consent", "shown_extra")
+    # No column has an index of its own over all partners.
+    sortable_by = ()
+    readonly_fields = (RECEIVED_AT, HAPPENED_AT, "shown_params", "shown_consent", "shown_extra")
     fieldsets: ClassVar = (
         (
             None,
@@ -70,13 +105,13 @@ class EventAdmin(LargeTableAdmin):
                     "event_name",
                     "event_id",
                     "tag_id",
-                    "timestamp",
+                    HAPPENED_AT,
                     "shown_params",
                     "shown_extra",
                 )
             },
         ),
-        ("Sender", {"fields": ("partner", "api_key", "channel", "is_test", "received_at", "ip_address")}),
+        ("Sender", {"fields": ("partner", "api_key", "channel", "is_test", RECEIVED_AT, "ip_address")}),
         (
             "Attribution",
             {
@@ -110,6 +145,12 @@ class EventAdmin(LargeTableAdmin):
         ),
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        """Return the events with their JSON columns as text: decoded, 58.00 would become 58.0."""
+        queryset: QuerySet[Event] = super().get_queryset(request)
+        texts = {f"{name}_text": Cast(name, TextField()) for name in JSON_COLUMNS}
+        return queryset.defer(*JSON_COLUMNS).annotate(**texts)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
@@ -135,16 +176,16 @@ class EventAdmin(LargeTableAdmin):
         return "test" if event.is_test else (event.ua_bot_reason or "bot") if event.ua_is_bot else "live"
 
     @display(description="params")
-    def shown_params(self, event: Event) -> SafeString | str:
+    def shown_params(self, event: Any) -> SafeString | str:
         """Return the free-form properties as JSON."""
-        return as_json(event.params)
+        return as_json(event.params_text)
 
     @display(description="consent")
-    def shown_consent(self, event: Event) -> SafeString | str:
+    def shown_consent(self, event: Any) -> SafeString | str:
         """Return the consent flags as JSON."""
-        return as_json(event.consent)
+        return as_json(event.consent_text)
 
     @display(description="extra")
-    def shown_extra(self, event: Event) -> SafeString | str:
+    def shown_extra(self, event: Any) -> SafeString | str:
         """Return the keys that the contract does not name, as JSON."""
-        return as_json(event.extra)
+        return as_json(event.extra_text)

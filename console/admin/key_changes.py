@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from console.admin.read_only import ReadOnlyAdmin
+from console.admin.read_only import ReadOnlyAdmin, moment
 from keys.models import KeyChange
 
 
@@ -13,7 +13,7 @@ from keys.models import KeyChange
 class KeyChangeAdmin(ReadOnlyAdmin):
     """What happened to keys, newest first."""
 
-    list_display = ("at", "key", "what", "by_name", "address", "detail")
+    list_display = (moment("at", "when"), "key", "what", "by_name", "address", "detail")
     list_display_links = None
     list_select_related = ("key",)
     list_filter = ("what", ("key__partner", admin.RelatedOnlyFieldListFilter))

@@ -3,7 +3,10 @@
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG, PAGE_VAR, SEARCH_VAR
+from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
@@ -41,3 +44,21 @@ class Page(ModelAdmin):
             query.pop(name, None)
         query[SEARCH_VAR] = key[1] if key else term.strip()
         return redirect(f"{request.path}?{query.urlencode()}")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Show the row's page, with a button to its history where there is any."""
+        has_history = object_id is not None and self.has_history(request, object_id)
+        return super().changeform_view(
+            request, object_id, form_url, {**(extra_context or {}), "show_history": has_history}
+        )
+
+    def has_history(self, request: HttpRequest, object_id: str) -> bool:
+        """Tell whether the console has noted a change of this row."""
+        kind = ContentType.objects.get_for_model(self.model)
+        return LogEntry.objects.filter(content_type=kind, object_id=unquote(object_id)).exists()

@@ -18,6 +18,8 @@ class PartnerAdmin(Page):
     list_display = ("name", "key_count", "created_at")
     search_fields = ("name",)
     readonly_fields = ("created_at",)
+    # An aggregate drops the model's own order.
+    ordering = ("name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Partner]:
         """Return the partners, each with the number of its keys."""

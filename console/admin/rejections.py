@@ -3,18 +3,19 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from collect.models import Rejection, RejectionTally
 from collect.storage.outcomes import Outcome
-from console.admin.read_only import LargeTableAdmin, link_to_event, preformatted
+from console.admin.read_only import LargeTableAdmin, ValueFilter, link_to_event, moment, preformatted
 from runtime.refusals import Code
 
+RECEIVED = moment("received_at", "received")
 
-class CodeFilter(admin.SimpleListFilter):
+
+class CodeFilter(ValueFilter):
     """Filters by the reason. The choices are fixed, so that the table is not asked which reasons it has."""
 
     title = "reason"
@@ -32,25 +33,22 @@ class CodeFilter(admin.SimpleListFilter):
         more = (Code.TIMEOUT, Code.UNSUPPORTED_MEDIA_TYPE, Code.UNSUPPORTED_ENCODING)
         return [(code.value, code.value.replace("_", " ")) for code in (*codes, *more)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Rejection]) -> QuerySet[Rejection]:
-        """Return the rejections with the chosen code."""
-        return queryset.filter(code=self.value()) if self.value() else queryset
-
 
 @admin.register(Rejection)
 class RejectionAdmin(LargeTableAdmin):
     """What was refused, when, to whom and why."""
 
-    list_display = ("received_at", "partner", "reason", "detail", "request_id")
+    list_display = (RECEIVED, "partner", "reason", "detail", "request_id")
     list_filter = (CodeFilter, "partner")
     list_select_related = ("partner",)
     search_fields = ("=request_id",)
     search_help_text = "The request id, as the sender saw it"
     ordering = ("-received_at", "-id")
-    readonly_fields = ("shown_detail", "shown_errors", "shown_body", "first_event", "replayed")
+    sortable_by = (RECEIVED,)
+    readonly_fields = (RECEIVED, "shown_detail", "shown_errors", "shown_body", "first_event", "replayed")
     fields = (
         "id",
-        "received_at",
+        RECEIVED,
         "partner",
         "api_key",
         "code",
@@ -104,3 +102,4 @@ class RejectionTallyAdmin(LargeTableAdmin):
     list_display = ("hour", "api_key", "seen", "kept")
     list_select_related = ("api_key",)
     ordering = ("-hour", "-seen")
+    sortable_by = ()

@@ -34,7 +34,7 @@ def test_issue_shows_the_key_once_and_never_again(console: Client) -> None:
     assert "no-store" in response.headers["Cache-Control"]
     assert crypto.matches(raw_key, key.digest)
     for page in (LIST, change(key), f"{LIST}{key.pk}/history/", "/admin/", ADD, "/admin/keys/partner/"):
-        body = text(console.get(page))
+        body = text(console.get(page, follow=True))
         assert raw_key not in body
         assert raw_key[24:] not in body
 
