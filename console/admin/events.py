@@ -53,6 +53,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]
             "ua_device_brand": "Device brand",
             "ua_device_model": "Device model",
             "ua_is_bot": "Bot",
+            "ua_bot_reason": "Kind of machine",
         }
 
 
@@ -67,7 +68,7 @@ class KindFilter(ValueFilter):
         return [(name, f"{category} · {name}") for name, category in STANDARD_EVENTS.items()]
 
 
-class BotFilter(admin.SimpleListFilter):
+class BotFilter(ValueFilter):
     """Filters by what made the user agent a machine's."""
 
     title = "machine"
@@ -76,10 +77,6 @@ class BotFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the reasons; Django's own filter would read the whole table for them."""
         return [(reason, reason.replace("_", " ")) for reason in bots.REASONS]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
-        """Return the events with the chosen reason."""
-        return queryset.filter(ua_bot_reason=self.value()) if self.value() else queryset
 
 
 @admin.register(Event)
