@@ -11,6 +11,7 @@ from runtime.gunicorn.bodies import read_out
 VERSIONS = ((1, 0), (1, 1))
 # RFC 9110, section 7.2: a name or an address, and a port. Which of them are ours is ALLOWED_HOSTS' to say.
 _HOST = re.compile(r"(?:\[[\w.:%~-]+\]|[\w.~!$&'()*+,;=%-]+)(?::[0-9]*)?", re.ASCII)
+_CLOSE = re.compile(r"(?:^|,)[ \t]*close[ \t]*(?:,|$)", re.IGNORECASE)
 
 
 class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
@@ -27,7 +28,13 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
         behind: bytes = super().parse(unreader)
         if self.version not in VERSIONS:
             raise InvalidHTTPVersion(self.version)
-        host = next((value for name, value in self.headers if name == "HOST"), None)
+        host = None
+        for name, value in self.headers:
+            if name == "HOST":
+                host = value
+            elif name == "CONNECTION" and _CLOSE.search(value):
+                # Gunicorn knows the word only where it stands alone.
+                self.force_close()
         if self.version == (1, 1) if host is None else not _HOST.fullmatch(host):
             raise InvalidHeader("HOST", req=self)
         return behind

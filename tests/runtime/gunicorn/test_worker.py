@@ -164,6 +164,27 @@ def test_host_is_required_of_http_1_1_alone(clients: Clients, version: str, stat
     assert read(client)[0] == status
 
 
+@pytest.mark.parametrize(
+    ("options", "promise"),
+    [
+        ("close", "close"),
+        ("TE, close", "close"),
+        ("Close,", "close"),
+        (",\tCLOSE , TE", "close"),
+        ("keep-alive\r\nConnection: close", "close"),
+        ("keep-alive", "keep-alive"),
+        ("TE", "keep-alive"),
+        ("x-close, closed", "keep-alive"),
+    ],
+)
+def test_client_that_says_close_anywhere_is_closed(clients: Clients, options: str, promise: str) -> None:
+    client = clients.connect()
+    client.sendall(f"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: {options}\r\n\r\n".encode())
+    assert read(client)[1]["Connection"] == promise
+    if promise == "close":
+        assert client.recv(1) == b""
+
+
 def test_client_that_waits_is_told_to_go_on_only_where_its_body_is_read(clients: Clients) -> None:
     for path, told, promise in (("/x", b"HTTP/1.1 100 Continue\r\n\r\n", "keep-alive"), ("/unread", b"", "close")):
         client = clients.connect()
