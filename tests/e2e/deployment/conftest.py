@@ -4,6 +4,8 @@ from pathlib import Path
 
 from tests.harness import databases
 
+ONLY = {"test_pgbouncer.py", "test_postgresql.py"}
+
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    return True if databases.is_sqlite() and collection_path.name == "test_pgbouncer.py" else None
+    return True if databases.is_sqlite() and collection_path.name in ONLY else None
