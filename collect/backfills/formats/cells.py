@@ -26,27 +26,28 @@ _encode = msgspec.json.encode
 class FromCsv:
     """Turns rows of cells into JSON.
 
-    Raises ValueError for a header without `event_name`, with an empty or repeated name, or with both `params` and
-    `params.x`.
+    A first column without a name, which data frames write, is left out. Raises ValueError for a header without
+    `event_name`, with a repeated name, or with both `params` and `params.x`.
     """
 
     def __init__(self, header: Sequence[str]) -> None:
         names = [name.strip() for name in header]
-        if not all(names):
-            raise ValueError("a column has no name")
-        tables.check_names(names)
+        tables.check_names([name for name in names if name])
         # In our own exports a text that looks like a formula has a quote in front.
         self._is_export = tables.is_export(names)
         self._columns = [self._column(name) for name in names]
+        self._unnamed = [place for place, name in enumerate(names) if not name]
 
     def __call__(self, cells: Sequence[str]) -> bytes:
         """Return the row as a JSON object. Raises ValueError for a row of another width, or one that is not UTF-8."""
         if len(cells) != len(self._columns):
             raise ValueError(f"{len(cells)} cells, where the first line names {len(self._columns)} columns")
+        if lost := [place + 1 for place in self._unnamed if place and cells[place]]:
+            raise ValueError(f"there is a cell in column {lost[0]}, which has no name")
         return tables.as_object(
             (name, read(cell))
             for (name, read, nulls), cell in zip(self._columns, cells, strict=True)
-            if cell not in nulls
+            if name and cell not in nulls
         )
 
     def _column(self, name: str) -> "tuple[str, Callable[[str], bytes], tuple[str, ...]]":

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -12,6 +14,8 @@ from collect.backfills.formats.records import MAX_RECORD_BYTES, Record, Unreadab
 
 # A cell may hold the params of a whole event.
 csv.field_size_limit(MAX_RECORD_BYTES)
+_DELIMITERS = (",", ";", "\t", "|")
+_SAID = re.compile(r"sep=(.)\r?\n")
 
 
 def records(plain: io.BufferedReader) -> Iterator[Record]:
@@ -55,10 +59,10 @@ class _Lines:
         self.of_record.append(line)
         return line
 
-    def give_back(self) -> None:
-        """Give back all lines of the record but the first."""
-        back = self.of_record[1:]
-        del self.of_record[1:]
+    def give_back(self, kept: int = 1) -> None:
+        """Give back all lines of the record but the first, or of `kept`."""
+        back = self.of_record[kept:]
+        del self.of_record[kept:]
         self._given_back.extendleft(reversed(back))
         self.read -= len(back)
 
@@ -74,7 +78,8 @@ class _Rows:
         self._lines = _Lines(text)
 
     def __iter__(self) -> Iterator[Record]:
-        rows = csv.reader(self._lines, strict=True)
+        self._delimiter = _delimiter(self._lines)
+        rows = csv.reader(self._lines, strict=True, delimiter=self._delimiter)
         try:
             names = next(rows, [])
             convert = cells.FromCsv(names)
@@ -98,18 +103,32 @@ class _Rows:
 
     def _broken(self, line: int, error: Exception, header: str, width: int) -> Record:
         lines = self._lines.of_record
-        if isinstance(error, csv.Error) or any(_is_row(later, width) for later in lines[1:]):
+        if isinstance(error, csv.Error) or any(self._is_row(later, width) for later in lines[1:]):
             self._lines.give_back()
         kept = "".join(lines)[:MAX_RECORD_BYTES].encode("utf-8", "surrogateescape")
         return unreadable_row(line, _why(error), kept, len(lines), header)
 
+    def _is_row(self, line: str, width: int) -> bool:
+        """Tell whether the line is a row by itself, and not the end of one."""
+        try:
+            (row,) = csv.reader([line], strict=True, delimiter=self._delimiter)
+        except (csv.Error, ValueError):
+            return False
+        return line.count('"') % 2 == 0 and len(row) == width
 
-def _is_row(line: str, width: int) -> bool:
-    """Tell whether the line is a row by itself, and not the end of one."""
-    try:
-        return line.count('"') % 2 == 0 and len(next(csv.reader([line], strict=True))) == width
-    except csv.Error:
-        return False
+
+def _delimiter(lines: _Lines) -> str:
+    """Return the delimiter by which the first line names `event_name`; a line `sep=;` of Excel is left behind."""
+    first = next(lines, "")
+    if said := _SAID.fullmatch(first):
+        lines.of_record.clear()
+        return said[1]
+    lines.give_back(0)
+    for delimiter in _DELIMITERS:
+        with suppress(csv.Error):
+            if "event_name" in (name.strip() for row in csv.reader([first], delimiter=delimiter) for name in row):
+                return delimiter
+    return max(_DELIMITERS, key=first.count)
 
 
 def _why(error: Exception) -> str:

@@ -27,7 +27,7 @@ def check_names(names: Sequence[str]) -> None:
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"{', '.join(sorted(twice))} twice")
     if "event_name" not in names:
-        raise ValueError("there is no event_name")
+        raise ValueError(f"there is no event_name among the columns {', '.join(names[:10])}"[:300])
     if both := {name.partition(".")[0] for name in names if name.startswith(_INNER)} & set(names):
         raise ValueError(f"{', '.join(sorted(both))} stands beside columns of its keys")
 

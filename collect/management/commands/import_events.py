@@ -17,7 +17,7 @@ class Command(BackfillCommand):
     """Imports files. Refused events go to the file of rejects, and the exit status is 3."""
 
     help = (
-        "Import events from NDJSON, JSON arrays, CSV (params.x columns become keys) or Parquet, plain, gzip or zstd. "
+        "Import events from NDJSON, JSON, CSV (params.x columns become keys) or Parquet, plain or compressed. "
         "The same contract as the endpoint's; ip_address and received_at are taken from the record. Run twice it adds "
         "nothing."
     )
