@@ -133,7 +133,7 @@ def round_of(
     for path in (plain, files / "first.ndjson", files / "second.ndjson"):
         path.unlink(missing_ok=True)
     database.empty()
-    found["import"] = command(environment, "import_events", str(events), "--partner", "bench")
+    found["import"] = command(environment, "import_events", str(events), "--partner", "bench", "--create-partner")
     database.execute("VACUUM ANALYZE collect_event", "CHECKPOINT")
     found["copy out"] = copy_out(database, plain)
     found["export"] = command(environment, "export_events", "--out", str(files / "first.ndjson"))
@@ -169,7 +169,15 @@ def beside(database: Database, environment: dict[str, str], files: Path) -> dict
             importing = None
             if when == "beside":
                 importing = threading.Thread(
-                    target=command, args=(environment, "import_events", str(files / "events.ndjson"), "--partner", "b")
+                    target=command,
+                    args=(
+                        environment,
+                        "import_events",
+                        str(files / "events.ndjson"),
+                        "--partner",
+                        "b",
+                        "--create-partner",
+                    ),
                 )
                 importing.start()
                 time.sleep(3)

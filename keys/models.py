@@ -4,8 +4,10 @@ A key's life has one direction: it is issued, may expire, may be revoked. It nev
 `lifecycle` issues, changes and revokes keys; the rest of the program reads them.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
@@ -31,17 +33,48 @@ class State(models.TextChoices):
 EXPIRING = timedelta(days=7)
 
 
+class PartnerQuerySet(models.QuerySet["Partner"]):
+    """Finds partners by names that are nearly theirs."""
+
+    def nearest(self, name: str) -> list[str]:
+        """Return the names that come nearest to this one, the nearest first; none if none comes near."""
+        by_folded = {_folded(known): known for known in self.values_list("name", flat=True)}
+        return [by_folded[found] for found in get_close_matches(_folded(name), by_folded, cutoff=_NEAR)]
+
+    def twin_of(self, name: str) -> str | None:
+        """Return another name that differs from this one in case, blanks or width of letters alone, if there is one."""
+        folded = _folded(name)
+        names = self.exclude(name=name).values_list("name", flat=True)
+        return next((known for known in names if _folded(known) == folded), None)
+
+
+_NEAR = 0.6
+
+
+def _folded(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 class Partner(models.Model):
     """Somebody who sends events; the owner of every row that comes in with one of its keys."""
 
     name = models.CharField(max_length=255, unique=True)
     created_at = models.DateTimeField("created", default=timezone.now, editable=False)
 
+    objects = PartnerQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Check that a new name differs from all others by more than case. Raises ValidationError if it does not."""
+        others = Partner.objects.exclude(pk=self.pk)
+        is_old = Partner.objects.filter(name=self.name).exists()
+        if not is_old and (twin := others.twin_of(self.name)) is not None:
+            raise ValidationError({"name": f"There is a partner {twin!r}: names must differ by more than case."})
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -17,6 +17,7 @@ import msgspec
 from collect.backfills.formats.reading import RecordFile
 from collect.backfills.formats.records import Record, Unreadable
 from collect.backfills.judging import Judge, JudgedStep, Reject, reject_of
+from collect.backfills.partners import Partners
 from collect.backfills.run import BackfillError, Run, Stopped, private
 from collect.backfills.writing import Writers
 from collect.intake import contract
@@ -37,13 +38,17 @@ TOLD_REJECTS = 10
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What to import. Without `partner` each event names its own, as exported ones do. No `format`: it is guessed."""
+    """What to import. Without `partner` each event names its own, as exported ones do. No `format`: it is guessed.
+
+    A `partner` that is not there is an error, unless it is to be created. Those that exported events name are created.
+    """
 
     files: Sequence[str]
     partner: str | None = None
     channel: str = CHANNEL
     format: str | None = None
     rejects: str | None = None
+    create_partner: bool = False
 
 
 class _Step(NamedTuple):
@@ -82,7 +87,8 @@ class _Import:
         self._run = run
         self._format = options.format
         try:
-            self._judge = Judge(options.partner, options.channel, run.tell, dry_run=run.dry_run)
+            partners = Partners(run.tell, dry_run=run.dry_run)
+            self._judge = Judge(options.partner, options.channel, partners, create_partner=options.create_partner)
         except Refusal as refusal:
             raise BackfillError(refusal.detail) from None
         self._files = [_open(path, stack) for path in options.files]
@@ -177,7 +183,10 @@ def _open(path: str, stack: ExitStack) -> RecordFile:
 
 def _identity(options: ImportOptions, files: Sequence[RecordFile]) -> dict[str, Any]:
     stamps = [(str(Path(file.path).resolve()), *file.stamp()) for file in files]
-    return {**asdict(options), "files": stamps}
+    wanted = asdict(options)
+    # The partner of a run that was cut off is there, and need not be made by the next one.
+    del wanted["create_partner"]
+    return {**wanted, "files": stamps}
 
 
 def _steps(records: Iterator[Record]) -> Iterator[list[Record]]:

@@ -5,13 +5,12 @@ off or is run twice adds nothing, even for events without an `event_id`.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from django.core.exceptions import ValidationError
 from msgspec import Raw
 
 from collect import assembly
@@ -19,12 +18,11 @@ from collect.backfills.formats import csv_file, exported, past
 from collect.backfills.formats import records as formats
 from collect.backfills.formats.json_file import REJECTED_STARTS
 from collect.backfills.formats.records import Record, too_large
+from collect.backfills.partners import Partners
 from collect.enrichment import geo
 from collect.intake import contract
 from collect.intake.source import Source
 from collect.storage.rows import Arrival, Row, uuid7_of
-from keys import history, lifecycle
-from keys.models import ApiKey, Partner
 from runtime.refusals import Refusal
 
 
@@ -65,19 +63,12 @@ _rejected_line = msgspec.json.Decoder(Reject).decode
 class Judge:
     """Turns records into rows, or into rejects."""
 
-    def __init__(
-        self, partner: str | None, channel: str, tell: Callable[[str], None], *, dry_run: bool = False
-    ) -> None:
+    def __init__(self, partner: str | None, channel: str, partners: Partners, *, create_partner: bool = False) -> None:
         self._name = partner
         self._channel = channel
-        self._tell = tell
-        self._dry_run = dry_run
-        self._partners: dict[str, int] = {}
-        self._keys: dict[tuple[int, str], int] = {}
-        # The partner of each key that a dry run has met.
-        self._foreseen: dict[str, int] = {}
+        self._partners = partners
         self._started_at = datetime.now(UTC)
-        self._partner_id = None if partner is None else self._partner(partner)
+        self._partner_id = None if partner is None else partners.id_of(partner, create=create_partner)
 
     def __call__(self, path: str, records: Iterable[Record]) -> JudgedStep:
         """Judge each record of the file at `path` alone."""
@@ -131,49 +122,9 @@ class Judge:
     def _exported(self, event: Any) -> Row:
         if self._name is not None and event.partner != self._name:
             raise contract.invalid_event({"partner": [f"is {event.partner}, not {self._name}"]})
-        partner_id = self._partner(event.partner)
-        api_key_id = None if event.api_key is None else self._key(event.partner, partner_id, event.api_key)
+        partner_id = self._partners.id_of(event.partner)
+        api_key_id = None if event.api_key is None else self._partners.key_of(partner_id, event.api_key)
         return exported.row(event, partner_id, api_key_id)
-
-    def _partner(self, name: str) -> int:
-        """Return the id of the partner of this name, making it if there is none. A dry run gives it a negative one.
-
-        Raises `Refusal` for a name that no partner can have.
-        """
-        if name not in self._partners:
-            found = Partner.objects.filter(name=name).first()
-            if found is None:
-                found = Partner(name=name)
-                try:
-                    found.clean_fields(exclude={"id"})
-                except ValidationError as error:
-                    raise contract.invalid_event({"partner": error.messages}) from None
-                self._tell(f"{'Would make' if self._dry_run else 'Made'} the partner {name}.")
-                if self._dry_run:
-                    found.pk = -1 - len(self._partners)
-                else:
-                    found.save()
-            self._partners[name] = found.pk
-        return self._partners[name]
-
-    def _key(self, name: str, partner_id: int, prefix: str) -> int | None:
-        if self._dry_run:
-            self._foresee(partner_id, prefix)
-            return None
-        if (partner_id, prefix) not in self._keys:
-            try:
-                key = lifecycle.remember(Partner(pk=partner_id, name=name), prefix, history.command())
-            except ValueError as error:
-                raise contract.invalid_event({"api_key": [str(error)]}) from None
-            self._keys[partner_id, prefix] = key.pk
-        return self._keys[partner_id, prefix]
-
-    def _foresee(self, partner_id: int, prefix: str) -> None:
-        if prefix not in self._foreseen:
-            key = ApiKey.objects.filter(prefix=prefix).first()
-            self._foreseen[prefix] = partner_id if key is None else key.partner_id
-        if self._foreseen[prefix] != partner_id:
-            raise contract.invalid_event({"api_key": [lifecycle.ANOTHERS]})
 
 
 def _unwrapped(place: Place, record: Record) -> tuple[Place, Record]:

@@ -24,6 +24,19 @@ def test_partner_name_is_unique() -> None:
         Partner.objects.create(name="Acme")
 
 
+def test_partner_name_differs_by_more_than_case_from_names_that_were_there() -> None:
+    one, other = factories.partner("Acme"), factories.partner("ACME")
+    for name in ("acme", " Acme", "\uff21cme"):
+        with pytest.raises(ValidationError, match="names must differ by more than case"):
+            Partner(name=name).full_clean()
+    one.full_clean()
+    other.name = "acme"
+    with pytest.raises(ValidationError, match="names must differ by more than case"):
+        other.full_clean()
+    other.name = "Another"
+    other.full_clean()
+
+
 def test_partner_with_keys_cannot_be_deleted() -> None:
     key, _ = factories.issue()
     with pytest.raises(ProtectedError):

@@ -29,8 +29,9 @@ class Command(BackfillCommand):
         parser.add_argument(
             "--partner",
             metavar="NAME",
-            help="whose events these are; created if there is none. Exported events name their own",
+            help="whose events these are. Exported events name their own",
         )
+        parser.add_argument("--create-partner", action="store_true", help="make the partner if there is none")
         parser.add_argument(
             "--channel", default=CHANNEL, help="of events that do not come out of an export: %(default)s"
         )
@@ -55,6 +56,7 @@ class Command(BackfillCommand):
                 channel,
                 options["format"],
                 options["rejects"],
+                options["create_partner"],
             ),
             run,
         )

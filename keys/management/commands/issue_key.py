@@ -46,6 +46,8 @@ class Command(BaseCommand):
     def _check(self, instance: ApiKey | Partner, exclude: set[str]) -> None:
         try:
             instance.clean_fields(exclude=exclude)
+            if isinstance(instance, Partner):
+                instance.clean()
         except ValidationError as exc:
             raise CommandError(
                 "; ".join(f"{name}: {' '.join(told)}" for name, told in exc.message_dict.items())

@@ -58,14 +58,20 @@ def source() -> Source:
 def test_import_and_export(tmp_path: Path) -> None:
     path, out = tmp_path / "events.ndjson", tmp_path / "out.ndjson"
     path.write_text('{"event_name": "custom", "event_id": "1"}\n{}\n')
-    _, said, status = call("import_events", path, "--partner", " acme ", "--channel", "web", "--dry-run")
+    _, said, status = call(
+        "import_events", path, "--partner", " acme ", "--create-partner", "--channel", "web", "--dry-run"
+    )
     assert (status, Event.objects.count()) == (3, 0)
     assert "Dry run: nothing was written" in said
-    _, said, status = call("import_events", path, "--partner", "acme", "--channel", "web", stderr=Terminal())
+    _, said, status = call(
+        "import_events", path, "--partner", "acme", "--create-partner", "--channel", "web", stderr=Terminal()
+    )
     assert status == 3
     assert "1 stored" in said
     assert Event.objects.values_list("channel", "partner__name").get() == ("web", "acme")
-    assert call("export_events", "--out", out, "--partner", "acme") == ("", call("export_events", "--out", out)[1], 0)
+    for selection in ((), ("--partner", "acme")):
+        printed, said, status = call("export_events", "--out", out, *selection)
+        assert (printed, "1 exported" in said, status) == ("", True, 0)
     assert json.loads(out.read_text())["event_id"] == "1"
     with pytest.raises(CommandError, match="1 to 32 characters"):
         call("import_events", path, "--channel", " ")
@@ -77,7 +83,7 @@ def test_what_was_done_before_an_error_is_said(tmp_path: Path) -> None:
     path = tmp_path / "events.json"
     path.write_text('[{"event_name": "custom"}')
     with pytest.raises(CommandError, match=r"cut off.*What was done is kept; run again to go on"):
-        call("import_events", path, "--partner", "acme")
+        call("import_events", path, "--partner", "acme", "--create-partner")
     assert Event.objects.count() == 1
 
 

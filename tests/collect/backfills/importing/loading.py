@@ -28,7 +28,11 @@ class Loader:
         if content is not None:
             path.write_bytes(content)
         run = self._new_run("import_events", dry_run=options.pop("dry_run", False))
-        defaults = {"partner": "acme", "rejects": str(self.path / "rejects.ndjson")}
+        defaults: dict[str, Any] = {
+            "partner": "acme",
+            "create_partner": True,
+            "rejects": str(self.path / "rejects.ndjson"),
+        }
         self.left = import_events(ImportOptions([str(path)], **{**defaults, **options}), run)
         return {reason: number for reason, number in run.counts.items() if number}
 

@@ -36,7 +36,7 @@ def has_more_than(number: int) -> bool:
 
 def test_killed_and_run_again_ends_as_if_it_had_run_once(command: Command, tmp_path: Path) -> None:
     path, rejects = many(tmp_path), tmp_path / "rejects.ndjson"
-    arguments = ("import_events", str(path), "--partner", "acme", "--rejects", str(rejects))
+    arguments = ("import_events", str(path), "--partner", "acme", "--create-partner", "--rejects", str(rejects))
     for least in (MANY // 10, MANY // 3):
         status = command.kill_when(partial(has_more_than, least), *arguments)
         assert status == -signal.SIGKILL
@@ -56,7 +56,7 @@ def test_killed_and_run_again_ends_as_if_it_had_run_once(command: Command, tmp_p
 
 def test_stopped_by_a_signal_it_goes_on_later(command: Command, tmp_path: Path) -> None:
     path = many(tmp_path)
-    arguments = ("import_events", str(path), "--partner", "acme")
+    arguments = ("import_events", str(path), "--partner", "acme", "--create-partner")
     status = command.kill_when(lambda: Event.objects.count() > MANY // 10, *arguments, by=signal.SIGTERM)
     assert status == 143
     assert Checkpoint.objects.get().command == "import_events"
@@ -68,22 +68,26 @@ def test_stopped_by_a_signal_it_goes_on_later(command: Command, tmp_path: Path) 
 
 def test_beside_live_traffic_both_are_whole(command: Command, server: Server, tmp_path: Path) -> None:
     _, raw_key = factories.key(factories.partner("acme"))
-    process = command.start("import_events", str(many(tmp_path)), "--partner", "acme")
+    process = command.start("import_events", str(many(tmp_path)), "--partner", "acme", "--create-partner")
     sent = send_beside(process, server, raw_key, status=3).total()
     assert Event.objects.filter(event_id__startswith="live ").count() == sent > 0
     assert Event.objects.count() == MANY + sent
 
 
 def test_standard_input_and_the_exit_status(command: Command, tmp_path: Path) -> None:
-    done = command("import_events", "-", "--partner", "acme", stdin=lines(SEED).decode())
+    done = command("import_events", "-", "--partner", "acme", "--create-partner", stdin=lines(SEED).decode())
     assert (done.returncode, done.stdout) == (0, "")
     assert "1 stored" in done.stderr
     rejects = tmp_path / "rejects"
     for _ in range(2):
-        again = command("import_events", "-", "--partner", "acme", "--rejects", str(rejects), stdin="{x\n")
+        again = command(
+            "import_events", "-", "--partner", "acme", "--create-partner", "--rejects", str(rejects), stdin="{x\n"
+        )
         assert again.returncode == 3, again.stderr
     assert rejects.stat().st_mode & 0o077 == 0
-    nowhere = command("import_events", "-", "--partner", "acme", "--rejects", "/dev/null", stdin="{x\n")
+    nowhere = command(
+        "import_events", "-", "--partner", "acme", "--create-partner", "--rejects", "/dev/null", stdin="{x\n"
+    )
     assert nowhere.returncode == 3, nowhere.stderr
-    assert command("import_events", str(tmp_path / "none"), "--partner", "acme").returncode == 1
+    assert command("import_events", str(tmp_path / "none"), "--partner", "acme", "--create-partner").returncode == 1
     assert command("import_events").returncode == 2
