@@ -242,8 +242,9 @@ class KeyChange(models.Model):
         RESTRICTED = "restricted"
         REVOKED = "revoked"
         EXPIRED = "expired"
-        # With the reason in `detail`: revoked, expired, rate limited, or on a network that is not allowed.
-        REFUSED = "refused"
+        # The label is too narrow, for a limited key is refused too. It stays, because another would need a migration;
+        # pages and commands show the value.
+        REFUSED = "refused", "refused after its end"
 
     key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="history")
     at = models.DateTimeField(default=timezone.now)

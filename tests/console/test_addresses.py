@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LISTS = {
     LIST: ("state", "is_test__exact", "partner__id__exact", "partner__isnull"),
     "/admin/keys/partner/": (),
-    "/admin/keys/keychange/": ("what__exact", "key__partner__id__exact"),
+    "/admin/keys/keychange/": ("what", "key__partner__id__exact"),
     "/admin/collect/event/": ("event_name", "is_test__exact", "partner__id__exact"),
     "/admin/collect/rejection/": ("code", "partner__id__exact"),
     "/admin/collect/rejectiontally/": (),
