@@ -14,7 +14,7 @@ help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 run: .venv/.run .env ## Serve on HOST:PORT (127.0.0.1:8000); the first time also install, migrate, make a key
-	@umask 077 && mkdir -p "$${VAR_DIR:-var}"
+	@umask 077 && mkdir -p "$$($(PYTHON) -c 'from thrad_events.settings import VAR_DIR; print(VAR_DIR)' 2>&- || echo var)"
 	@$(PYTHON) manage.py migrate --verbosity 0
 	@$(PYTHON) manage.py first_run
 	@exec $(PYTHON) -m gunicorn

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import environ
+from django.core.exceptions import ImproperlyConfigured
 
 # A reload executes this file again, in the same process, whose workers inherit the modules that it has: the new code of
 # these packages would else stand beside the old.
@@ -18,31 +18,21 @@ for _name in [name for name in sys.modules if name.partition(".")[0] in ("keys",
     del sys.modules[_name]
 
 from keys import crypto  # noqa: E402
-from runtime import environment  # noqa: E402
+from runtime import env_file, environment  # noqa: E402
 from runtime.gunicorn.logger import JsonLogger  # noqa: E402
 from runtime.gunicorn.worker import Worker  # noqa: E402
 
-# Names what was read from `.env` and not from the environment.
-OF_FILE = "SETTINGS_OF_FILE"
-
-
-def _read_env() -> None:
-    """Take the settings of `.env` into the environment, which wins.
-
-    A reload forgets those of the reading before, unless the file is gone: then they stay.
-    """
-    file = Path(os.environ.get("ENV_FILE", Path(__file__).resolve().parent / ".env"))
-    if os.environ.get(OF_FILE) and not file.is_file():
-        return
-    for name in os.environ.pop(OF_FILE, "").split():
-        os.environ.pop(name, None)
-    before = set(os.environ)
-    environ.Env.read_env(file)
-    os.environ[OF_FILE] = " ".join(set(os.environ) - before)
-
-
 # HOST, PORT and WEB_CONCURRENCY may stand in `.env` too.
-_read_env()
+try:
+    env_file.take_for_workers(Path(__file__).resolve().parent)
+    bind = (
+        f"{environment.bracketed(environment.host('HOST', '127.0.0.1'))}:{environment.number('PORT', 8000, 1, 65_535)}"
+    )
+    workers = environment.number("WEB_CONCURRENCY", 2, 1, 1000)
+    loglevel = environment.level("LOG_LEVEL", "INFO")
+except ImproperlyConfigured as error:
+    # Said in words that name the setting; a traceback would hide them.
+    sys.exit(str(error))
 
 
 class Logger(JsonLogger):
@@ -51,9 +41,31 @@ class Logger(JsonLogger):
     secret = crypto.SECRET
 
 
-def on_starting(_server: Any) -> None:
-    """Make the directory of the workers' metrics, before any worker is forked."""
+def on_starting(server: Any) -> None:
+    """Make the directory of the workers' metrics, before any worker is forked. With unusable settings do not start."""
+    if os.waitstatus_to_exitcode(_check_settings(server.log)) != 0:
+        sys.exit(1)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="thrad-metrics-")
+
+
+def _check_settings(log: Logger) -> int:
+    """Log what is wrong with the settings, and return the status of the process that has looked.
+
+    It is one of its own, because a reload would find what the master had imported.
+    """
+    if pid := os.fork():
+        return os.waitpid(pid, 0)[1]
+    try:
+        from thrad_events.start import refuse_unusable_settings  # noqa: PLC0415
+
+        refuse_unusable_settings()
+    except ImproperlyConfigured as error:
+        log.critical("%s", error)
+        os._exit(1)
+    except BaseException:
+        log.exception("the settings cannot be checked")
+        os._exit(1)
+    os._exit(0)
 
 
 def child_exit(_server: Any, worker: Worker) -> None:
@@ -75,17 +87,8 @@ def post_worker_init(_worker: Worker) -> None:
     workers.start()
 
 
-def _bind() -> str:
-    host = environment.text("HOST", "127.0.0.1")
-    return f"[{host}]:{PORT}" if ":" in host else f"{host}:{PORT}"
-
-
-PORT = environment.number("PORT", 8000)
-
 wsgi_app = "thrad_events.wsgi:application"
-bind = _bind()
 worker_class = Worker
-workers = environment.number("WEB_CONCURRENCY", 2)
 # Below the usual limit of 1,024 open files, with room for those that are not connections.
 worker_connections = 900
 backlog = 2048
@@ -113,6 +116,5 @@ secure_scheme_headers: dict[str, str] = {}
 control_socket_disable = True
 
 logger_class = Logger
-loglevel = environment.level("LOG_LEVEL", "INFO")
 # The application logs what it refuses. A line for each accepted event would hide those.
 accesslog = None

@@ -6,13 +6,20 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
+
+from runtime import environment
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "thrad_events.settings")
     # A migration or a backfill may take as long as it takes; the server's bound is in the settings.
-    os.environ.setdefault("STATEMENT_SECONDS", "0")
+    environment.is_command = True
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         # Said in words that name the setting (runtime/environment.py); where it was read tells nothing more.
         sys.exit(str(error))
+    except OperationalError as error:
+        from thrad_events.start import of_failure  # needs the settings, which are ready only now
+
+        sys.exit(of_failure(error))

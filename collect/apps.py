@@ -11,4 +11,4 @@ class CollectConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from collect import checks  # noqa: F401, PLC0415  # checks import settings, which are ready only now
+        from collect import checks, settings_checks  # noqa: F401, PLC0415  # checks import settings, which are ready only now

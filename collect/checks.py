@@ -5,37 +5,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
 from django.db import connection
 
 from collect.enrichment import geo
 from collect.storage import durability, obstacles
-from runtime import addresses
 from runtime.display import day
 from runtime.postgresql.pooling import is_by_transaction
 
 OLD = timedelta(days=60)
-
-
-@register()
-def networks(**_: Any) -> Sequence[CheckMessage]:
-    """Return collect.E001 for each entry of TRUSTED_PROXIES and METRICS_ALLOW that is not a network."""
-    names = ("TRUSTED_PROXIES", "METRICS_ALLOW")
-    return [error for name in names for entry in getattr(settings, name) if (error := _network_error(name, entry))]
-
-
-def _network_error(name: str, entry: str) -> Error | None:
-    try:
-        addresses.networks([entry])
-    except ValueError:
-        return Error(
-            f"{name}: {entry!r} is not a network",
-            hint="Write CIDRs with commas between them, such as 10.0.0.0/8,fd00::/8.",
-            id="collect.E001",
-        )
-    return None
 
 
 # At deployment alone: every command would say it before its own output, and a server without places is a choice.

@@ -1,34 +1,37 @@
 """Every setting of the server, read from the environment or from `.env`; README and docs/operations.md list them."""
 
-import os
 import sys
-import warnings
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from keys import crypto
-from runtime import environment
+from runtime import env_file, environment
+from thrad_events import database
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # The contract takes integers of 5,000 digits (`collect/intake/json_rules.py` has the limit); Python's own is 4,300.
 sys.set_int_max_str_digits(16_000)
 
-environ.Env.read_env(os.environ.get("ENV_FILE", BASE_DIR / ".env"))
+env_file.take(BASE_DIR)
 
 # What the server writes beside its database: SQLite's files and the geo database.
-VAR_DIR = Path(environment.text("VAR_DIR", str(BASE_DIR / "var")))
+VAR_DIR = environment.path("VAR_DIR", BASE_DIR / "var", BASE_DIR)
 
 SECRET_KEY = environment.text("SECRET_KEY", "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set: `make run` writes one to .env, or set it in the environment.")
 DEBUG = environment.flag("DEBUG", default=False)
-ALLOWED_HOSTS = environment.items("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+# Where gunicorn listens, and how many processes serve; gunicorn.conf.py reads the same.
+HOST = environment.host("HOST", "127.0.0.1")
+PORT = environment.number("PORT", 8000, 1, 65_535)
+WEB_CONCURRENCY = environment.number("WEB_CONCURRENCY", 2, 1, 1000)
+# A server whose console nobody can call is a slip.
+ALLOWED_HOSTS = environment.items("ALLOWED_HOSTS", []) or ["localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = environment.items("CSRF_TRUSTED_ORIGINS", [])
 
 # True behind TLS: cookies are marked secure, browsers are told to stay on https.
@@ -117,7 +120,9 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 # How long a statement may take. None of the server's takes longer; `manage.py` sets no bound, for a migration or a
 # backfill of many rows may. `runtime.postgresql` sets it, and the other bounds, on each connection.
-STATEMENT_SECONDS = environment.number("STATEMENT_SECONDS", 5)
+STATEMENT_SECONDS = environment.number("STATEMENT_SECONDS", 5, 1, 600, "seconds")
+if environment.is_command:
+    STATEMENT_SECONDS = 0
 POSTGRES_OPTIONS: dict[str, Any] = {
     "connect_timeout": 3,
     # The document of a group goes to the server as it is, unquoted, and its statement is planned once a connection.
@@ -125,39 +130,17 @@ POSTGRES_OPTIONS: dict[str, Any] = {
     "prepare_threshold": 1,
 }
 
-
-def database(url: str) -> dict[str, Any]:
-    """Django's settings of the database at `url`, with the bounds and the durability that the contract needs."""
-    try:
-        # The library's own warning of an unknown scheme has the password in it.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            config: dict[str, Any] = environ.Env.db_url_config(url)
-        engine = config["ENGINE"].rpartition(".")[2]
-        options = {"sqlite3": SQLITE_OPTIONS, "postgresql": POSTGRES_OPTIONS}[engine]
-    except (ValueError, KeyError):
-        raise ImproperlyConfigured(
-            "DATABASE_URL cannot be read: write postgresql://USER:PASSWORD@HOST:5432/NAME, or sqlite:///PATH. "
-            "In a password write %40 for an @, and likewise for : / ? #."
-        ) from None
-    config["OPTIONS"] = {**options, **config.get("OPTIONS", {})}
-    if engine == "postgresql":
-        config["ENGINE"] = "runtime.postgresql"
-    return config
-
-
 # Where events go, fsynced, while PostgreSQL cannot take them; and how large that file may grow.
-SPOOL_PATH = environment.text("SPOOL_PATH", str(VAR_DIR / "spool.sqlite3"))
-SPOOL_MAX_BYTES = environment.number("SPOOL_MAX_BYTES", 1024**3)
+SPOOL_PATH = str(environment.path("SPOOL_PATH", VAR_DIR / "spool.sqlite3", BASE_DIR))
+SPOOL_MAX_BYTES = environment.number("SPOOL_MAX_BYTES", 1024**3, 65_536, 10**13, "bytes")
 
+DATABASE_URL = environment.text("DATABASE_URL", "")
 DATABASES = {
-    "default": database(environment.text("DATABASE_URL", f"sqlite:///{VAR_DIR / 'events.sqlite3'}")),
-    "spool": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": SPOOL_PATH,
-        # Its journal, its bound and its tables: collect/storage/spool.py.
-        "OPTIONS": {**SQLITE_OPTIONS, "init_command": _SQLITE_DURABILITY},
-    },
+    "default": database.of_url(DATABASE_URL, BASE_DIR, SQLITE_OPTIONS, POSTGRES_OPTIONS)
+    if DATABASE_URL
+    else database.sqlite(VAR_DIR / "events.sqlite3", SQLITE_OPTIONS),
+    # Its journal, its bound and its tables: collect/storage/spool.py.
+    "spool": database.sqlite(SPOOL_PATH, {**SQLITE_OPTIONS, "init_command": _SQLITE_DURABILITY}),
 }
 DATABASE_ROUTERS = ["collect.routers.Router"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -165,19 +148,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- the collect endpoint --------------------------------------------------------------------------
 
 # How long keys that a worker has met keep working while the database is away.
-AUTH_STALE_SECONDS = environment.number("AUTH_STALE_SECONDS", 3600)
+AUTH_STALE_SECONDS = environment.number("AUTH_STALE_SECONDS", 3600, 0, 31_536_000, "seconds")
 # Networks whose X-Forwarded-For is believed, as CIDRs. None by default: anybody can send that header.
 TRUSTED_PROXIES = environment.items("TRUSTED_PROXIES", [])
 # Who may read /metrics, as CIDRs.
 METRICS_ALLOW = environment.items("METRICS_ALLOW", ["127.0.0.1/32", "::1/128"])
 # How long the events of test keys are kept; 0 is for ever.
-TEST_EVENTS_DAYS = environment.number("TEST_EVENTS_DAYS", 7)
+TEST_EVENTS_DAYS = environment.number("TEST_EVENTS_DAYS", 7, 0, 36_500, "days")
 # Redis or Valkey, which counts the events of keys with a limit for all workers; empty: each counts for itself.
 CACHE_URL = environment.text("CACHE_URL", "")
-# How many processes serve; gunicorn.conf.py starts so many.
-WEB_CONCURRENCY = environment.number("WEB_CONCURRENCY", 2)
 # A City database in MaxMind's format; read again when the file is replaced.
-GEOIP_PATH = environment.text("GEOIP_PATH", str(VAR_DIR / "city.mmdb"))
+GEOIP_PATH = str(environment.path("GEOIP_PATH", VAR_DIR / "city.mmdb", BASE_DIR))
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["keys.authentication.BearerKeyAuthentication"],

@@ -1,11 +1,14 @@
 """Starts what a worker process needs once it has forked; gunicorn.conf.py calls it."""
 
 import gc
+import logging
 
 from collect.backfills import pruning
 from collect.enrichment import user_agent
 from collect.storage import drain, ingest, spool
 from keys import directory, housekeeping, limits
+
+logger = logging.getLogger(__name__)
 
 # By default Python looks for cycles after 700 new objects, as many as a single request makes. Cycles are rare here.
 GC_THRESHOLD = 20_000
@@ -15,7 +18,7 @@ def start() -> None:
     """Start the threads of a worker: keeping keys fresh, sharing commits, draining the spool, and pruning."""
     limits.prepare()
     if spool.is_enabled():
-        spool.prepare()
+        _prepare_spool()
         # Before the first request, and before the database is asked: it may be away.
         directory.keep_in(spool)
         drain.thread.start()
@@ -28,3 +31,11 @@ def start() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
+
+
+def _prepare_spool() -> None:
+    """Make the directory of the spool. Without one the server takes events as long as the database does."""
+    try:
+        spool.prepare()
+    except OSError as error:
+        logger.warning("SPOOL_PATH cannot be used", extra={"reason": str(error)})

@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
+import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from thrad_events.start import refuse_unusable_settings
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "thrad_events.settings")
 
-# This sets Django up, which has to come before anything is imported from the apps.
-_django: WSGIHandler = get_wsgi_application()
+# Both have to come before anything is imported from the apps.
+refuse_unusable_settings()
+django.setup(set_prefix=False)
 
 from collect.enrichment.middleware import EnrichmentMiddleware  # noqa: E402
 from collect.views import SenderView  # noqa: E402
@@ -26,6 +29,9 @@ from runtime.addresses import ClientAddressMiddleware  # noqa: E402
 from runtime.request_id import RequestIdMiddleware  # noqa: E402
 
 View = Callable[[HttpRequest], HttpResponse]
+
+
+_django = WSGIHandler()
 
 
 def _sender_views(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, View]]:

@@ -6,6 +6,7 @@ docs/decisions/0008 gives the price of each.
 """
 
 import logging
+import sys
 import time
 import uuid
 from contextlib import suppress
@@ -14,7 +15,9 @@ from functools import lru_cache
 from typing import Any
 
 import gevent
+from django.core.exceptions import ImproperlyConfigured
 from gunicorn import util
+from gunicorn.arbiter import Arbiter
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -58,6 +61,14 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         self._is_quitting = False
         # Gunicorn reads some forty settings a request, each through two Python calls. As attributes they cost nothing.
         self.cfg.__dict__.update((name, setting.get()) for name, setting in self.cfg.settings.items())
+
+    def load_wsgi(self) -> None:
+        """Load the application. If a setting cannot be used, log which, without a traceback, and end the server."""
+        try:
+            super().load_wsgi()
+        except ImproperlyConfigured as error:
+            self.log.critical("%s", error)
+            sys.exit(Arbiter.APP_LOAD_ERROR)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection; gunicorn calls this in a greenlet for each.

@@ -25,15 +25,6 @@ def city(settings: Settings, tmp_path: Path) -> Path:
     return tmp_path / "city.mmdb"
 
 
-def test_proxy_that_is_no_network_is_an_error(settings: Settings) -> None:
-    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "proxy.internal"]
-    (error,) = checks.networks()
-    assert error.id == "collect.E001"
-    assert "'proxy.internal'" in error.msg
-    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "fd00::/8"]
-    assert checks.networks() == []
-
-
 def test_missing_geo_database_is_a_warning(city: Path) -> None:
     (warning,) = checks.geo_database()
     assert (warning.id, "no such file" in warning.msg) == ("collect.W001", True)

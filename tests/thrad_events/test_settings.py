@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,11 @@ def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     [
         ("TRUSTED_PROXIES", "nonsense", "collect.E001"),
         ("METRICS_ALLOW", "127.0.0.1,nonsense", "collect.E001"),
+        ("TRUSTED_PROXIES", "*", "collect.E001"),
         ("CACHE_URL", "nonsense", "keys.E001"),
+        ("ALLOWED_HOSTS", "https://events.example.com", "settings.E001"),
+        ("CSRF_TRUSTED_ORIGINS", "https://events.example.com/", "settings.E002"),
+        ("SPOOL_PATH", "/proc", "settings.E003"),
     ],
 )
 @pytest.mark.parametrize("command", [["check"], ["list_keys"]])
@@ -57,6 +62,59 @@ def test_setting_that_cannot_be_read_is_named_without_a_traceback(name: str, val
     assert told.stderr.startswith(name)
     assert "Traceback" not in told.stderr
     assert "secret" not in told.stderr
+
+
+def test_setting_in_the_file_that_cannot_be_read_is_named_by_a_command_too(tmp_path: Path) -> None:
+    """Also the one that commands have no use for: a reload is checked by a command."""
+    file = tmp_path / ".env"
+    file.write_text("STATEMENT_SECONDS=5s\n")
+    told = manage("check", ENV_FILE=str(file))
+    assert (told.returncode, told.stderr.partition(":")[0]) == (1, "STATEMENT_SECONDS is '5s', which cannot be read")
+
+
+def test_commands_set_no_bound_for_statements() -> None:
+    told = manage("shell", "-v0", "-c", "from django.conf import settings as s; print(s.STATEMENT_SECONDS)")
+    assert told.stdout == "0\n"
+
+
+def test_misspelt_setting_in_the_file_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("TRUSTED_PROXY=10.0.0.0/8\n")
+    told = manage("check", ENV_FILE=str(file))
+    assert told.returncode == 0
+    assert "(settings.W001) TRUSTED_PROXY is no setting of the server" in told.stderr
+    assert "Is it TRUSTED_PROXIES?" in told.stderr
+
+
+def test_directory_with_any_name_holds_the_default_database(tmp_path: Path) -> None:
+    directory = tmp_path / "a+b c#d 100%20?e=f"
+    missing = manage("migrate", "-v0", VAR_DIR=str(directory), DATABASE_URL="")
+    assert missing.returncode == 1
+    assert missing.stderr == (
+        f"The database {directory}/events.sqlite3 cannot be used: unable to open database file\n"
+        "Is it running, and VAR_DIR right?\n"
+    )
+    directory.mkdir()
+    made = manage("migrate", "-v0", VAR_DIR=str(directory), DATABASE_URL="")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "events.sqlite3" in {path.name for path in directory.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://events:secret@127.0.0.1:1/events", "events at 127.0.0.1"),
+        ("postgresql://events:secret@nowhere.invalid/events", "events at nowhere.invalid"),
+        ("postgresql://events:secret@127.0.0.1:1/events?sslcert=/nowhere&sslmode=verify-full", "events at 127.0.0.1"),
+        ("sqlite:////nowhere/events.sqlite3", "/nowhere/events.sqlite3"),
+    ],
+)
+def test_database_that_cannot_be_reached_is_named_without_a_traceback(url: str, place: str) -> None:
+    told = manage("migrate", "-v0", DATABASE_URL=url)
+    assert told.returncode == 1
+    assert f"The database {place} cannot be used: " in told.stderr
+    assert told.stderr.endswith("DATABASE_URL right?\n")
+    assert not {"Traceback", "secret"} & set(told.stderr.split())
 
 
 def test_command_says_nothing_of_a_geo_database_that_it_has_no_use_for() -> None:

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import Settings
 
 from collect.backfills import pruning
 from collect.storage import drain, ingest, spool
@@ -34,3 +35,14 @@ def test_worker_starts_its_threads_and_where_there_is_a_spool_the_drain_and_keep
     of_spool = ["kept in collect.storage.spool", "drain"] if has_spool else []
     assert started == [*of_spool, "keys", "ingest", "pruning"]
     assert gc.get_freeze_count() > 0
+
+
+def test_worker_starts_where_the_spool_has_no_place(
+    started: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
+    """It takes events as long as the database does; the check settings.E003 names the path before."""
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    settings.SPOOL_PATH = f"{__file__}/spool.sqlite3"
+    workers.start()
+    assert "ingest" in started
+    assert [record.getMessage() for record in caplog.records] == ["SPOOL_PATH cannot be used"]

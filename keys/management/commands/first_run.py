@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
 from django.db import IntegrityError, transaction
@@ -99,8 +100,7 @@ def _make() -> Secrets:
 
 
 def serving_address() -> str:
-    """Return the URL at which a client on this machine finds the server, by the same settings as gunicorn.conf.py."""
-    host = environment.text("HOST", "127.0.0.1")
+    """Return the URL at which a client on this machine finds the server, by gunicorn's settings."""
     # These mean all addresses of the machine, which is not an address that a client can be given.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{environment.number('PORT', 8000)}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104
+    return f"http://{environment.bracketed(host)}:{settings.PORT}"

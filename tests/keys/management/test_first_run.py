@@ -5,6 +5,7 @@ from io import StringIO
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import call_command
+from pytest_django import Settings
 
 from keys import crypto
 from keys.management.commands import first_run
@@ -77,9 +78,6 @@ def test_first_run_that_comes_second_makes_nothing(monkeypatch: pytest.MonkeyPat
         ("events.local", "http://events.local:9000"),
     ],
 )
-def test_first_run_shows_an_address_that_a_client_can_use(
-    monkeypatch: pytest.MonkeyPatch, host: str, address: str
-) -> None:
-    monkeypatch.setenv("HOST", host)
-    monkeypatch.setenv("PORT", "9000")
+def test_first_run_shows_an_address_that_a_client_can_use(settings: Settings, host: str, address: str) -> None:
+    settings.HOST, settings.PORT = host, 9000
     assert f"curl -i -X POST {address}/api/collect" in run()
