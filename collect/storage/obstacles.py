@@ -46,9 +46,6 @@ def _postgresql() -> Iterator[str]:
 def _sqlite() -> Iterator[str]:
     table = Event._meta.db_table
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA query_only")
-        if cursor.fetchone()[0]:
-            yield "PRAGMA query_only is on in SQLite"
         cursor.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = %s ORDER BY name", [table])
         for (name,) in cursor.fetchall():
             yield f"the trigger {name} on the table {table} may refuse or change events"

@@ -99,7 +99,6 @@ OBSTACLES = {
         ),
     ],
     "sqlite": [
-        ("PRAGMA query_only = ON", "PRAGMA query_only = OFF", "PRAGMA query_only is on in SQLite"),
         (
             "CREATE TRIGGER guard BEFORE INSERT ON collect_event BEGIN SELECT 1; END",
             "DROP TRIGGER guard",

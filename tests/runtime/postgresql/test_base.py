@@ -60,6 +60,7 @@ def test_connection_that_cannot_be_bounded_is_closed(another: BaseDatabaseWrappe
     with pytest.raises(DatabaseError, match="statement_timeout"):
         another.ensure_connection()
     assert another.connection is None
+    settings.STATEMENT_SECONDS = 5
 
     def is_gone() -> bool:
         with connection.cursor() as cursor:
