@@ -12,7 +12,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import geoip2.database
+import geoip2.models
 import maxminddb
+from geoip2.errors import AddressNotFoundError
 from maxminddb.decoder import Decoder
 from maxminddb.reader import Metadata
 
@@ -60,7 +63,7 @@ class City:
     def __init__(self, content: bytes) -> None:
         # The reader in Python: the one in C cannot read from memory, and damaged records crash its process.
         self._content = content
-        self._reader = maxminddb.open_database(_Content(content), maxminddb.MODE_FD)
+        self._reader = geoip2.database.Reader(_Content(content), mode=maxminddb.MODE_FD)
         metadata = self._reader.metadata()
         if not isinstance(metadata.database_type, str) or "City" not in metadata.database_type:
             raise CityError(f"a database of type {metadata.database_type}, not City")
@@ -84,10 +87,11 @@ class City:
         if parsed.version > self._ip_version:
             return UNKNOWN
         try:
-            record = self._reader.get(parsed)
+            return _geo(self._reader.city(parsed))
+        except AddressNotFoundError:
+            return UNKNOWN
         except Exception as error:  # the boundary: a damaged file raises whatever its bytes lead to
             raise CityError(f"damaged: {type(error).__name__} at an address: {error}") from error
-        return UNKNOWN if record is None else _geo(record)
 
     def verify(self) -> None:
         """Read every record once, some 20 µs for each of them. Raises `CityError` if one cannot be read."""
@@ -95,7 +99,8 @@ class City:
         decode = Decoder(self._content, metadata.search_tree_size + len(_SEPARATOR)).decode
         try:
             for place in _places(self._content, metadata):
-                _geo(decode(place)[0])
+                record: Any = decode(place)[0]
+                _geo(geoip2.models.City(["en"], **record))
         except CityError:
             raise
         except Exception as error:  # the boundary: a damaged file raises whatever its bytes lead to
@@ -157,13 +162,9 @@ def _content(path: str | Path) -> bytes:
     return content
 
 
-def _geo(record: object) -> Geo:
-    """Return the parts of a record. What has another type than it should, or no sense, is None.
-
-    Raises `CityError` if the record is not a map.
-    """
-    if not isinstance(record, dict):
-        raise CityError("damaged: a record is not a map")
+def _geo(found: geoip2.models.City) -> Geo:
+    """Return the parts of a record. What has another type than it should, or no sense, is None."""
+    record = found.to_dict()
     subdivisions = record.get("subdivisions")
     # The last one is the smallest. It is stored by name: DB-IP's free database has no codes.
     region = subdivisions[-1] if isinstance(subdivisions, list) and subdivisions else None

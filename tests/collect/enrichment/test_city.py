@@ -131,10 +131,7 @@ ODD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "latitude is a truth": (record(location={"latitude": True, "longitude": 1.5}), {"lat": None, "lon": None}),
     "latitude is huge": (record(location={"latitude": 2**100, "longitude": 1.5}), {"lat": None, "lon": None}),
-    "location is a text": (record(location="51.5,-0.1"), {"lat": None, "lon": None}),
     "degrees are whole": (record(location={"latitude": 51, "longitude": -1}), {"lat": 51.0, "lon": -1.0}),
-    "country is a text": (record(country="GB"), {"country": None}),
-    "country is a number": (record(country=826), {"country": None}),
     "code is a number": (record(country={"iso_code": 826}), {"country": None}),
     "code is too long": (record(country={"iso_code": "GBR"}), {"country": None}),
     "code has a NUL": (record(country={"iso_code": "G\0"}), {"country": None}),
@@ -149,11 +146,17 @@ ODD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "name is as long as its column": (record(city=named("x" * 255)), {"city": "x" * 255}),
     "name is in another language only": (record(city={"names": {"de": "London"}}), {"city": None}),
     "subdivisions are none": (record(subdivisions=[]), {"region": None}),
-    "subdivisions are a map": (record(subdivisions={"names": {"en": "England"}}), {"region": None}),
-    "subdivision is a text": (record(subdivisions=["England"]), {"region": None}),
     "subdivisions are two": (record(subdivisions=[named("England"), named("Kent")]), {"region": "Kent"}),
 }
-KNOWN = {"country": "GB", "region": "England", "city": "London", "lat": 51.5142, "lon": -0.0931}
+# What geoip2 makes no model of.
+TORN: dict[str, dict[str, Any]] = {
+    "location is a text": record(location="51.5,-0.1"),
+    "country is a text": record(country="GB"),
+    "country is a number": record(country=826),
+    "subdivisions are a map": record(subdivisions={"names": {"en": "England"}}),
+    "subdivision is a text": record(subdivisions=["England"]),
+}
+KNOWN: dict[str, Any] = {"country": "GB", "region": "England", "city": "London", "lat": 51.5142, "lon": -0.0931}
 
 
 @pytest.mark.django_db
@@ -169,6 +172,18 @@ def test_value_that_a_column_cannot_hold_is_null_and_the_event_is_stored(path: P
     assert written.outcome == Outcome.STORED
     names = ("geo_country", "geo_region", "geo_city", "geo_lat", "geo_lon")
     assert Event.objects.values_list(*names).get() == (place.country, place.region, place.city, place.lat, place.lon)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("case", TORN)
+def test_record_that_is_torn_is_no_place_and_the_event_is_stored(path: Path, case: str) -> None:
+    file = CityFile(str(mmdb.write_city(path, {"81.2.69.0/24": TORN[case], "81.2.70.0/24": mmdb.LONDON})))
+    place = file.lookup(LONDON)
+    assert place == UNKNOWN
+    assert "damaged" in (file.status.error or "")
+    assert file.lookup("81.2.70.1") == Geo(**KNOWN)
+    (written,) = store.write([factories.arrival(factories.source(factories.key()[0], geo=place))])
+    assert written.outcome == Outcome.STORED
 
 
 def test_address_that_the_file_has_no_tree_for_is_unknown_and_no_damage(path: Path) -> None:
