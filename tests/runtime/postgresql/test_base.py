@@ -59,6 +59,7 @@ def test_connection_that_cannot_be_bounded_is_closed(another: BaseDatabaseWrappe
     another.settings_dict["OPTIONS"]["application_name"] = "unbounded"
     with pytest.raises(DatabaseError, match="statement_timeout"):
         another.ensure_connection()
+    settings.STATEMENT_SECONDS = 5  # for the connection of the test, if it has none yet
     assert another.connection is None
     settings.STATEMENT_SECONDS = 5
 
