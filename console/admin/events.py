@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
+from django.forms import modelform_factory
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -29,32 +29,27 @@ RECEIVED = moment("received_at", "received")
 RECEIVED_AT, HAPPENED_AT = moment("received_at", "received", exact), moment("timestamp", "timestamp", exact)
 
 
-class EventForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What the page of an event calls its columns. Nothing is edited with it."""
-
-    class Meta:
-        model = Event
-        fields = ()
-        labels: ClassVar = {
-            "api_key": "API key",
-            "is_test": "Test",
-            "ip_address": "IP address",
-            "page_url": "Page URL",
-            "geo_country": "Country",
-            "geo_region": "Region",
-            "geo_city": "City",
-            "geo_lat": "Latitude",
-            "geo_lon": "Longitude",
-            "ua_browser": "Browser",
-            "ua_browser_version": "Browser version",
-            "ua_os": "Operating system",
-            "ua_os_version": "System version",
-            "ua_device": "Device",
-            "ua_device_brand": "Device brand",
-            "ua_device_model": "Device model",
-            "ua_is_bot": "Bot",
-            "ua_bot_reason": "Kind of machine",
-        }
+# What the page of an event calls its columns, where it is not what the contract calls them.
+LABELS = {
+    "api_key": "API key",
+    "is_test": "Test",
+    "ip_address": "IP address",
+    "page_url": "Page URL",
+    "geo_country": "Country",
+    "geo_region": "Region",
+    "geo_city": "City",
+    "geo_lat": "Latitude",
+    "geo_lon": "Longitude",
+    "ua_browser": "Browser",
+    "ua_browser_version": "Browser version",
+    "ua_os": "Operating system",
+    "ua_os_version": "System version",
+    "ua_device": "Device",
+    "ua_device_brand": "Device brand",
+    "ua_device_model": "Device model",
+    "ua_is_bot": "Bot",
+    "ua_bot_reason": "Kind of machine",
+}
 
 
 class KindFilter(ValueFilter):
@@ -83,7 +78,7 @@ class BotFilter(ValueFilter):
 class EventAdmin(LargeTableAdmin):
     """Events, newest first."""
 
-    form = EventForm
+    form = modelform_factory(Event, fields=(), labels=LABELS)
     list_display = (RECEIVED, "event_name", "tag_id", "partner", "event_id", "place", "mark")
     list_filter = (KindFilter, "is_test", BotFilter, "partner")
     list_select_related = ("partner",)

@@ -8,6 +8,7 @@ from unfold.decorators import display
 
 from console.admin.read_only import ReadOnlyAdmin, ValueFilter, moment
 from keys.models import KeyChange
+from runtime.display import exact
 
 
 class WhatFilter(ValueFilter):
@@ -25,7 +26,7 @@ class KeyChangeAdmin(ReadOnlyAdmin):
     """What happened to keys, newest first."""
 
     list_display = (moment("at", "when"), "key", "happened", "by_name", "address", "detail")
-    list_display_links = None
+    readonly_fields = fields = (moment("at", "when", exact), "key", "happened", "by_name", "address", "detail")
     list_select_related = ("key",)
     list_filter = (WhatFilter, ("key__partner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("key__prefix", "key__label", "by_name", "detail")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.forms import modelform_factory
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -10,6 +11,7 @@ from unfold.decorators import display
 from collect.models import Rejection, RejectionTally
 from collect.storage.outcomes import Outcome
 from console.admin.read_only import LargeTableAdmin, ValueFilter, link_to_event, moment, preformatted
+from keys.models import ApiKey
 from runtime.refusals import Code
 
 RECEIVED = moment("received_at", "received")
@@ -38,6 +40,7 @@ class CodeFilter(ValueFilter):
 class RejectionAdmin(LargeTableAdmin):
     """What was refused, when, to whom and why."""
 
+    form = modelform_factory(Rejection, fields=(), labels={"api_key": "API key", "code": "Reason"})
     list_display = (RECEIVED, "partner", "reason", "detail", "request_id")
     list_filter = (CodeFilter, "partner")
     list_select_related = ("partner",)
@@ -99,7 +102,13 @@ class RejectionAdmin(LargeTableAdmin):
 class RejectionTallyAdmin(LargeTableAdmin):
     """How many rejections a key had in an hour, including those that were not kept."""
 
-    list_display = ("hour", "api_key", "seen", "kept")
+    list_display = ("hour", "key", "seen", "kept")
+    readonly_fields = fields = list_display
     list_select_related = ("api_key",)
     ordering = ("-hour", "-seen")
     sortable_by = ()
+
+    @display(description="API key")
+    def key(self, tally: RejectionTally) -> ApiKey:
+        """Return the key, under the name that it has everywhere."""
+        return tally.api_key

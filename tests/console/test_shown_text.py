@@ -191,6 +191,22 @@ def test_history_button_leads_to_a_history_or_is_not_there(console: Client, oper
     assert operator.username in text(console.get(f"{made_elsewhere}/history/"))
 
 
+@pytest.mark.parametrize("page", ["event", "rejection", "rejectiontally"])
+def test_abbreviations_are_written_as_such(console: Client, page: str) -> None:
+    stored(b'{"event_name":"x"}')
+    factories.reject(Refusal(Code.INVALID_JSON, "no"), factories.source(ApiKey.objects.get()), b"{", request_id="r")
+    listing = text(console.get(f"/admin/collect/{page}/"))
+    row = some(re.search(rf"/admin/collect/{page}/[^/\"]+/change/", listing))[0]
+    assert not re.search(r">\s*(Api|Ua|Ip|Geo) ", listing + text(console.get(row)))
+
+
+def test_line_of_a_history_has_a_page_and_each_column_its_name(console: Client) -> None:
+    key, _ = factories.issue()
+    page = text(console.get("/admin/keys/keychange/"))
+    assert f"/admin/keys/keychange/{key.history.get().pk}/change/" in page
+    assert 'data-label="Select record"' not in page
+
+
 def test_filters_are_reached_by_the_keyboard(console: Client) -> None:
     for address in (LIST, "/admin/collect/event/", "/admin/auth/user/"):
         page = text(console.get(address))

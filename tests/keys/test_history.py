@@ -147,7 +147,8 @@ def test_denial_of_an_active_key_is_not_said_to_follow_its_end(admin_client: Cli
     key, _ = factories.issue()
     denials.mark(key, detail, "203.0.113.9")
     denials.write()
-    for page in (f"apikey/{key.pk}/change/", "keychange/", "keychange/?what=refused"):
+    line = key.history.get(what="refused").pk
+    for page in (f"apikey/{key.pk}/change/", "keychange/", "keychange/?what=refused", f"keychange/{line}/change/"):
         text = admin_client.get(f"/admin/keys/{page}").content.decode()
         assert detail in text
         assert "refused" in text.lower()

@@ -61,7 +61,6 @@ def test_connection_that_cannot_be_bounded_is_closed(another: BaseDatabaseWrappe
         another.ensure_connection()
     settings.STATEMENT_SECONDS = 5  # for the connection of the test, if it has none yet
     assert another.connection is None
-    settings.STATEMENT_SECONDS = 5
 
     def is_gone() -> bool:
         with connection.cursor() as cursor:
