@@ -17,7 +17,7 @@ from collect import assembly
 from collect.backfills.formats import csv_file, exported, past
 from collect.backfills.formats import records as formats
 from collect.backfills.formats.json_file import REJECTED_STARTS
-from collect.backfills.formats.records import Record, too_large
+from collect.backfills.formats.records import Record, on_one_line, out_of_line, too_large
 from collect.backfills.partners import Partners
 from collect.enrichment import geo
 from collect.intake import contract
@@ -133,9 +133,7 @@ def _unwrapped(place: Place, record: Record) -> tuple[Place, Record]:
         return place, record
     try:
         reject = _rejected_line(record.body)
-        body = bytes(reject.record)
-        if body.startswith(b'"'):
-            body = msgspec.json.decode(body).encode()
+        body = out_of_line(reject.record)
     except (msgspec.DecodeError, RecursionError, ValueError):  # not a line of ours, or one that was broken since
         return place, record
     place = Place(reject.file, reject.line)
@@ -162,11 +160,5 @@ def reject_of(
     place: Place, code: str, detail: str, body: bytes, *, errors: dict[str, list[str]] | None = None
 ) -> Reject:
     """Return the line of the file of rejects for a record."""
-    try:
-        msgspec.json.decode(body)
-        # The file has one reject a line, whatever line breaks the record had.
-        record = Raw(msgspec.json.format(body, indent=-1))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        # What is not JSON is kept as a text, which can be mended too.
-        record = Raw(msgspec.json.encode(body.decode("utf-8", "backslashreplace")))
+    record = on_one_line(body)
     return Reject(file=place.file, line=place.line, code=code, detail=detail, errors=errors or {}, record=record)

@@ -1,19 +1,17 @@
 """Sends kept rejections through the contract again, mended; each becomes an event once and never twice."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.db import Error, transaction
-from msgspec import Raw
 
 from collect import assembly
-from collect.backfills.run import BackfillError, Run
+from collect.backfills.mending import CUT, mended, rejections
+from collect.backfills.run import Run
 from collect.backfills.selection import Selection
 from collect.backfills.writing import Foresight
 from collect.enrichment import geo
@@ -28,50 +26,27 @@ from keys.models import ApiKey
 from runtime import failures
 from runtime.refusals import Refusal
 
-REPLAYED, EARLIER, CUT = "replayed", "replayed before", "left: the body was kept in part only"
+REPLAYED, EARLIER = "replayed", "replayed before"
 GONE = "pruned or erased meanwhile"
 # How many refusals are printed one by one, so that a person knows what to mend next.
 TOLD = 10
 _STEP = 500
 
-_object = msgspec.json.Decoder(dict[str, Raw])
-
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """Which rejections to replay, and how to mend them: fields to set or rename, or whole bodies by rejection id."""
+    """Which rejections to replay, and how to mend them: fields to set or rename, or whole bodies by rejection id.
+
+    `types` are what fields are turned into, by their new names.
+    """
 
     codes: Sequence[str] = ()
     ids: Sequence[int] = ()
     set: Mapping[str, Any] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
     bodies: Mapping[int, bytes] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
-
-
-def read_bodies(path: str) -> dict[int, bytes]:
-    """Return the mended bodies by rejection id. Each line of the file is `{"rejection": 7, "event": {…}}`.
-
-    Raises `BackfillError` where the file or a line cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            lines = [(number, line) for number, line in enumerate(file, 1) if line.strip()]
-    except OSError as error:
-        raise BackfillError(f"{path}: {error.strerror}") from None
-    bodies = {}
-    for number, line in lines:
-        try:
-            found = msgspec.json.decode(line, type=_Mended)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise BackfillError(f"{path}:{number}: {error}") from None
-        bodies[found.rejection] = bytes(found.event)
-    return bodies
-
-
-class _Mended(msgspec.Struct, forbid_unknown_fields=True):
-    rejection: int
-    event: Raw
 
 
 def replay_rejections(options: ReplayOptions, run: Run) -> int:
@@ -79,14 +54,7 @@ def replay_rejections(options: ReplayOptions, run: Run) -> int:
 
     Raises `BackfillError` for an id that is not selected, and `Stopped` as `Run.advance` does.
     """
-    found = Rejection.objects.filter(options.selection.condition).select_related("api_key").order_by("id")
-    if options.codes:
-        found = found.filter(code__in=options.codes)
-    chosen = {*options.ids, *options.bodies}
-    if chosen:
-        found = found.filter(pk__in=chosen)
-        if unknown := chosen - set(found.values_list("pk", flat=True)):
-            raise BackfillError(f"No such rejection is selected: {', '.join(map(str, sorted(unknown)))}")
+    found = rejections(options.codes, {*options.ids, *options.bodies}, options.selection).select_related("api_key")
     ids = list(found.values_list("pk", flat=True))
     foresee = Foresight() if run.dry_run else None
     run.begin(0.0)
@@ -116,7 +84,7 @@ def _replay(rejection: Rejection, options: ReplayOptions, foresee: Foresight | N
             return CUT, ""
         body = bytes(rejection.body)
     try:
-        arrival = _arrival(rejection, _mended(body, options))
+        arrival = _arrival(rejection, mended(body, options.set, options.rename, options.types))
     except Refusal as refusal:
         return f"still refused: {refusal.code}", refusal.detail
     if foresee is not None:
@@ -152,20 +120,6 @@ def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
         locked.replayed_as, locked.replayed_at = UUID(written.id), datetime.now(UTC)
         locked.save(update_fields=["replayed_as", "replayed_at"])
     return REPLAYED, ""
-
-
-def _mended(body: bytes, options: ReplayOptions) -> bytes:
-    """Return the body with its fields renamed and set; one that is no JSON object unchanged, to be refused again."""
-    if not options.set and not options.rename:
-        return body
-    try:
-        fields = _object.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return body
-    for old, new in options.rename.items():
-        if old in fields:
-            fields[new] = fields.pop(old)
-    return msgspec.json.encode(fields | {name: Raw(json.dumps(value).encode()) for name, value in options.set.items()})
 
 
 def _arrival(rejection: Rejection, body: bytes) -> Arrival:

@@ -56,6 +56,15 @@ class Selection:
         parser.add_argument("--until", type=moment, metavar="WHEN", help="received before this date (UTC)")
 
     @classmethod
+    def add_rejection_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options that select rejections."""
+        parser.add_argument("--code", action="append", default=[], help="of this code; may be given again")
+        parser.add_argument("--id", action="append", default=[], type=int, help="this one; may be given again")
+        parser.add_argument("--partner", metavar="NAME", help="only this partner's")
+        parser.add_argument("--since", type=moment, metavar="WHEN", help="received from this date on (UTC)")
+        parser.add_argument("--until", type=moment, metavar="WHEN", help="received before this date (UTC)")
+
+    @classmethod
     def of(cls, options: Mapping[str, Any]) -> "Selection":
         """Return the selection of a command's options. Raises CommandError for an unknown partner."""
         partner = None if options["partner"] is None else find_partner(options["partner"])

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import Literal
+from typing import Literal, TypeVar
 from uuid import UUID
 
 from django.db import connection, models, transaction
@@ -65,7 +65,15 @@ def steps(events: "models.QuerySet[Event]", size: int) -> Iterator[list[Event]]:
 
     Events that come in meanwhile are among them.
     """
-    ordered, last = events.order_by("id"), UUID(int=0)
+    return by_id(events, size, UUID(int=0))
+
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+def by_id(rows: "models.QuerySet[Row]", size: int, last: UUID | int = 0) -> Iterator[list[Row]]:
+    """Yield the rows behind the id `last`, `size` at a time, those that come in meanwhile among them."""
+    ordered = rows.order_by("pk")
     while step := list(ordered.filter(pk__gt=last)[:size]):
         yield step
         last = step[-1].pk

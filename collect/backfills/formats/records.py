@@ -1,5 +1,7 @@
 """What a reader of files gives: records, one after another, and what ends a file early."""
 
+from contextlib import suppress
+
 import msgspec
 
 from collect.intake import contract
@@ -46,3 +48,19 @@ def unreadable_row(line: int, why: object, kept: bytes = b"", lines: int = 1, he
 def too_large(limit: int) -> Refusal:
     """Return the refusal of a record of more than `limit` bytes."""
     return Refusal(Code.TOO_LARGE, f"An event may have {limit} bytes at most")
+
+
+def on_one_line(body: bytes) -> msgspec.Raw:
+    """Return what a record is in a file to be mended: itself on one line, or if it is no object, its text in quotes."""
+    with suppress(msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        msgspec.json.decode(body)
+        if not body.lstrip(b" \t\r\n").startswith(b'"'):
+            # Whatever line breaks it had.
+            return msgspec.Raw(msgspec.json.format(body, indent=-1))
+    return msgspec.Raw(msgspec.json.encode(body.decode("utf-8", "backslashreplace")))
+
+
+def out_of_line(record: msgspec.Raw) -> bytes:
+    """Return the record that `on_one_line` has made so. Raises ValueError for a text that is none."""
+    text = bytes(record)
+    return msgspec.json.decode(text, type=str).encode() if text.startswith(b'"') else text

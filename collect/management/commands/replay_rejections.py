@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from collect.backfills.command import BackfillCommand
-from collect.backfills.replaying import ReplayOptions, read_bodies, replay_rejections
+from collect.backfills.mending import NUMBER, TEXT, TYPES, as_type, read_bodies
+from collect.backfills.replaying import ReplayOptions, replay_rejections
 from collect.backfills.run import Run
-from collect.backfills.selection import Selection, find_partner, moment
+from collect.backfills.selection import Selection, find_partner
 
 
 def _assignment(text: str) -> tuple[str, str]:
@@ -18,11 +19,19 @@ def _assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _value(text: str) -> Any:
+def _typed(name: str) -> tuple[str, str | None]:
+    """Return a field's name and what is behind its colon, if that is a type."""
+    bare, colon, type = name.rpartition(":")
+    return (bare, type) if colon and type in TYPES else (name, None)
+
+
+def _value(text: str, type: str | None) -> Any:
+    if type == TEXT:
+        return text
     try:
         return json.loads(text)
     except ValueError:
-        return text
+        return json.loads(as_type(json.dumps(text).encode(), NUMBER)) if type == NUMBER else text
 
 
 class Command(BackfillCommand):
@@ -38,26 +47,25 @@ class Command(BackfillCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options that select rejections, and those that mend them."""
         super().add_arguments(parser)
-        parser.add_argument("--code", action="append", default=[], help="of this code; may be given again")
-        parser.add_argument("--id", action="append", default=[], type=int, help="this one; may be given again")
-        parser.add_argument("--set", action="append", default=[], type=_assignment, metavar="NAME=VALUE",
+        Selection.add_rejection_arguments(parser)
+        parser.add_argument("--set", action="append", default=[], type=_assignment, metavar="NAME[:TYPE]=VALUE",
                             help="set a field: the value is JSON if it can be read so, else text")  # fmt: skip
-        parser.add_argument("--rename", action="append", default=[], type=_assignment, metavar="OLD=NEW",
-                            help="rename a field")  # fmt: skip
-        parser.add_argument("--file", metavar="FILE", help='mended bodies, a line each: {"rejection": 7, "event": {…}}')
-        parser.add_argument("--partner", metavar="NAME", help="only this partner's")
-        parser.add_argument("--since", type=moment, metavar="WHEN", help="received from this date on (UTC)")
-        parser.add_argument("--until", type=moment, metavar="WHEN", help="received before this date (UTC)")
+        parser.add_argument("--rename", action="append", default=[], type=_assignment, metavar="OLD=NEW[:TYPE]",
+                            help=f"rename a field, and turn it into a type: {', '.join(TYPES)}")  # fmt: skip
+        parser.add_argument("--file", metavar="FILE", help="mended bodies, as export_rejections writes them")
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
         """Replay; return how many are still refused or were left. Raises CommandError for an unknown partner."""
         partner = None if options["partner"] is None else find_partner(options["partner"])
+        values = [(*_typed(name), value) for name, value in options["set"]]
+        names = [(old, *_typed(new)) for old, new in options["rename"]]
         return replay_rejections(
             ReplayOptions(
                 codes=options["code"],
                 ids=options["id"],
-                set={name: _value(value) for name, value in options["set"]},
-                rename=dict(options["rename"]),
+                set={name: _value(value, type) for name, type, value in values},
+                rename={old: new for old, new, _ in names},
+                types={new: type for _, new, type in names if type is not None},
                 bodies={} if options["file"] is None else read_bodies(options["file"]),
                 selection=Selection(partner, since=options["since"], until=options["until"]),
             ),

@@ -10,7 +10,8 @@ import pytest
 from django.db import DataError
 
 from collect.backfills import replaying
-from collect.backfills.replaying import ReplayOptions, read_bodies, replay_rejections
+from collect.backfills.mending import read_bodies
+from collect.backfills.replaying import ReplayOptions, replay_rejections
 from collect.backfills.run import BackfillError, Run
 from collect.models import Event, Rejection
 from collect.storage import store
