@@ -138,10 +138,17 @@ class EventAdmin(LargeTableAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        """Return the events with their JSON columns as text: decoded, 58.00 would become 58.0."""
+        """Return the events without their JSON columns, which no list shows."""
         queryset: QuerySet[Event] = super().get_queryset(request)
-        texts = {f"{name}_text": Cast(name, TextField()) for name in JSON_COLUMNS}
-        return queryset.defer(*JSON_COLUMNS).annotate(**texts)
+        return queryset.defer(*JSON_COLUMNS)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Event | None:
+        """Return the event with its JSON columns as text: decoded, 58.00 would become 58.0."""
+        event: Event | None = super().get_object(request, object_id, from_field)
+        if event is not None:
+            texts = {f"{name}_text": Cast(name, TextField()) for name in JSON_COLUMNS}
+            vars(event).update(Event.objects.filter(pk=event.pk).values(**texts)[0])
+        return event
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
