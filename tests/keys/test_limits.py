@@ -258,6 +258,6 @@ def test_page_sets_limits_and_a_rotated_key_keeps_them() -> None:
     page = f"/admin/keys/apikey/{key.pk}"
     wrong = client.post(f"{page}/change/", {**data, "per_second": "0"}).content.decode()
     assert "greater than or equal to 1" in wrong
-    shown = client.post(f"{page}/rotate/", {"grace": "30"}).content.decode()
+    shown = client.post(f"{page}/rotate/", {"grace": "30"}, follow=True).content.decode()
     new = ApiKey.objects.get(prefix=some(re.search(r"thrad_live_[0-9A-Za-z]{12}_", shown))[0].rstrip("_"))
     assert (new.pk != key.pk, new.per_second) == (True, 50)

@@ -115,7 +115,7 @@ def test_page_sets_restrictions_as_lines() -> None:
     assert client.login(username="operator", password="secret")
     data = {"partner": factories.partner().pk, "label": "shop", "expires_at_0": "", "expires_at_1": ""}
     restricted = {"tags": " adv_acme_* \n\nsite:shop.example", "networks": "203.0.113.0/24"}
-    assert client.post("/admin/keys/apikey/add/", {**data, **restricted}).status_code == 200
+    assert client.post("/admin/keys/apikey/add/", {**data, **restricted}).status_code == 302
     key = ApiKey.objects.get()
     assert (key.tags, key.networks) == (["adv_acme_*", "site:shop.example"], ["203.0.113.0/24"])
     page = f"/admin/keys/apikey/{key.pk}/change/"
