@@ -66,7 +66,8 @@ class FromCsv:
 
 
 def _free(cell: str) -> bytes:
-    return _encode(cell) if _CODE.fullmatch(cell) else tables.literal(cell)
+    may_be_code = "E" in cell or "e" in cell
+    return _encode(cell) if may_be_code and _CODE.fullmatch(cell) else tables.literal(cell)
 
 
 _READERS: dict[str, Callable[[str], bytes]] = {

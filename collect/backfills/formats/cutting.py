@@ -54,7 +54,9 @@ class Cut:
             at, token = found.start(), found[0]
             if at < behind:
                 continue
-            if token == b'"':
+            if self._open and (len(token) > 1 or token == b","):
+                self._stray = None  # a string or a comma inside, of which most tokens are
+            elif token == b'"':
                 if (behind := text.find(b"\n", at)) < 0:
                     self.position = at
                     return None

@@ -71,6 +71,10 @@ def moment(cell: str, name: str, *, is_exported: bool) -> bytes:
     It becomes a text, or Unix seconds for the timestamp of a sent event. Of any other cell, a number stays one, but in
     an exported event, which has none: a spreadsheet's number of days is no number of seconds.
     """
+    if cell.isdecimal() and cell.isascii() and not is_exported:
+        return number(cell)
+    if is_exported and _AS_EXPORTED.fullmatch(cell):
+        return msgspec.json.encode(cell)
     try:
         found = past.utc(past.spelled(cell, UTC))
     except ValueError:
@@ -82,7 +86,7 @@ def moment(cell: str, name: str, *, is_exported: bool) -> bytes:
 
 def number(cell: str) -> bytes:
     """Return the JSON of a cell with a number, which may have a decimal comma."""
-    return literal(cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell)
+    return literal(cell.replace(",", ".") if "," in cell and _DECIMAL_COMMA.fullmatch(cell) else cell)
 
 
 def seconds(value: int, digits: int) -> bytes:
@@ -101,4 +105,5 @@ def decimal(value: int, digits: int) -> str:
 _BOOLEANS = {"true": b"true", "t": b"true", "yes": b"true", "1": b"true",
              "false": b"false", "f": b"false", "no": b"false", "0": b"false"}  # fmt: skip
 _DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
+_AS_EXPORTED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
