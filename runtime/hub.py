@@ -5,18 +5,37 @@ request.
 """
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+# How long a request may work in one piece, and how long it then rests.
+TURN_SECONDS, PAUSE_SECONDS = 0.005, 0.000_1
 
 
 def is_gevent() -> bool:
     """Tell whether this process runs on gevent: its worker patches the standard library before it loads us."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched("socket"))
+
+
+def taking_turns(items: Iterable[Item], every: int, clock: Callable[[], float] = time.monotonic) -> Iterator[Item]:
+    """Yield the items, and let the other requests of the worker have their turn where that takes long.
+
+    The clock is looked at after each `every` of them.
+    """
+    since = clock()
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % every == 0 and clock() - since > TURN_SECONDS:
+            # Not for 0 seconds: gevent would go on with this request many times before it looks at its sockets.
+            time.sleep(PAUSE_SECONDS)
+            since = clock()
 
 
 class OwnThread:

@@ -6,12 +6,16 @@ stays as it was sent (contract, sections 2 and 3).
 
 import re
 
+from runtime.hub import taking_turns
 from runtime.refusals import Code, Refusal
 
 MAX_DEPTH = 64
 # PostgreSQL's numeric keeps 16,383 digits after the point; Python's int() is told the same bound in the settings.
 MAX_NUMBER_LENGTH = 16_000
 MIN_EXPONENT = -1_000
+
+# Numbers between two looks at the clock: a body of a few kilobytes may unpack to millions of them.
+_STEP = 1_000
 
 # A number that may overflow or be too long is looked for where all digits and exponents are alike and signs are gone:
 # fixed bytes are found sooner than a regular expression.
@@ -75,7 +79,7 @@ def _check_depth(body: bytes) -> None:
 
 
 def _check_numbers(body: bytes) -> None:
-    for match in _NUMBER.finditer(_STRING.sub(b'""', body)):
+    for match in taking_turns(_NUMBER.finditer(_STRING.sub(b'""', body)), _STEP):
         token, fraction, exponent = match.group(0, 1, 2)
         if len(token) > MAX_NUMBER_LENGTH:
             raise invalid(f"A number of more than {MAX_NUMBER_LENGTH} characters")

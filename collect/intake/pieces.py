@@ -6,7 +6,12 @@ piece with a fault in it leaves the others whole.
 
 import re
 from collections.abc import Iterator
+from itertools import count
 
+from runtime.hub import taking_turns
+
+# Brackets between two looks at the clock: a body of a few kilobytes may unpack to millions of them.
+_STEP = 500
 # Everything is possessive and each byte is looked at twice at most: the work is linear on any bytes.
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 # An array or object with no other one in it is skipped in C, as are strings: what is left are few steps in Python.
@@ -24,7 +29,9 @@ def pieces(text: bytes) -> Iterator[bytes]:
     Raises ValueError where `text` ends too early, or goes on after its last bracket.
     """
     begin = at = depth = 1
-    while (match := (_BETWEEN if depth == 1 else _INSIDE).match(text, at)) is not None:
+    for _ in taking_turns(count(), _STEP):
+        if (match := (_BETWEEN if depth == 1 else _INSIDE).match(text, at)) is None:
+            break
         at, mark = match.end(), match[1]
         if mark == b",":
             yield text[begin : at - 1]

@@ -5,6 +5,7 @@ its settings, how it waits for a request, how it decides whether a connection go
 docs/decisions/0008 gives the price of each.
 """
 
+import io
 import logging
 import sys
 import time
@@ -104,6 +105,9 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             super().handle_request(listener_name, req, sock, addr)
             # Known since the head of the answer, unless the request was ended before that.
             req.should_close()
+            if req.unreader.buf.seek(0, io.SEEK_END):
+                # The next request has been read already, and without a wait for it nobody else would have a turn.
+                gevent.sleep(0)
         except StopIteration:
             # A client that is still sending would get a reset, and could lose the answer.
             if not read_out(req.body, bounded):

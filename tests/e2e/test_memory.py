@@ -108,6 +108,48 @@ def test_endless_chunked_body_is_cut_and_does_not_grow_a_worker(
     assert growth() < GROWTH
 
 
+NUMBERS = b'{"event_name":"x","params":{"n":[0' + b",1e299" * 170_000 + b"]}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[[" + b"[[][]," * (8 * MIB // 6), 400),  # brackets that no decoder takes
+        (b"[\x01" + b"[[]," * (2 * MIB - 1), 400),
+        (b"[" + b",".join([NUMBERS] * 8) + b"]", 200),
+    ],
+    ids=["brackets", "items", "numbers"],
+)
+def test_batch_of_millions_of_pieces_keeps_nobody_waiting(alone: Collector, body: bytes, status: int) -> None:
+    """Some kilobytes on the wire, eight MiB unpacked: seconds of work, in which others have their turn."""
+    assert 7 * MIB < len(body) <= 8 * MIB
+    packed = gzip.compress(body)
+    undisturbed = sum(seconds_of_a_post(alone) for _ in range(20))
+    waits = []
+    with ThreadPoolExecutor() as pool:
+        start = time.monotonic()
+        sending = pool.submit(alone.post, packed, "/api/collect/batch", Content_Encoding="gzip")
+        while not sending.done():
+            waits.append(seconds_of_a_post(alone))
+    whole = time.monotonic() - start
+    assert sending.result().status == status
+    assert max(waits) < max(whole / 3, undisturbed)
+
+
+def test_thousands_of_pipelined_requests_keep_nobody_waiting(alone: Collector) -> None:
+    request = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+    undisturbed = sum(seconds_of_a_post(alone) for _ in range(20))
+    waits = []
+    with ThreadPoolExecutor() as pool:
+        start = time.monotonic()
+        sending = pool.submit(alone.raw, request * 10_000)
+        while not sending.done():
+            waits.append(seconds_of_a_post(alone))
+    whole = time.monotonic() - start
+    assert sending.result().count(b"HTTP/1.1 200 OK") == 10_000
+    assert max(waits) < max(whole / 4, undisturbed)
+
+
 def seconds_of_a_post(collector: Collector) -> float:
     """The time until an event like any other is answered."""
     start = time.monotonic()

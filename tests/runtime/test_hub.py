@@ -3,6 +3,9 @@
 import subprocess
 import sys
 import threading
+from itertools import count
+
+import pytest
 
 from runtime import hub
 
@@ -50,3 +53,16 @@ def test_without_gevent_it_runs_in_the_caller_s_thread() -> None:
 def test_under_gevent_it_runs_in_one_real_thread_and_the_hub_goes_on() -> None:
     run = subprocess.run([sys.executable, "-c", UNDER_GEVENT], capture_output=True, text=True, timeout=60, check=False)
     assert (run.stdout.strip(), run.returncode) == ("fine", 0), run.stderr
+
+
+def test_long_work_gives_way_and_short_work_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+    monkeypatch.setattr("time.sleep", lambda _seconds: done.append("others"))
+    # Each look at the clock comes three milliseconds after the one before.
+    moments = count(step=0.003)
+    for item in hub.taking_turns("abcdefg", 2, lambda: next(moments)):
+        done.append(item)
+    assert done == ["a", "b", "c", "d", "others", "e", "f", "g"]
+    done.clear()
+    assert list(hub.taking_turns("abc", 1, lambda: 0.0)) == ["a", "b", "c"]
+    assert done == []
