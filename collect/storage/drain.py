@@ -66,23 +66,39 @@ class _Work:
         try:
             self._move(spooled)
         except Error as error:
-            if failures.is_away(error) or not (others_are_taken or self._moves_any()):
+            if failures.is_lost(error) or not (others_are_taken or self._takes_others(error)):
                 raise
             # Taken anew: the one that was moved may be among them.
             for one in spool.take(len(spooled)):
                 if (fault := self._fault(one)) is not None:
                     self._set_aside(one, str(fault))
 
-    def _moves_any(self) -> bool:
-        """Try some of the waiting events until one is moved; tell whether one was."""
-        return any(self._fault(one) is None for one in spool.sample(SAMPLE))
+    def _takes_others(self, error: Error) -> bool:
+        """Tell whether the database takes one of the waiting events, tried at random, while it refuses others.
+
+        If it seems to be away none is tried: each could cost a time-out.
+        """
+        return not failures.is_away(error) and any(self._fault(one) is None for one in spool.sample(SAMPLE))
 
     def _fault(self, one: Spooled) -> Error | None:
-        """Move one event, or return why the database refuses it. Raises `django.db.Error` if that is away."""
+        """Move one event, or return why the database refuses it.
+
+        Raises `django.db.Error` if that can be reached no more. What looks like an outage, such as a lock that does not
+        come, is the event's own fault only if another one passes meanwhile and the event is refused again.
+        """
+        fault = self._try(one)
+        if fault is None or not failures.is_away(fault):
+            return fault
+        others = [other for other in spool.sample(2) if other.place != one.place]
+        if others and all(self._try(other) is not None for other in others):
+            raise fault
+        return self._try(one)
+
+    def _try(self, one: Spooled) -> Error | None:
         try:
             self._move([one])
         except Error as error:
-            if failures.is_away(error):
+            if failures.is_lost(error):
                 raise
             return error
         return None
@@ -128,7 +144,7 @@ class Drainer:
     def __init__(self) -> None:
         self._head: int | None = None
         self._fails = False
-        # When the database first refused all that it was given, for no reason that is known to be the rows'.
+        # When the database, which could be reached, first refused all that it was given.
         self._doubted_at: float | None = None
 
     def turn(self) -> None:
@@ -140,7 +156,7 @@ class Drainer:
             if not self._fails:
                 logger.exception("the spool cannot be drained")
             self._fails = True
-            self._doubted_at = None if failures.is_away(error) else self._doubted_at or time.monotonic()
+            self._doubted_at = None if failures.is_lost(error) else self._doubted_at or time.monotonic()
         else:
             self._fails = False
             self._doubted_at = None

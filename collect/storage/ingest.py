@@ -144,11 +144,20 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
 
 
 def _spool_refused(arrivals: Sequence[Arrival], results: list[Written]) -> list[Written]:
-    """Spool the arrivals that are unavailable, and return the results with what became of them."""
+    """Spool the arrivals that are unavailable, and return the results with what became of them.
+
+    The others of the group are stored by now, so a spool that cannot take them is no reason for a 503: they are
+    rejected, and their bodies kept as rejections are.
+    """
     refused = [index for index, written in enumerate(results) if written.outcome is Outcome.UNAVAILABLE]
     if refused:
-        spooled = _spool([arrivals[index] for index in refused])
-        for index, written in zip(refused, spooled, strict=True):
+        waiting = [arrivals[index] for index in refused]
+        try:
+            replaced = _spool(waiting)
+        except Unavailable:
+            replaced = [Written(Outcome.REJECTED, arrival.row.id) for arrival in waiting]
+            rejections.keep(map(Record.of_written, waiting, replaced))
+        for index, written in zip(refused, replaced, strict=True):
             results[index] = written
     return results
 

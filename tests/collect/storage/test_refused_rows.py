@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from django.db import Error, connection, connections
+from django.db import Error, OperationalError, connection, connections
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
@@ -153,6 +153,49 @@ def test_refused_rows_alone_are_set_aside_once_their_worker_has_stored_others(so
     assert outcomes(named(source, "good")) == ["stored"]
     drainer.turn()
     assert (spool.status().events, spool.status().set_aside) == (0, 1)
+
+
+@spooling
+@pytest.mark.parametrize("sqlstate", ["57014", "55P03", "53400", "58030"])
+@pytest.mark.parametrize("others", [0, 5])
+def test_row_whose_refusal_looks_like_an_outage_is_set_aside_in_the_end(
+    source: Source, refuse: Refuse, sqlstate: str, others: int
+) -> None:
+    refuse("bad", sqlstate)
+    drainer = drain.Drainer()
+    spool.append(named(source, *["good"] * others, "bad"))
+    drainer.turn()
+    assert (spool.status().events, spool.status().set_aside) == (others + 1, 0)
+    # As far as anybody can tell the database is away; then it takes an event of a sender.
+    assert outcomes([factories.arrival(source, event_name="live")]) == ["stored"]
+    drainer.turn()
+    assert (spool.status().events, spool.status().set_aside) == (0, 1)
+    assert Event.objects.count() == others + 1
+
+
+@spooling
+def test_lock_on_the_table_sets_nothing_aside(source: Source, refuse: Refuse) -> None:
+    """Though the worker stored an event a moment ago: what waits is refused, and so are the others that wait."""
+    drainer = drain.Drainer()
+    refuse("bad", "55P03")
+    spool.append(named(source, "bad", "bad", "bad"))
+    drainer.turn()
+    assert outcomes([factories.arrival(source, event_name="live")]) == ["stored"]
+    drainer.turn()
+    assert (spool.status().events, spool.status().set_aside) == (3, 0)
+
+
+@spooling
+def test_refused_row_that_cannot_be_spooled_is_rejected_and_the_others_are_stored_once(
+    source: Source, refuse: Refuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(arrivals: Sequence[Arrival]) -> None:
+        raise OperationalError("database or disk is full")
+
+    refuse("bad")
+    monkeypatch.setattr(spool, "append", full)
+    assert outcomes(named(source, "a", "bad", "b")) == ["stored", "rejected", "stored"]
+    assert Rejection.objects.count() == 1
 
 
 @spooling
