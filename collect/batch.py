@@ -16,15 +16,17 @@ from collect.intake.hints import Hint
 from collect.intake.json_rules import invalid
 from collect.intake.pieces import member, pieces
 from collect.intake.source import Source
-from collect.storage.outcomes import Outcome, Written
+from collect.storage.outcomes import DURABLE, Outcome, Written
 from collect.storage.rows import Arrival
 from runtime.hub import taking_turns
-from runtime.refusals import Code, Refusal
+from runtime.refusals import Code, Refusal, Unavailable
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_EVENTS = 2_000
 # Events between two looks at the clock. Most take some microseconds; a hostile one takes a thousand times as much.
 STEP = 10
+# Hints that are told, each for all the events that have it.
+_MAX_HINTS = 100
 NDJSON = "application/x-ndjson"
 
 _array = msgspec.json.Decoder(list[Raw])
@@ -105,7 +107,8 @@ class JudgedBatch:
     def add_hints(self, index: int, sent: SentEvent) -> None:
         """Note the hints to the event at `index`."""
         for hint in hints.of(sent):
-            self.hints.setdefault(hint, Hinted(index)).events += 1
+            if hint in self.hints or len(self.hints) < _MAX_HINTS:
+                self.hints.setdefault(hint, Hinted(index)).events += 1
 
 
 def judge(events: Sequence[bytes], source: Source, request_id: str) -> JudgedBatch:
@@ -135,9 +138,9 @@ def answer(judged: JudgedBatch, results: Sequence[Written]) -> dict[str, Any]:
     counts = Counter(result.outcome for result in results)
     rejected = [(index, refusal) for index, _, refusal in judged.refusals]
     rejected += [
-        (index, contract.poisoned())
+        (index, contract.poisoned() if result.outcome is Outcome.REJECTED else Unavailable())
         for index, result in zip(judged.indexes, results, strict=True)
-        if result.outcome is Outcome.REJECTED
+        if result.outcome not in DURABLE
     ]
     return {
         "stored": counts[Outcome.STORED],

@@ -18,13 +18,13 @@ from collect.intake.contract import SentEvent
 from collect.intake.source import Source
 from collect.intake.wire import Received
 from collect.storage import ingest
-from collect.storage.outcomes import Outcome
+from collect.storage.outcomes import DURABLE, Outcome
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival, Row
 from keys import denials, limits
 from keys.models import ApiKey
 from runtime import answers
-from runtime.refusals import Refusal
+from runtime.refusals import Refusal, Unavailable
 
 
 class SenderRequest(EnrichedRequest):
@@ -109,8 +109,8 @@ class CollectView(SenderView):
             raise
         arrival = Arrival.of(row, received.body, request.request_id)
         (written,) = ingest.submit([arrival])
-        if written.outcome is Outcome.REJECTED:
-            raise contract.poisoned()
+        if written.outcome not in DURABLE:
+            raise contract.poisoned() if written.outcome is Outcome.REJECTED else Unavailable
         told = {"X-Event-Id": written.id, "X-Event-Outcome": written.outcome, **left}
         if found := hints.of(sent):
             hints.count(dict.fromkeys(found, 1), source.partner_id)
@@ -142,6 +142,8 @@ class BatchView(SenderView):
         left = self.spend(request.auth, source, len(events))
         judged = batch.judge(events, source, request_id)
         results = ingest.submit(judged.arrivals)
+        if results and all(result.outcome is Outcome.UNAVAILABLE for result in results):
+            raise Unavailable
         hints.count({hint: told.events for hint, told in judged.hints.items()}, source.partner_id)
         ingest.reject([Record.of_refusal(refusal, source, body, request_id) for _, body, refusal in judged.refusals])
         return JsonResponse(batch.answer(judged, results), headers=left)

@@ -19,6 +19,9 @@ _WRITES_NOTHING = ("25006", "53", "55P03", "57", "58")
 _ROLLED_BACK = "40"
 # A limit of PostgreSQL, such as the length of an index entry; psycopg raises OperationalError for it.
 _LIMIT = "54"
+# A constraint or an exclusion of the operator's, a partition that is missing: with the same values the row may be taken
+# tomorrow.
+_OF_OTHERS = ("23514", "23P01")
 
 
 def again_if_cut(call: Callable[[], Result]) -> Result:
@@ -55,10 +58,15 @@ def is_rolled_back(error: Error) -> bool:
 
 
 def is_poison(error: Error) -> bool:
-    """Tell whether the database refuses the row itself, so that trying again cannot help."""
+    """Tell whether the database refuses the row for its values, so that trying again cannot help."""
     if isinstance(error, DataError | IntegrityError):
-        return True
+        return not _sqlstate(error).startswith(_OF_OTHERS)
     return _sqlstate(error).startswith(_LIMIT) or "malformed JSON" in str(error)
+
+
+def reason(error: Error) -> str:
+    """Return what the database says, without the details, in which PostgreSQL shows the whole row."""
+    return str(error).partition("\n")[0]
 
 
 def _sqlstate(error: Error) -> str:

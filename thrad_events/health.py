@@ -49,6 +49,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
             checks["keys"] = _timed(_keys)
     checks["geo"] = _timed(_geo)
     is_stored = database["status"] == checks["migrations"]["status"] == "ok"
+    # What the database refuses is spooled.
+    is_stored = is_stored and not (database.get("may_refuse") and checks.get("spool", {}).get("status") == "failed")
     is_spooled = all(checks.get(name, {}).get("status") == "ok" for name in ("spool", "keys"))
     status = "ready" if is_stored else "ready, spooling" if is_spooled else "not ready"
     return JsonResponse({"status": status, "checks": checks}, status=200 if is_stored or is_spooled else 503)
@@ -118,8 +120,10 @@ def _database() -> dict[str, Any]:
         return {**found, "status": "failed", "error": "It took no events a moment ago: the log says why"}
     # The database answers, but may lose what it has committed, or refuse an event. The operator should see that, but it
     # is no reason to send events elsewhere.
-    warnings = [*durability.problems(), *obstacles.problems()]
-    return {**found, "warnings": warnings} if warnings else found
+    may_refuse = obstacles.problems()
+    if warnings := [*durability.problems(), *may_refuse]:
+        return {**found, "warnings": warnings, "may_refuse": bool(may_refuse)}
+    return found
 
 
 def _spool() -> dict[str, Any]:

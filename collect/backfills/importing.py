@@ -22,7 +22,7 @@ from collect.backfills.run import BackfillError, Run, Stopped, private
 from collect.backfills.writing import Writers
 from collect.intake import contract
 from collect.intake.source import CHANNEL
-from collect.storage.outcomes import Outcome, Written
+from collect.storage.outcomes import DURABLE, Outcome, Written
 from runtime.refusals import Refusal
 
 STDIN = "-"
@@ -232,6 +232,6 @@ def _not_stored(judged: JudgedStep, written: Sequence[Written]) -> Iterator[Reje
         if one.outcome is Outcome.CONFLICT:
             detail = f"{one.difference}: {one.id}" if one.differing else one.difference
             yield reject_of(place, Outcome.CONFLICT, detail, arrival.body, errors=one.errors)
-        elif one.outcome is Outcome.REJECTED:
+        elif one.outcome not in DURABLE:
             refusal = contract.poisoned()
-            yield reject_of(place, refusal.code, refusal.detail, arrival.body)
+            yield reject_of(place, refusal.code, f"{refusal.detail}: {one.reason}", arrival.body)

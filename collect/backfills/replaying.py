@@ -114,7 +114,7 @@ def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
         except Error as error:
             if failures.is_away(error):
                 raise
-            return "still refused: invalid_event", contract.poisoned().detail
+            return "still refused: invalid_event", f"{contract.poisoned().detail}: {failures.reason(error)}"
         if written.outcome is Outcome.CONFLICT:
             return _judged(written)
         locked.replayed_as, locked.replayed_at = UUID(written.id), datetime.now(UTC)

@@ -6,12 +6,12 @@ piece with a fault in it leaves the others whole.
 
 import re
 from collections.abc import Iterator
-from itertools import count
 
 from runtime.hub import taking_turns
 
-# Brackets between two looks at the clock: a body of a few kilobytes may unpack to millions of them.
-_STEP = 500
+# A body of a few kilobytes may unpack to millions of brackets. So many are looked at, a second of work at most, and so
+# many between two looks at the clock. Two thousand events of a hundred brackets each are taken apart.
+_MAX_STEPS, _STEP = 400_000, 500
 # Everything is possessive and each byte is looked at twice at most: the work is linear on any bytes.
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 # An array or object with no other one in it is skipped in C, as are strings: what is left are few steps in Python.
@@ -26,10 +26,10 @@ _MEMBER = re.compile(rb"\s*+(" + _STRING + rb")\s*+:", re.DOTALL)
 def pieces(text: bytes) -> Iterator[bytes]:
     """Yield the items of the array, or the members of the object, that `text` is. An empty one has one blank piece.
 
-    Raises ValueError where `text` ends too early, or goes on after its last bracket.
+    Raises ValueError where `text` ends too early, goes on after its last bracket, or has very many of them.
     """
     begin = at = depth = 1
-    for _ in taking_turns(count(), _STEP):
+    for _ in taking_turns(range(_MAX_STEPS), _STEP):
         if (match := (_BETWEEN if depth == 1 else _INSIDE).match(text, at)) is None:
             break
         at, mark = match.end(), match[1]

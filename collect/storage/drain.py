@@ -71,7 +71,7 @@ class _Work:
             # Taken anew: the one that was moved may be among them.
             for one in spool.take(len(spooled)):
                 if (fault := self._fault(one)) is not None:
-                    self._set_aside(one, str(fault))
+                    self._set_aside(one, failures.reason(fault))
 
     def _takes_others(self, error: Error) -> bool:
         """Tell whether the database takes one of the waiting events, tried at random, while it refuses others.
@@ -128,7 +128,7 @@ class _Work:
             except Error as error:
                 if failures.is_away(error):
                     raise
-                self._set_aside(one, written.reason or str(error))
+                self._set_aside(one, written.reason or failures.reason(error))
                 return False
         return True
 

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 from django.db import Error, connection
 
@@ -71,26 +72,11 @@ def start() -> None:
     _refusing.start()
 
 
-def store_now(arrivals: Sequence[Arrival]) -> list[Written]:
-    """Store the arrivals, and a rejection for each that is refused or conflicts; return what became of each.
-
-    Raises `django.db.Error`. It is safe to repeat.
-    """
-    results = write(arrivals)
-    rejections.keep(
-        Record.of_written(arrival, written)
-        for arrival, written in zip(arrivals, results, strict=True)
-        if written.outcome in rejections.CODES
-    )
-    return results
-
-
 def write(arrivals: Sequence[Arrival]) -> list[Written]:
     """Store the arrivals except those that the database refuses; return what became of each, in their order.
 
     A row whose values are bad is rejected. One that is refused for another reason while others are taken, as by a
-    trigger, is unavailable, since that is not its sender's fault; without a spool to wait in it is rejected, too.
-    Raises `django.db.Error`. It is safe to repeat.
+    trigger, is unavailable, since that is not its sender's fault. Raises `django.db.Error`. It is safe to repeat.
     """
     return failures.again_if_cut(lambda: bisect(arrivals, _write, _refused))
 
@@ -107,10 +93,10 @@ def _write(arrivals: Sequence[Arrival]) -> list[Written]:
 
 
 def _refused(arrival: Arrival, error: Error) -> Written:
-    logger.warning("the database refused a row", extra={"reason": str(error)})
-    is_final = failures.is_poison(error) or not spool.is_enabled()
-    outcome = Outcome.REJECTED if is_final else Outcome.UNAVAILABLE
-    return Written(outcome, arrival.row.id, reason=str(error))
+    reason = failures.reason(error)
+    logger.warning("the database refused a row", extra={"reason": reason})
+    outcome = Outcome.REJECTED if failures.is_poison(error) else Outcome.UNAVAILABLE
+    return Written(outcome, arrival.row.id, reason=reason)
 
 
 def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -130,7 +116,7 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
     if _is_away():
         return _spool(arrivals)
     try:
-        results = store_now(arrivals)
+        results = write(arrivals)
     except Error as error:
         _drop_connection()
         if not spool.is_enabled():
@@ -140,26 +126,45 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
         outage.begin(error)
         return _spool(arrivals)
     outage.writing.close()
-    return _spool_refused(arrivals, results)
+    return _settle(arrivals, results)
 
 
-def _spool_refused(arrivals: Sequence[Arrival], results: list[Written]) -> list[Written]:
-    """Spool the arrivals that are unavailable, and return the results with what became of them.
+def _settle(arrivals: Sequence[Arrival], results: list[Written]) -> list[Written]:
+    """Keep what the database refused, or has in another form, as rejections; return what became of each arrival.
 
-    The others of the group are stored by now, so a spool that cannot take them is no reason for a 503: they are
-    rejected, and their bodies kept as rejections are.
+    What no rejection can be kept of, or is not its sender's fault, is spooled. Where that cannot be either it is
+    unavailable, alone: the others are stored by now, and an answer that nothing was stored would have them sent again.
     """
-    refused = [index for index, written in enumerate(results) if written.outcome is Outcome.UNAVAILABLE]
-    if refused:
-        waiting = [arrivals[index] for index in refused]
-        try:
-            replaced = _spool(waiting)
-        except Unavailable:
-            replaced = [Written(Outcome.REJECTED, arrival.row.id) for arrival in waiting]
-            rejections.keep(map(Record.of_written, waiting, replaced))
-        for index, written in zip(refused, replaced, strict=True):
-            results[index] = written
+    left = [index for index, written in enumerate(results) if written.outcome in _UNSETTLED]
+    if not left:
+        return results
+    if _are_kept([Record.of_written(arrivals[i], results[i]) for i in left if results[i].outcome in rejections.CODES]):
+        left = [index for index in left if results[index].outcome is Outcome.UNAVAILABLE]
+    for index, written in zip(left, _spool_if_possible([arrivals[index] for index in left]), strict=True):
+        results[index] = written
     return results
+
+
+_UNSETTLED = frozenset((*rejections.CODES, Outcome.UNAVAILABLE))
+
+
+def _are_kept(records: Sequence[Record]) -> bool:
+    try:
+        rejections.keep(records)
+    except Error as error:
+        logger.exception("rejections could not be kept", extra={"events": len(records)})
+        _drop_connection()
+        if spool.is_enabled():
+            outage.begin(error)
+        return False
+    return True
+
+
+def _spool_if_possible(arrivals: Sequence[Arrival]) -> list[Written]:
+    if arrivals and spool.is_enabled():
+        with suppress(Unavailable):
+            return _spool(arrivals)
+    return [Written(Outcome.UNAVAILABLE, arrival.row.id) for arrival in arrivals]
 
 
 def _is_away() -> bool:

@@ -6,6 +6,8 @@ from django.db import connection
 
 from collect.models import Event
 
+# What the server's role has to be allowed with events.
+_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 # PostgreSQL's settings, and the value with which every event can be written. With a higher isolation, statements that
 # meet are rolled back; as a replica, no trigger checks that the partner of an event exists.
 _NEEDED = {
@@ -31,6 +33,10 @@ def _postgresql() -> Iterator[str]:
         for name, setting in cursor.fetchall():
             if setting != _NEEDED[name]:
                 yield f"{name} is {setting} in PostgreSQL, not {_NEEDED[name]}"
+        for right in _RIGHTS:
+            cursor.execute("SELECT has_table_privilege(to_regclass(%s)::oid, %s)", [table, right])
+            if cursor.fetchone()[0] is False:
+                yield f"the server's role has no right to {right} on the table {table}"
         cursor.execute("SELECT row_security_active(to_regclass(%s)::oid)", [table])
         if cursor.fetchone()[0]:
             yield f"row-level security applies to the table {table}"

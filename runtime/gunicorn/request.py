@@ -17,6 +17,8 @@ _CLOSE = re.compile(r"(?:^|,)[ \t]*close[ \t]*(?:,|$)", re.IGNORECASE)
 class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
     """Gunicorn's request with two more checks of its head, and a promise of the connection that holds."""
 
+    # The worker that serves it, which may be told to stop meanwhile.
+    worker: Any = None
     _ends: bool | None = None
 
     def parse(self, unreader: Any) -> bytes:
@@ -45,5 +47,6 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
         The first answer stands. Otherwise the head could say `keep-alive`, and the connection be closed all the same.
         """
         if self._ends is None:
-            self._ends = super().should_close() or not read_out(self.body, self.unreader.sock)
+            is_stopping = self.worker is not None and not self.worker.alive
+            self._ends = super().should_close() or is_stopping or not read_out(self.body, self.unreader.sock)
         return self._ends

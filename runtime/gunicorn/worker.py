@@ -101,6 +101,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         bounded = req.unreader.sock = BoundedSocket(sock, self.body_seconds, is_awaited=req._expected_100_continue)
         # Gunicorn would tell the client to go on before anybody has looked at its key.
         req._expected_100_continue = False
+        req.worker = self
         try:
             super().handle_request(listener_name, req, sock, addr)
             # Known since the head of the answer, unless the request was ended before that.

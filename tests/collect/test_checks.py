@@ -129,7 +129,7 @@ def test_row_level_security_is_said_by_check() -> None:
     """For an ordinary owner: a superuser is bound by no policy."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE ordinary")
-        cursor.execute("GRANT SELECT ON collect_event TO ordinary")
+        cursor.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON collect_event TO ordinary")
         cursor.execute("ALTER TABLE collect_event ENABLE ROW LEVEL SECURITY")
         cursor.execute("SET ROLE ordinary")
         try:
@@ -140,6 +140,25 @@ def test_row_level_security_is_said_by_check() -> None:
             cursor.execute("DROP OWNED BY ordinary")
             cursor.execute("DROP ROLE ordinary")
     assert warning.msg == "row-level security applies to the table collect_event"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(databases.is_sqlite(), reason="SQLite has no roles")
+def test_right_that_is_missing_is_said_by_check() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE ordinary")
+        cursor.execute("GRANT SELECT, UPDATE, DELETE ON collect_event TO ordinary")
+        cursor.execute("SET ROLE ordinary")
+        try:
+            (warning,) = checks.storage(databases=["default"])
+        finally:
+            cursor.execute("RESET ROLE")
+            cursor.execute("DROP OWNED BY ordinary")
+            cursor.execute("DROP ROLE ordinary")
+    assert (warning.id, warning.msg) == (
+        "collect.W006",
+        "the server's role has no right to INSERT on the table collect_event",
+    )
 
 
 @pytest.mark.skipif(databases.is_sqlite(), reason="a file of SQLite is UTF-8")

@@ -1,6 +1,7 @@
 """A row that the database refuses for a reason of its own: its neighbours are stored, and nothing waits behind it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from pytest_django import Settings
 
 from collect.intake.source import Source
 from collect.models import Event, Rejection
-from collect.storage import drain, ingest, spool
+from collect.storage import drain, ingest, rejections, spool
 from collect.storage.bisection import MAX_DOUBTED, bisect
 from collect.storage.rows import Arrival
 from runtime import outage
@@ -24,7 +25,7 @@ Refuse = Callable[..., None]
 spooling = pytest.mark.skipif(databases.is_sqlite(), reason="with SQLite there is no spool")
 
 # What a function or a policy of the operator may raise, or PostgreSQL itself for a row: none is known to be poison.
-SQLSTATES = ["P0001", "42501", "42883", "XX000", "0A000", "39000", "2F003", "40001", "55000"]
+SQLSTATES = ["P0001", "42501", "42883", "XX000", "0A000", "39000", "2F003", "40001", "55000", "23514"]
 
 
 @pytest.fixture(autouse=True)
@@ -86,15 +87,15 @@ def stored() -> list[str]:
 @pytest.mark.parametrize("sqlstate", [*SQLSTATES, None])
 def test_neighbours_are_stored_and_the_row_is_kept_apart(source: Source, refuse: Refuse, sqlstate: str | None) -> None:
     refuse("bad", sqlstate)
-    # Without a spool the body is kept as a rejection, which can be replayed.
-    expected = "rejected" if databases.is_sqlite() else "spooled"
+    # To SQLite every error of a trigger is a constraint's, which makes a rejection; and it has no spool.
+    expected = ("rejected" if sqlstate else "unavailable") if databases.is_sqlite() else "spooled"
     assert outcomes(named(source, "a", "bad", "b", "c", "bad", "d")) == [
         "stored", expected, "stored", "stored", expected, "stored",
     ]  # fmt: skip
     assert stored() == ["a", "b", "c", "d"]
     assert not outage.is_on()
     if databases.is_sqlite():
-        assert Rejection.objects.count() == 2
+        assert Rejection.objects.count() == (2 if sqlstate else 0)
     else:
         assert spool.status().events == 2
 
@@ -186,7 +187,7 @@ def test_lock_on_the_table_sets_nothing_aside(source: Source, refuse: Refuse) ->
 
 
 @spooling
-def test_refused_row_that_cannot_be_spooled_is_rejected_and_the_others_are_stored_once(
+def test_refused_row_that_cannot_be_spooled_is_unavailable_alone(
     source: Source, refuse: Refuse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(arrivals: Sequence[Arrival]) -> None:
@@ -194,8 +195,8 @@ def test_refused_row_that_cannot_be_spooled_is_rejected_and_the_others_are_store
 
     refuse("bad")
     monkeypatch.setattr(spool, "append", full)
-    assert outcomes(named(source, "a", "bad", "b")) == ["stored", "rejected", "stored"]
-    assert Rejection.objects.count() == 1
+    assert outcomes(named(source, "a", "bad", "b")) == ["stored", "unavailable", "stored"]
+    assert stored() == ["a", "b"]
 
 
 @spooling
@@ -237,3 +238,51 @@ def test_bisection_ends_at_once_where_the_database_is_away() -> None:
     with pytest.raises(Error):
         bisect(range(8), halves_of({3}, failure("57014"), asked), lambda _item, _error: False)
     assert asked == [8]
+
+
+@contextmanager
+def constraint(check: str) -> Iterator[None]:
+    """Let new events have to pass this check."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE collect_event ADD CONSTRAINT never CHECK ({check}) NOT VALID")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE collect_event DROP CONSTRAINT never")
+
+
+@spooling
+def test_constraint_that_no_event_passes_is_no_fault_of_the_senders(source: Source) -> None:
+    with constraint("false"):
+        assert outcomes(named(source, "a", "b")) == ["spooled", "spooled"]
+        with pytest.raises(Error, match="never"):
+            drain.drain()
+    assert drain.drain() == 2
+    assert stored() == ["a", "b"]
+    assert not Rejection.objects.exists()
+
+
+@spooling
+def test_reason_of_a_refusal_shows_nothing_of_the_event(
+    source: Source, refuse: Refuse, caplog: pytest.LogCaptureFixture
+) -> None:
+    with constraint("event_name <> 'bad'"):
+        spool.append(named(source, "good", "bad"))
+        assert drain.drain() == 1
+    ((reason, _),) = spool.reasons()
+    assert reason == 'new row for relation "collect_event" violates check constraint "never"'
+    assert "bad-1" not in caplog.text
+
+
+def test_rejections_that_cannot_be_kept_fail_nobody_else(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 503 for all would have those that are stored sent again, and stored twice where they have no `event_id`."""
+
+    def fail(_records: object) -> None:
+        raise OperationalError("database is locked")
+
+    ingest.submit(named(source, "first"))
+    monkeypatch.setattr(rejections, "keep", fail)
+    conflicting = factories.arrival(source, event_name="first", event_id="first-0", params={"other": 1})
+    expected = "unavailable" if databases.is_sqlite() else "spooled"
+    assert outcomes([*named(source, "a"), conflicting, *named(source, "b")]) == ["stored", expected, "stored"]
