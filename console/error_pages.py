@@ -26,11 +26,11 @@ def _page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 
 def _content(request: HttpRequest, refusal: Refusal) -> str:
-    """Return the page in the console's frame, or bare where that needs what has failed: a user, or the database."""
+    """Return the page in the console's frame, or bare for a visitor and where the database has failed."""
     context = {"refusal": refusal, "title": refusal.detail, "request": request}
-    # A request can be refused before Django looks who sent it.
-    if hasattr(request, "user"):
-        with suppress(DatabaseError):
+    with suppress(DatabaseError):
+        # A request can be refused before Django looks who sent it.
+        if hasattr(request, "user") and admin.site.has_permission(request):
             framed = {**admin.site.each_context(request), **context, "layout": "admin/base_site.html"}
             return render_to_string("error.html", framed, request)
     return render_to_string("error.html", {**context, "layout": "bare.html"})

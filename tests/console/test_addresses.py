@@ -1,8 +1,9 @@
 """Whatever an address of the console says, the answer is a page: the list, or a 400 that says what is wrong."""
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from keys.models import ApiKey, State
@@ -36,11 +37,22 @@ def console(console: Client) -> Client:
     return console
 
 
+@pytest.fixture(params=["operator", "visitor", "stranger"])
+def anyone(request: pytest.FixtureRequest, console: Client) -> Client:
+    """Someone who is logged in, one who is not, and one whom the console does not let in."""
+    if request.param == "operator":
+        return console
+    client = Client(raise_request_exception=False)
+    if request.param == "stranger":
+        client.force_login(User.objects.create_user("stranger"))
+    return client
+
+
 @pytest.mark.parametrize("page", LISTS)
-def test_list_takes_any_value_of_its_filters_and_of_djangos(console: Client, page: str) -> None:
+def test_list_takes_any_value_of_its_filters_and_of_djangos(anyone: Client, page: str) -> None:
     for name in (*LISTS[page], *DJANGOS, *UNKNOWN):
         for value in HOSTILE:
-            answer = console.get(f"{page}?{name}={quote(value)}")
+            answer = anyone.get(f"{page}?{name}={quote(value)}")
             expected = {400} if value == "\0" else {200, 302, 400}
             assert answer.status_code in expected, (name, value[:30])
 
@@ -65,9 +77,9 @@ def test_form_of_a_new_key_still_shows_what_fits(console: Client) -> None:
 
 @pytest.mark.parametrize("value", ["x", "0", "-1", "9" * 30, "9" * 5_000, "\u202e", "1/2", "%2e%2e"])
 @pytest.mark.parametrize("page", [LIST, "/admin/collect/event/", "/admin/collect/rejection/", "/admin/auth/user/"])
-def test_page_of_no_row_is_not_found_or_leads_away(console: Client, page: str, value: str) -> None:
+def test_page_of_no_row_is_not_found_or_leads_away(anyone: Client, page: str, value: str) -> None:
     for step in ("change/", "history/", "delete/", "rotate/", "issued/", ""):
-        assert console.get(f"{page}{quote(value)}/{step}").status_code in {302, 403, 404}, step
+        assert anyone.get(f"{page}{quote(value)}/{step}").status_code in {302, 403, 404}, step
 
 
 @pytest.mark.parametrize(
@@ -81,18 +93,29 @@ def test_page_of_no_row_is_not_found_or_leads_away(console: Client, page: str, v
         "/admin/search/?s=key&page={}",
         "/admin/r/{}/1/",
         "/admin/{}/",
+        "/admin/?x={}",
         "/admin/login/?next={}",
     ],
 )
-def test_other_pages_take_any_value(console: Client, address: str) -> None:
+def test_other_pages_take_any_value(anyone: Client, address: str) -> None:
     for value in ("\0", "abc", "-1", "9" * 30, "\u202e", "/"):
-        assert console.get(address.format(quote(value))).status_code in {200, 302, 400, 403, 404}, value
+        assert anyone.get(address.format(quote(value))).status_code in {200, 302, 400, 403, 404}, value
 
 
-def test_nul_is_named(console: Client) -> None:
-    answer = console.get("/admin/collect/event/?q=a%00b")
+def test_nul_is_named(anyone: Client) -> None:
+    answer = anyone.get("/admin/collect/event/?q=a%00b")
     assert (answer.status_code, "U+0000" in answer.content.decode()) == (400, True)
-    assert console.get("/admin/collect/%00/").status_code == 400
+    assert answer["Content-Type"].startswith("text/html")
+    assert anyone.get("/admin/collect/%00/").status_code == 400
+
+
+# Django's own bounds: 1,000 fields, and 2.5 MB of a form without files.
+@pytest.mark.parametrize("form", [{str(number): "x" for number in range(1_100)}, {"username": "x" * 3_000_000}])
+@pytest.mark.parametrize("page", ["/admin/login/", LIST])
+def test_form_that_is_too_large_is_refused_on_a_page(anyone: Client, page: str, form: dict[str, str]) -> None:
+    answer = anyone.post(page, urlencode(form), content_type="application/x-www-form-urlencoded")
+    assert answer.status_code in ({400, 413} if page == "/admin/login/" else {302, 400, 413})
+    assert answer.status_code == 302 or answer["Content-Type"].startswith("text/html")
 
 
 def test_unknown_part_of_an_address_is_left_out_and_named(console: Client) -> None:
