@@ -103,6 +103,9 @@ def _place(text: str) -> tuple[str, str]:
 def _with_options(config: dict[str, Any], query: str, types: Mapping[str, type]) -> dict[str, Any]:
     """Add the options of the URL, each of which goes before ours of the same name."""
     for name, text in parse_qsl(query, keep_blank_values=True):
+        if "@" in unquote(query) and name.lower() not in {**types, **_OF_DJANGO}:
+            # A password that has a ? in it; what is behind looks like an option.
+            _refuse("has a ? in front of the last @")
         value = _value(name.lower(), text, {**types, **_OF_DJANGO})
         if name.lower() in _OF_DJANGO:
             config[name.upper()] = value
