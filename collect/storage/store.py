@@ -126,9 +126,10 @@ def _document(arrivals: Sequence[Arrival]) -> str:
     return (b"[" + b",".join([arrival.document for arrival in ordered]) + b"]").decode()
 
 
-def _key(arrival: Arrival) -> tuple[int, str, str]:
+def _key(arrival: Arrival) -> tuple[str, str, int]:
     row = arrival.row
-    return row.partner_id, row.tag_id, row.event_id or ""
+    # What differs most comes first: then one comparison is enough.
+    return row.event_id or "", row.tag_id, row.partner_id
 
 
 # SQL that turns a value of the row's JSON into Django's form on SQLite. PostgreSQL's types read JSON's as they are.
