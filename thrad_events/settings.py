@@ -111,11 +111,12 @@ TEMPLATES = [
 # --- databases -------------------------------------------------------------------------------------
 
 # WAL with synchronous below FULL can lose an acknowledged row on power loss.
-_SQLITE_DURABILITY = "PRAGMA synchronous=FULL; PRAGMA busy_timeout=5000;"
+_SQLITE_DURABILITY = "PRAGMA synchronous=FULL;"
 SQLITE_OPTIONS: dict[str, Any] = {
     "init_command": f"PRAGMA journal_mode=WAL; {_SQLITE_DURABILITY}",
     # A deferred transaction that turns to writing fails at once when another one wrote meanwhile.
     "transaction_mode": "IMMEDIATE",
+    # How many seconds a connection waits for another one's lock.
     "timeout": 5,
 }
 # How long a statement may take. None of the server's takes longer; `manage.py` sets no bound, for a migration or a

@@ -169,3 +169,35 @@ def test_options_of_the_url_and_ours_reach_the_database() -> None:
         found = [cursor.execute(statement).fetchone()[0] for statement in asked]
     connection.close()
     assert found == ([-1234, 2] if databases.is_sqlite() else ["1234ms", "5s"])
+
+
+def busy_timeout(config: dict[str, Any]) -> int:
+    wrapper = import_module(f"{config['ENGINE']}.base").DatabaseWrapper
+    connection = wrapper({**connections["spool"].settings_dict, **config}, "of this test")
+    with connection.cursor() as cursor:
+        found = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+    connection.close()
+    return int(found)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("query", "milliseconds"),
+    [
+        ("", 5000),
+        ("?timeout=20", 20_000),
+        ("?timeout=0.5", 500),
+        ("?init_command=PRAGMA+busy_timeout%3D7000", 7000),
+        ("?timeout=20&transaction_mode=DEFERRED", 20_000),
+    ],
+)
+def test_time_that_sqlite_waits_for_a_lock_is_that_of_the_url(tmp_path: Path, query: str, milliseconds: int) -> None:
+    config = database.of_url(
+        f"sqlite:////{tmp_path}/e.sqlite3{query}", BASE, settings.SQLITE_OPTIONS, settings.POSTGRES_OPTIONS
+    )
+    assert busy_timeout(config) == milliseconds
+
+
+@pytest.mark.django_db
+def test_spool_waits_for_a_lock_as_long_as_a_database_does(tmp_path: Path) -> None:
+    assert busy_timeout(database.sqlite(tmp_path / "s.sqlite3", settings.DATABASES["spool"]["OPTIONS"])) == 5000
