@@ -118,12 +118,38 @@ def test_text_timestamp_is_turned_into_a_number(api_key: ApiKey, sent: str, mome
 
 def test_values_are_set_as_types(api_key: ApiKey) -> None:
     refuse(api_key, b'{"event_name": "x", "event_id": 12345678901234567890, "params": "{\\"v\\": 58.00}", "a:b": 1}')
-    options = ("--rename", "event_id=event_id:text", "--rename", "params=params:json", "--rename", "a:b=c:d",
+    options = ("--rename", "event_id=event_id:text", "--rename", "params=params:json", "--rename", "a:b=c:d:",
                "--set", "tag_id:text=5", "--set", "timestamp:number=2025-05-26T16:00:00Z")  # fmt: skip
     assert call("replay_rejections", *options)[2] == 0
     event = Event.objects.get()
     assert (event.event_id, event.tag_id, event.params) == ("12345678901234567890", "5", {"v": 58.0})
     assert (event.timestamp, event.extra) == (datetime(2025, 5, 26, 16, tzinfo=UTC), {"c:d": 1})
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--rename", "timestamp=timestamp:int"), "'int' is no type: write number, text, json; .*'timestamp:int:'"),
+        (("--rename", "timestamp=timestamp:Number"), "'Number' is no type"),
+        (("--set", "tag_id:string=5"), "'string' is no type: write number, text, json; .* written 'tag_id:string:'"),
+        (("--set", ":text=5"), "':text' names no field"),
+        (("--rename", "event="), "'' names no field"),
+        (("--rename", "event"), "'event' is not name=value"),
+    ],
+)
+def test_field_that_cannot_be_meant_is_refused_and_nothing_is_replayed(
+    api_key: ApiKey, options: tuple[str, str], told: str
+) -> None:
+    refuse(api_key, b'{"event_name": "x", "timestamp": "1748275200"}')
+    with pytest.raises(CommandError, match=told):
+        call("replay_rejections", *options)
+    assert not Event.objects.exists()
+
+
+def test_colon_at_the_end_keeps_those_of_the_name(api_key: ApiKey) -> None:
+    refuse(api_key, b'{"event_name": "x", "a": "1"}')
+    assert call("replay_rejections", "--rename", "a=b:number:", "--set", "c:text:=1", "--set", "d:e::text=5")[2] == 0
+    assert Event.objects.get().extra == {"b:number": "1", "c:text": 1, "d:e:": "5"}
 
 
 @pytest.mark.parametrize("type", ["number", "text", "json"])
