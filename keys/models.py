@@ -41,8 +41,14 @@ class PartnerQuerySet(models.QuerySet["Partner"]):
         by_folded = {_folded(known): known for known in self.values_list("name", flat=True)}
         return [by_folded[found] for found in get_close_matches(_folded(name), by_folded, cutoff=_NEAR)]
 
+    def unknown(self, name: str) -> str:
+        """Return in words that there is no partner of this name, and who may be meant."""
+        if near := self.nearest(name):
+            return f"There is no partner {name!r}. Did you mean {' or '.join(map(repr, near))}?"
+        return f"There is no partner {name!r}; the console's page Partners lists them."
+
     def twin_of(self, name: str) -> str | None:
-        """Return another name that differs from this one in case, blanks or width of letters alone, if there is one."""
+        """Return another name that reads as this one does, but for case, blanks or width, if there is one."""
         folded = _folded(name)
         names = self.exclude(name=name).values_list("name", flat=True)
         return next((known for known in names if _folded(known) == folded), None)
@@ -52,7 +58,9 @@ _NEAR = 0.6
 
 
 def _folded(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """Return the name without what nobody sees in it: case, width, runs of blanks, marks of format (category Cf)."""
+    seen = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", seen).casefold().split())
 
 
 class Partner(models.Model):

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from django.core.exceptions import ValidationError
 
-from collect.backfills.selection import unknown_partner
 from collect.intake import contract
 from keys import history, lifecycle
 from keys.models import ApiKey, Partner
@@ -36,7 +35,7 @@ class Partners:
         try:
             partner.clean_fields(exclude={"id"})
             if not create:
-                words = f"{unknown_partner(name)} --create-partner makes a new one."
+                words = f"{Partner.objects.all().unknown(name)} --create-partner makes a new one."
                 raise contract.invalid_event({"partner": [words]})
             partner.clean()
         except ValidationError as error:

@@ -26,14 +26,7 @@ def find_partner(name: str) -> Partner:
     try:
         return Partner.objects.get(name=name)
     except Partner.DoesNotExist:
-        raise CommandError(unknown_partner(name)) from None
-
-
-def unknown_partner(name: str) -> str:
-    """Return in words that there is no partner of this name, and who may be meant."""
-    if near := Partner.objects.all().nearest(name):
-        return f"There is no partner {name!r}. Did you mean {' or '.join(map(repr, near))}?"
-    return f"There is no partner {name!r}; the console's page Partners lists them."
+        raise CommandError(Partner.objects.all().unknown(name)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,22 +12,28 @@ from keys.models import ApiKey, Partner
 
 
 class Command(BaseCommand):
-    """Issues a key, and creates its partner if there is none of that name."""
+    """Issues a key, and makes its partner if there is none of that name, nor of one that comes near."""
 
     help = "Issue an API key. The raw key, alone, goes to standard output, this once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--partner", required=True, metavar="NAME", help="created if there is none")
+        parser.add_argument("--partner", required=True, metavar="NAME", help="made if there is none")
+        parser.add_argument(
+            "--create-partner", action="store_true", help="make the partner even if the name of another comes near"
+        )
         parser.add_argument("--label", required=True, help="what the key is for")
         parser.add_argument("--test", action="store_true", help="events of this key are marked as test")
         parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
 
     @transaction.atomic
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Issue the key and print it. Raises CommandError where the name or the label is blank or too long."""
+        """Issue the key and print it.
+
+        Raises CommandError where the name or the label is blank or too long, or where another partner may be meant.
+        """
         key = ApiKey(label=options["label"].strip(), is_test=options["test"])
-        key.partner, is_new = self._partner(options["partner"].strip())
+        key.partner, is_new = self._partner(options["partner"].strip(), create=options["create_partner"])
         self._check(key, exclude={"partner", "prefix", "digest"})
         kind = "test" if key.is_test else "live"
         words = f"a {kind} key for {'the new ' if is_new else ''}partner {key.partner.name}"
@@ -39,8 +45,12 @@ class Command(BaseCommand):
         self.stderr.write(f"Issued {words}: {key.prefix}. The key itself is not shown again:")
         self.stdout.write(raw_key)
 
-    def _partner(self, name: str) -> tuple[Partner, bool]:
+    def _partner(self, name: str, *, create: bool) -> tuple[Partner, bool]:
         self._check(Partner(name=name), exclude={"id"})
+        partners = Partner.objects.all()
+        # Most first keys are for a new partner, so that only a name which may be a slip asks for the option.
+        if not create and not partners.filter(name=name).exists() and partners.nearest(name):
+            raise CommandError(f"{partners.unknown(name)} --create-partner makes a new one.")
         return Partner.objects.get_or_create(name=name)
 
     def _check(self, instance: ApiKey | Partner, exclude: set[str]) -> None:

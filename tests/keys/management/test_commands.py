@@ -49,6 +49,34 @@ def test_issue_key_refuses_names_that_the_table_would_not_hold(partner: str, lab
     assert not Partner.objects.exists()
 
 
+@pytest.mark.parametrize("name", ["dmeo", "Demos", "d emo"])
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_issue_key_for_a_name_that_comes_near_makes_nobody_by_a_slip(name: str, options: tuple[str, ...]) -> None:
+    factories.partner("demo")
+    arguments = ("issue_key", "--partner", name, "--label", "x", *options)
+    with pytest.raises(CommandError) as refused:
+        run(*arguments)
+    assert str(refused.value) == (
+        f"There is no partner {name!r}. Did you mean 'demo'? --create-partner makes a new one."
+    )
+    assert (Partner.objects.count(), ApiKey.objects.count()) == (1, 0)
+    assert f"for the new partner {name}" in run(*arguments, "--create-partner")[1]
+    assert f"partner {name}" in run(*arguments[:5], "--create-partner")[1]
+    assert "new partner" not in run(*arguments)[1]
+
+
+def test_issue_key_for_another_name_makes_its_partner() -> None:
+    factories.partner("demo")
+    assert "for the new partner acme" in run("issue_key", "--partner", "acme", "--label", "x")[1]
+
+
+@pytest.mark.parametrize("name", ["dem\u200bo", "\u202edemo", "demo\ufeff", "DEMO"])
+def test_name_that_only_looks_like_another_is_nobodys(name: str) -> None:
+    factories.partner("demo")
+    with pytest.raises(CommandError, match="There is a partner 'demo': names must differ by more than case"):
+        run("issue_key", "--partner", name, "--label", "x", "--create-partner")
+
+
 def test_issue_key_dry_run_leaves_nothing() -> None:
     stdout, stderr = run("issue_key", "--partner", "Acme", "--label", "x", "--dry-run")
     assert stdout == ""
