@@ -39,8 +39,8 @@ def storage(databases: Collection[str] | None = None, **_: Any) -> Sequence[Chec
     """
     if "default" not in (databases or ()):
         return []
-    lost = "Every 204 says that the event is on disk: docs/operations.md, PostgreSQL's settings."
-    refused = "Events that it refuses are spooled and then set aside: docs/operations.md, When something fails."
+    lost = "Every 204 says that the event is on disk: docs/operations.md, PostgreSQL."
+    refused = "Events that it refuses are spooled and then set aside: docs/operations.md, What happens when."
     try:
         return [
             *(Warning(problem, hint=lost, id="collect.W004") for problem in durability.problems()),

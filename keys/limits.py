@@ -1,7 +1,7 @@
 """Limits how many events a key may send per second (a token bucket) and per day (counted from midnight UTC).
 
 With `CACHE_URL`, Redis or Valkey keeps the count for all workers and machines, in one atomic step. Without it, or while
-it does not answer, each worker grants its share of the limit (docs/operations.md, "Limits").
+it does not answer, each worker grants its share of the limit (docs/operations.md, "Keys").
 """
 
 import logging

@@ -10,12 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
 from collect.models import Event
-from collect.storage import ingest, rejections
-from collect.storage.rejections import Record
+from collect.storage import ingest
 from keys.models import Partner
-from runtime.refusals import Code, Refusal
 from tests.harness import databases, factories, mmdb
 from tests.harness.server import ROOT
 
@@ -62,15 +61,16 @@ def without_varying(text: str) -> str:
 
 
 def refuse_events_of_a_sender() -> None:
-    """Two events under a wrong name of a field, and one that is nothing."""
-    api_key, _ = factories.key(Partner.objects.get(name="acme"))
-    source = factories.source(api_key)
-    refusal = Refusal(Code.INVALID_EVENT, "event_name: required", errors={"event_name": ["required"]})
-    bodies = [b'{"event": "order_created", "event_id": "order-2001", "tag_id": "shop", "client_id": "ann"}',
-              b'{"event": "order_created", "event_id": "order-2002", "tag_id": "shop"}', b"[]"]  # fmt: skip
-    rejections.keep(
-        [Record.of_refusal(refusal, source, body, f"request-{number}") for number, body in enumerate(bodies, 1)]
-    )
+    """Two events under a wrong name of a field, and one that is nothing, as a sender sends them."""
+    _, raw_key = factories.key(Partner.objects.get(name="acme"))
+    for body in (
+        b'{"event": "order_created", "event_id": "order-2001", "tag_id": "shop", "client_id": "ann"}',
+        b'{"event": "order_created", "event_id": "order-2002", "tag_id": "shop"}',
+        b"[]",
+    ):
+        headers = {"Authorization": f"Bearer {raw_key}"}
+        answer = Client().post("/api/collect", body, content_type="application/json", headers=headers)
+        assert answer.status_code == 400
 
 
 def store_old_events() -> None:
