@@ -16,11 +16,6 @@ database = Circuit("the database", RETRY_SECONDS)
 writing = Circuit("the database for events", RETRY_SECONDS)
 
 
-def is_on() -> bool:
-    """Tell whether there is an outage of either kind."""
-    return database.is_open or writing.is_open
-
-
 def begin(error: Error) -> None:
     """Note that a write failed with `error`. It is an outage only if other events could not be written either.
 

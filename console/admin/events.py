@@ -74,13 +74,22 @@ class BotFilter(ValueFilter):
         return [(reason, reason.replace("_", " ")) for reason in bots.REASONS]
 
 
+class TestFilter(admin.BooleanFieldListFilter):
+    """Filters by whether an event came with a test key."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take Django's arguments, and give the filter a name instead of its column's."""
+        super().__init__(*args, **kwargs)
+        self.title = "test event"
+
+
 @admin.register(Event)
 class EventAdmin(LargeTableAdmin):
     """Events, newest first."""
 
     form = modelform_factory(Event, fields=(), labels=LABELS)
     list_display = (RECEIVED, "event_name", "tag_id", "partner", "event_id", "place", "mark")
-    list_filter = (KindFilter, "is_test", BotFilter, "partner")
+    list_filter = (KindFilter, ("is_test", TestFilter), BotFilter, "partner")
     list_select_related = ("partner",)
     search_fields = ("event_id",)
     search_help_text = "An event's id, or the exact event_id, name, tag, click, session or client of the last 7 days"

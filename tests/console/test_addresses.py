@@ -1,5 +1,6 @@
 """Whatever an address of the console says, the answer is a page: the list, or a 400 that says what is wrong."""
 
+import re
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -116,6 +117,15 @@ def test_form_that_is_too_large_is_refused_on_a_page(anyone: Client, page: str, 
     answer = anyone.post(page, urlencode(form), content_type="application/x-www-form-urlencoded")
     assert answer.status_code in ({400, 413} if page == "/admin/login/" else {302, 400, 413})
     assert answer.status_code == 302 or answer["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("page", LISTS)
+def test_heading_of_a_filter_is_a_name_and_no_column_s(console: Client, page: str) -> None:
+    factories.partner("Another")  # a filter with one choice is not shown
+    answer = console.get(page)
+    titles = [str(spec.title) for spec in answer.context["cl"].filter_specs]
+    assert [title for title in titles if re.search(r"_|^(is|has|ua) ", title)] == []
+    assert all(f"By {title}" in text(answer) for title in titles)
 
 
 def test_unknown_part_of_an_address_is_left_out_and_named(console: Client) -> None:

@@ -4,12 +4,13 @@ import json
 import os
 import secrets
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Self
@@ -166,6 +167,12 @@ class House:
         """The rows of a query, read past the application."""
         with psycopg.connect(self.url) as connection:
             return connection.execute(query).fetchall()
+
+    def kept(self, key: str) -> bool:
+        """Whether the spool keeps this raw key for a start without the database."""
+        with closing(sqlite3.connect(self.spool)) as connection:
+            found = connection.execute("SELECT document FROM kept_keys").fetchone()
+        return found is not None and key.rpartition("_")[0].encode() in found[0]
 
     def count(self) -> int:
         """How many events the database has."""

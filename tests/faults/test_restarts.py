@@ -121,7 +121,7 @@ def test_started_without_the_database_it_knows_the_keys_last_used_and_no_revoked
     for key in (house.key, revoked) * 10:  # until both workers have met them
         assert house.post(event, key=key)[0] == 204
     manage(house.url, "revoke_key", revoked.rpartition("_")[0])
-    time.sleep(5)  # so long a revocation may take
+    until(lambda: house.kept(unused) and not house.kept(revoked), 30, "the revocation has reached the file")
     house.postgres.stop("immediate")
     end(house)
     house.start(ready=KEPT)

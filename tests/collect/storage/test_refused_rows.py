@@ -93,7 +93,8 @@ def test_neighbours_are_stored_and_the_row_is_kept_apart(source: Source, refuse:
         "stored", expected, "stored", "stored", expected, "stored",
     ]  # fmt: skip
     assert stored() == ["a", "b", "c", "d"]
-    assert not outage.is_on()
+    assert not outage.database.is_open
+    assert not outage.writing.is_open
     if databases.is_sqlite():
         assert Rejection.objects.count() == (2 if sqlstate else 0)
     else:
@@ -117,7 +118,8 @@ def test_drain_passes_a_refused_row_and_sets_it_aside(source: Source, refuse: Re
 def test_event_alone_that_is_refused_is_spooled_and_opens_no_circuit(source: Source, refuse: Refuse) -> None:
     refuse("bad")
     assert outcomes(named(source, "bad")) == ["spooled"]
-    assert not outage.is_on()
+    assert not outage.database.is_open
+    assert not outage.writing.is_open
     assert outcomes(named(source, "good")) == ["stored"]
 
 

@@ -240,7 +240,8 @@ def test_round_ends_the_outage_when_it_has_drained(source: Source) -> None:
     outage.begin(OperationalError("away"))
     spool.append(arrivals(source, 1))
     drain.Drainer().round()
-    assert not outage.is_on()
+    assert not outage.database.is_open
+    assert not outage.writing.is_open
     assert Event.objects.count() == 1
 
 
@@ -262,10 +263,11 @@ def test_turn_says_once_that_the_spool_cannot_be_drained(
 def test_round_with_nothing_to_drain_lets_events_try_again_unless_the_database_is_out_of_reach(source: Source) -> None:
     outage.writing.open(OperationalError("disk full"))
     drain.Drainer().round()
-    assert not outage.is_on()
+    assert not outage.database.is_open
+    assert not outage.writing.is_open
     outage.database.open(OperationalError("away"))
     drain.Drainer().round()
-    assert outage.is_on()
+    assert outage.database.is_open
 
 
 def test_round_leaves_the_circuit_open_while_nothing_moves(source: Source) -> None:
@@ -276,10 +278,11 @@ def test_round_leaves_the_circuit_open_while_nothing_moves(source: Source) -> No
         fcntl.flock(other, fcntl.LOCK_EX)
         drainer.round()
         drainer.round()
-        assert outage.is_on()
+        assert outage.writing.is_open
         spool.discard(spool.take(1))  # the other one gets on
         drainer.round()
-        assert not outage.is_on()
+        assert not outage.database.is_open
+        assert not outage.writing.is_open
 
 
 def test_command_drains_and_dry_run_only_says(source: Source, capsys: pytest.CaptureFixture[str]) -> None:
