@@ -85,6 +85,13 @@ def test_every_link_leads_to_a_heading() -> None:
             assert anchor in anchors, f"{page.name}: {name}#{anchor}"
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_are_as_long_as_those_of_the_code(page: Path) -> None:
+    """Tables and examples aside, which cannot be broken."""
+    text = re.sub(r"^ *```.*?^ *```|^\|[^\n]*", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert [line for line in text.splitlines() if len(line) > 120] == []
+
+
 def test_architecture_names_every_room() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     rooms = {path.parts[0] for path in FILES if len(path.parts) > 1 and (ROOT / path.parts[0] / "__init__.py").exists()}
