@@ -6,9 +6,9 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
-from django.db import OperationalError
+from django.db import Error
 
-from runtime import environment
+from runtime import environment, failures
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "thrad_events.settings")
@@ -19,7 +19,7 @@ if __name__ == "__main__":
     except ImproperlyConfigured as error:
         # Said in words that name the setting (runtime/environment.py); where it was read tells nothing more.
         sys.exit(str(error))
-    except OperationalError as error:
-        from thrad_events.start import of_failure  # needs the settings, which are ready only now
-
-        sys.exit(of_failure(error))
+    except Error as error:
+        if (words := failures.in_words(error)) is None:
+            raise
+        sys.exit(words)

@@ -1,11 +1,14 @@
-"""What a failure of the database means, by the SQLSTATE that PostgreSQL gives.
+"""What a failure of the database means, by the SQLSTATE that PostgreSQL gives, and how it is told to people.
 
 Source of the classes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
+import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
+import psycopg
+from django.conf import settings
 from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError, connection
 
 Result = TypeVar("Result")
@@ -22,6 +25,9 @@ _LIMIT = "54"
 # A constraint or an exclusion of the operator's, a partition that is missing: with the same values the row may be taken
 # tomorrow.
 _OF_OTHERS = ("23514", "23P01")
+# A table, a column, or the schema for them that is not there.
+_NO_TABLES = ("42P01", "42703", "3F000")
+_FORBIDDEN = "42501"
 
 
 def again_if_cut(call: Callable[[], Result]) -> Result:
@@ -71,3 +77,44 @@ def reason(error: Error) -> str:
 
 def _sqlstate(error: Error) -> str:
     return getattr(error.__cause__, "sqlstate", None) or ""
+
+
+def in_words(error: Error) -> str | None:
+    """Return two lines for the person who ran a command: what failed, and what to do.
+
+    None if it is no fault of the database's or the settings', as far as can be told.
+    """
+    first = _first(error)
+    said = next(iter(str(first).strip().splitlines()), type(first).__name__)
+    place, name = _place(first)
+    sqlstate = getattr(first, "sqlstate", None) or ""
+    if sqlstate in _NO_TABLES or said.startswith(("no such table", "no such column")):
+        return f"The database {place} lacks tables or columns: {said}\nRun `manage.py migrate`; is {name} right?"
+    if sqlstate == _FORBIDDEN:
+        return f"The database {place} forbids it: {said}\nGrant the rights that docs/operations.md has."
+    if said == "database is locked":
+        return f"The database {place} cannot be used: {said}\nAnother process writes to it; run the command again."
+    if not isinstance(error, OperationalError | InterfaceError) or _is_bad_sql(first):
+        return None
+    running = "" if isinstance(first, sqlite3.Error) else "it running, and "
+    return f"The database {place} cannot be used: {said}\nIs {running}{name} right?"
+
+
+def _is_bad_sql(error: BaseException) -> bool:
+    """Tell whether SQLite could not read a statement, which it says by the same class as that it has no file."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the error of the driver that led to this one."""
+    cause = error.__cause__ or error.__context__
+    return _first(cause) if isinstance(cause, Error | psycopg.Error | sqlite3.Error) else error
+
+
+def _place(error: BaseException) -> tuple[str, str]:
+    """Return the database that the error is of, without its password, and the name of the setting that says where."""
+    database = settings.DATABASES["default"]
+    if isinstance(error, sqlite3.Error) and "sqlite" not in database["ENGINE"]:
+        return settings.SPOOL_PATH, "SPOOL_PATH"
+    place = f"{database['NAME']} at {database['HOST']}" if database.get("HOST") else str(database["NAME"])
+    return place, "DATABASE_URL" if settings.DATABASE_URL else "VAR_DIR"

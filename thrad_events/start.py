@@ -1,11 +1,9 @@
-"""Says what is wrong with the settings: before a server or one of its workers starts, and when a command fails."""
+"""Says what is wrong with the settings, before a server or one of its workers starts."""
 
 import os
 
-from django.conf import settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error
 
 from runtime.environment import TAG
 
@@ -21,11 +19,3 @@ def refuse_unusable_settings() -> None:
 
     if errors := [found for found in run_checks(tags=[TAG]) if found.is_serious()]:
         raise ImproperlyConfigured(" ".join(f"{error.msg}. {error.hint}" for error in errors))
-
-
-def of_failure(error: Error) -> str:
-    """Return what to tell of a database that a command could not use, with the setting that says where it is."""
-    database = settings.DATABASES["default"]
-    place = f"{database['NAME']} at {database['HOST']}" if database.get("HOST") else database["NAME"]
-    name = "DATABASE_URL" if settings.DATABASE_URL else "VAR_DIR"
-    return f"The database {place} cannot be used: {str(error).strip()}\nIs it running, and {name} right?"

@@ -23,7 +23,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from collect.backfills.run import BackfillError, Run, Stopped
-from runtime import display
+from runtime import display, failures
 from runtime.periodic import Busy, alone
 
 LEFT = 3
@@ -93,6 +93,15 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 16 * 1024 * 1024
 
 
+def _reason(error: Exception) -> str:
+    """Return what to tell the person who ran the command, safe for a terminal."""
+    if isinstance(error, Error) and (words := failures.in_words(error)):
+        return "\n".join(map(display.on_terminal, words.splitlines()))
+    # Behind the first line of PostgreSQL's stands the statement, which is ours.
+    text = str(error).strip()
+    return display.on_terminal(text.partition("\n")[0] if isinstance(error, Error) else text)
+
+
 class BackfillCommand(BaseCommand):
     """A command that runs `backfill` with these options, signals and exit statuses; progress goes to standard error."""
 
@@ -143,11 +152,11 @@ class BackfillCommand(BaseCommand):
             run.tell("Stopped. Run the same command again to go on from here.")
             sys.exit(128 + caught[0] if caught else 1)
         except (BackfillError, Error, OSError) as error:
-            reason = display.on_terminal(str(error).strip().rstrip("."))
+            reason = _reason(error)
             if not run.counts:
                 raise CommandError(reason) from error
             run.summary(self.unit)
-            raise CommandError(f"{reason}. What was done is kept; run again to go on.") from error
+            raise CommandError(f"{reason}\nWhat was done is kept; run again to go on.") from error
         run.summary(self.unit)
         if left:
             sys.exit(LEFT)

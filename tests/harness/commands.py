@@ -1,8 +1,13 @@
-"""Commands of `manage.py`, run in the process of the test."""
+"""Commands of `manage.py`, run in the process of the test or in one of their own."""
 
+import os
+import subprocess
+import sys
 from io import StringIO
 
 from django.core.management import call_command
+
+from tests.harness.server import ROOT
 
 
 def run(*args: str) -> tuple[str, str]:
@@ -10,3 +15,16 @@ def run(*args: str) -> tuple[str, str]:
     stdout, stderr = StringIO(), StringIO()
     call_command(*args, stdout=stdout, stderr=stderr, no_color=True)
     return stdout.getvalue(), stderr.getvalue()
+
+
+def manage(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of `manage.py` in a process of its own, with these settings."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )

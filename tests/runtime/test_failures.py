@@ -1,8 +1,19 @@
 """What a failure of the database means: away, to be sent again, or a row's own fault."""
 
+import sqlite3
+
 import psycopg
 import pytest
-from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError, connection
+from django.db import (
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
+from pytest_django import Settings
 
 from runtime import failures
 from tests.harness import databases
@@ -90,3 +101,45 @@ def test_call_that_fails_on_a_good_connection_is_not_made_again() -> None:
     with pytest.raises(OperationalError):
         failures.again_if_cut(call)
     assert calls == [connection.connection]
+
+
+POSTGRESQL = {"ENGINE": "runtime.postgresql", "NAME": "events", "HOST": "db", "PASSWORD": "secret"}
+
+
+def of_sqlite(statement: str, path: str = ":memory:") -> Error:
+    """What Django makes of the failure of a statement."""
+    try:
+        sqlite3.connect(path).execute(statement)
+    except sqlite3.Error as cause:
+        return failure(cause, OperationalError, str(cause))
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            failure(psycopg.OperationalError("refused\n\tIs the server running?"), OperationalError),
+            "The database events at db cannot be used: refused\nIs it running, and DATABASE_URL right?",
+        ),
+        (
+            of_sqlite("SELECT 1", "/proc/no/spool.sqlite3"),
+            "The database /srv/spool.sqlite3 cannot be used: unable to open database file\nIs SPOOL_PATH right?",
+        ),
+        (
+            of_sqlite("SELECT * FROM spooled"),
+            "The database /srv/spool.sqlite3 lacks tables or columns: no such table: spooled\n"
+            "Run `manage.py migrate`; is SPOOL_PATH right?",
+        ),
+        (of_sqlite("SELECT ("), None),
+        (failure("42601", ProgrammingError), None),
+        (failure("23505", IntegrityError), None),
+    ],
+)
+def test_failure_is_told_with_its_place_and_setting(
+    error: Error, words: str | None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.DATABASES, "default", POSTGRESQL)
+    settings.DATABASE_URL = "postgresql://events:secret@db/events"
+    settings.SPOOL_PATH = "/srv/spool.sqlite3"
+    assert failures.in_words(error) == words

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from collect.storage import drain, spool
+from runtime import failures
 from runtime.display import second
 from runtime.periodic import Busy
 
@@ -44,7 +45,8 @@ class Command(BaseCommand):
         except Busy:
             raise CommandError("Another process drains the spool right now") from None
         except Error as error:
-            raise CommandError(f"{error}. What was not moved still waits; try again.") from error
+            words = failures.in_words(error) or f"{error}."
+            raise CommandError(f"{words}\nWhat was not moved still waits; try again.") from error
 
     def _say(self) -> None:
         found = spool.status()

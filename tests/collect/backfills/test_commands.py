@@ -82,7 +82,7 @@ def test_import_and_export(tmp_path: Path) -> None:
 def test_what_was_done_before_an_error_is_said(tmp_path: Path) -> None:
     path = tmp_path / "events.json"
     path.write_text('[{"event_name": "custom"}')
-    with pytest.raises(CommandError, match=r"cut off.*What was done is kept; run again to go on"):
+    with pytest.raises(CommandError, match=r"cut off.*\nWhat was done is kept; run again to go on"):
         call("import_events", path, "--partner", "acme", "--create-partner")
     assert Event.objects.count() == 1
 
