@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
+from runtime import outage
 from tests.harness import databases
 from tests.harness.plugin import scratch_key
 from tests.harness.server import Server, serve
@@ -47,3 +48,10 @@ def server(transactional_db: None) -> Iterator[Server]:
 def unthrottled(settings: Settings) -> None:
     """Let tests log in without a request; the throttle is tested by tests/thrad_events/test_login.py."""
     settings.AXES_ENABLED = False
+
+
+@pytest.fixture(autouse=True)
+def _no_outage() -> Iterator[None]:
+    """Leave no outage, which the process remembers for seconds, to the next test."""
+    yield
+    outage.end()

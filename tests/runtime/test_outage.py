@@ -1,18 +1,10 @@
 """What of the database is away: one circuit for reaching it, one for writing to it."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.db import OperationalError
 
 from runtime import outage
 from tests.harness.databases import failure
-
-
-@pytest.fixture(autouse=True)
-def _ends() -> Iterator[None]:
-    yield
-    outage.end()
 
 
 @pytest.mark.parametrize("cause", [None, "08006", "57P01"])

@@ -1,6 +1,6 @@
 """The last step: neighbours of a poison row, conflicts among the rejections, and a database that fails."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn, cast
 
 import pytest
@@ -58,7 +58,7 @@ def test_no_arrivals_are_no_statement(source: Source, django_assert_num_queries:
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Sequence[Arrival]]]:
+def failing(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Arrival]]:
     """A store that fails, each time, and what it was asked to write."""
     asked = []
 
@@ -67,8 +67,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Sequence[Arrival]]
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(store, "write", fail)
-    yield asked
-    outage.end()
+    return asked
 
 
 def test_database_that_fails_without_a_spool_is_unavailable_and_never_a_result(

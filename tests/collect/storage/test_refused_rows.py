@@ -32,7 +32,6 @@ SQLSTATES = ["P0001", "42501", "42883", "XX000", "0A000", "39000", "2F003", "400
 def _empty_spool(tmp_path: Path, settings: Settings) -> Iterator[None]:
     settings.SPOOL_PATH = str(tmp_path / "spool.sqlite3")
     yield
-    outage.end()
     with connections["spool"].cursor() as cursor:
         cursor.execute("DELETE FROM spooled")
         cursor.execute("DELETE FROM set_aside")

@@ -35,7 +35,6 @@ def place(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -
     settings.SPOOL_PATH = str(tmp_path / "spool.sqlite3")
     monkeypatch.setattr(spool, "is_enabled", lambda: True)
     yield
-    outage.end()
     with connections["spool"].cursor() as cursor:
         cursor.execute("DELETE FROM spooled")
         cursor.execute("DELETE FROM set_aside")
