@@ -19,6 +19,7 @@ for _name in [name for name in sys.modules if name.partition(".")[0] in ("keys",
 
 from keys import crypto  # noqa: E402
 from runtime import env_file, environment  # noqa: E402
+from runtime.gunicorn import reloading  # noqa: E402
 from runtime.gunicorn.logger import JsonLogger  # noqa: E402
 from runtime.gunicorn.worker import Worker  # noqa: E402
 
@@ -42,30 +43,20 @@ class Logger(JsonLogger):
 
 
 def on_starting(server: Any) -> None:
-    """Make the directory of the workers' metrics, before any worker is forked. With unusable settings do not start."""
-    if os.waitstatus_to_exitcode(_check_settings(server.log)) != 0:
+    """Make the directory of the workers' metrics, before any worker is forked.
+
+    With unusable settings do not start, nor reload.
+    """
+    if not reloading.passes(server.log, _check_settings):
         sys.exit(1)
+    reloading.guard(server, _check_settings)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="thrad-metrics-")
 
 
-def _check_settings(log: Logger) -> int:
-    """Log what is wrong with the settings, and return the status of the process that has looked.
+def _check_settings() -> None:
+    from thrad_events.start import refuse_unusable_settings  # noqa: PLC0415  # of the new code, after a reload
 
-    It is one of its own, because a reload would find what the master had imported.
-    """
-    if pid := os.fork():
-        return os.waitpid(pid, 0)[1]
-    try:
-        from thrad_events.start import refuse_unusable_settings  # noqa: PLC0415
-
-        refuse_unusable_settings()
-    except ImproperlyConfigured as error:
-        log.critical("%s", error)
-        os._exit(1)
-    except BaseException:
-        log.exception("the settings cannot be checked")
-        os._exit(1)
-    os._exit(0)
+    refuse_unusable_settings()
 
 
 def child_exit(_server: Any, worker: Worker) -> None:

@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.harness import factories
@@ -121,14 +122,18 @@ def test_reload_reads_the_settings_again(new_database: str, tmp_path: Path) -> N
 PROGRAM = ("manage.py", "gunicorn.conf.py", "runtime", "keys", "collect", "console", "thrad_events", "templates")
 
 
-def test_reload_loads_new_code_of_every_package(new_database: str, tmp_path: Path) -> None:
-    """Also of those that the master has imported itself, which its workers would inherit."""
+def copy_of_the_program(place: Path) -> None:
     for name in PROGRAM:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, place / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(source, tmp_path / name)
+            shutil.copy(source, place / name)
+
+
+def test_reload_loads_new_code_of_every_package(new_database: str, tmp_path: Path) -> None:
+    """Also of those that the master has imported itself, which its workers would inherit."""
+    copy_of_the_program(tmp_path)
     with serve(new_database, ("env", "-C", str(tmp_path))) as server:
 
         def told() -> str:
@@ -141,3 +146,59 @@ def test_reload_loads_new_code_of_every_package(new_database: str, tmp_path: Pat
         server.process.send_signal(signal.SIGHUP)
         assert eventually(lambda: told() == "New words", seconds=30)
         assert server.process.poll() is None
+
+
+def workers(server: Server) -> set[int]:
+    return {child.pid for child in psutil.Process(server.process.pid).children()}
+
+
+def refused_reload(server: Server) -> str:
+    """Reload, and return what was logged until the server said that it goes on as before, with the same workers."""
+    before, length = workers(server), len(server.log)
+    server.process.send_signal(signal.SIGHUP)
+    assert eventually(lambda: "the reload is refused" in server.log[length:], seconds=30)
+    assert (workers(server), server.process.poll()) == (before, None)
+    assert server.request("GET", "/livez").status == 200
+    return server.log[length:]
+
+
+@pytest.mark.parametrize(
+    ("slip", "told"),
+    [
+        ("STATEMENT_SECONDS=5s", "STATEMENT_SECONDS is '5s', which cannot be read"),
+        ("TRUSTED_PROXIES=*", "TRUSTED_PROXIES"),
+        ("WEB_CONCURRENCY=two", "WEB_CONCURRENCY is 'two', which cannot be read"),
+        ("no setting", "line 2, cannot be read"),
+    ],
+)
+def test_reload_with_a_slip_in_a_setting_leaves_the_server_as_it_is(
+    new_database: str, tmp_path: Path, slip: str, told: str
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("METRICS_ALLOW=127.0.0.1\n")
+    with serve(new_database, ENV_FILE=str(env_file)) as server:
+        env_file.write_text(f"METRICS_ALLOW=192.0.2.1\n{slip}\n")
+        (said,) = [line for line in refused_reload(server).splitlines() if told in line]
+        assert '"CRITICAL"' in said
+        assert "Traceback" not in said
+        assert server.request("GET", "/metrics").status == 200
+        env_file.write_text("METRICS_ALLOW=192.0.2.1\n")
+        server.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: server.request("GET", "/metrics").status == 403, seconds=30)
+
+
+@pytest.mark.parametrize("name", ["gunicorn.conf.py", "keys/crypto.py", "collect/views.py", "thrad_events/settings.py"])
+def test_reload_of_code_that_cannot_be_loaded_leaves_the_server_as_it_is(
+    new_database: str, tmp_path: Path, name: str
+) -> None:
+    copy_of_the_program(tmp_path)
+    with serve(new_database, ("env", "-C", str(tmp_path))) as server:
+        path = tmp_path / name
+        whole = path.read_text()
+        path.write_text(f"{whole}\nimport nowhere\n")
+        assert "No module named 'nowhere'" in refused_reload(server)
+        before = workers(server)
+        path.write_text(whole)
+        server.process.send_signal(signal.SIGHUP)
+        assert eventually(lambda: not before & workers(server), seconds=30)
+        assert server.request("GET", "/livez").status == 200
