@@ -9,13 +9,15 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from runtime import environment
+
 # In the environment of a server: the names that it has read from the file. Its workers do not read the file again, so
 # that all of them have the same settings until a reload.
 OF_FILE = "SETTINGS_OF_FILE"
 
-_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
 _QUOTED = re.compile(r"""(?P<quote>['"])(?P<inner>(?:\\.|(?!(?P=quote)).)*)(?P=quote)\s*(?:\#.*)?""")
-_COMMENT = re.compile(r"(?:^|\s)#.*")
+_COMMENT = re.compile(r"\s#.*")
 
 # The names in the file that was read last, for the check of misspelt ones.
 names: list[str] = []
@@ -55,7 +57,7 @@ def take_for_workers(directory: Path) -> None:
 
 
 def _path(directory: Path) -> Path:
-    return Path(os.environ.get("ENV_FILE", "").strip() or directory / ".env")
+    return environment.path("ENV_FILE", directory / ".env", directory)
 
 
 def _read(directory: Path) -> dict[str, str]:
@@ -63,7 +65,7 @@ def _read(directory: Path) -> dict[str, str]:
     try:
         return parse(path.read_text("utf-8-sig"), str(path))
     except FileNotFoundError:
-        if os.environ.get("ENV_FILE", "").strip():
+        if environment.text("ENV_FILE", ""):
             raise ImproperlyConfigured(f"ENV_FILE is {str(path)!r}, and there is no such file.") from None
         return {}
     except UnicodeDecodeError:
@@ -96,9 +98,9 @@ def parse(text: str, place: str) -> dict[str, str]:
 
 def _value(text: str) -> str:
     """Return a value without its quotes, or without the comment behind it, which has a blank in front."""
-    quoted = _QUOTED.fullmatch(text)
+    quoted = _QUOTED.fullmatch(text.lstrip())
     if quoted is None:
-        return _COMMENT.sub("", text, count=1).rstrip()
+        return _COMMENT.sub("", text, count=1).strip()
     if quoted["quote"] == "'":
         return quoted["inner"]
     return re.sub(r"\\(.)", lambda match: match[0] if match[1] in "rnt" else match[1], quoted["inner"])

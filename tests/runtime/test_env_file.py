@@ -24,7 +24,11 @@ from runtime import env_file
         (r'X="a\"b\\c\n"', r"a\"b\\c\n".replace('\\"', '"').replace("\\\\", "\\")),
         (r"X='a\\b'", r"a\\b"),
         ("X=1 # one", "1"),
-        ("X=# nothing", ""),
+        ("X= # nothing", ""),
+        ("X=\t#nothing", ""),
+        # Keys that Django makes may begin so.
+        ("X=#a1b2", "#a1b2"),
+        ("X=#a # why", "#a"),
         ("X=a#b", "a#b"),
         ("X=$HOME", "$HOME"),
         ("X=a=b", "a=b"),
@@ -70,6 +74,21 @@ def test_no_file_is_none(file: Path, monkeypatch: pytest.MonkeyPatch, value: str
         monkeypatch.setenv("ENV_FILE", value)
     env_file.take(file.parent)
     assert env_file.names == []
+
+
+@pytest.mark.parametrize(
+    "value", ["prod.env", "./prod.env", '"prod.env"', "' {}/prod.env '", "{}/prod.env", "~/prod.env"]
+)
+def test_name_of_the_file_is_read_like_every_path(file: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Relative to the directory of `manage.py` and not to where a command is called, with or without quotes."""
+    (file.parent / "prod.env").write_text("X=1\n")
+    elsewhere = file.parent / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("HOME", str(file.parent))
+    monkeypatch.setenv("ENV_FILE", value.format(file.parent))
+    env_file.take(file.parent)
+    assert os.environ["X"] == "1"
 
 
 def test_file_with_the_mark_that_windows_puts_in_front_is_read(file: Path) -> None:
