@@ -13,6 +13,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from runtime import env_file
+from runtime.environment import LEVELS
 from tests.harness.server import ROOT
 
 Read = Callable[..., dict[str, Any]]
@@ -260,3 +261,8 @@ def test_server_takes_its_settings_in_any_form() -> None:
     told = gunicorn("--print-config", **given).stdout
     found = dict(re.findall(r"^(bind|workers|loglevel) +=? *(.*)$", told, re.MULTILINE))
     assert found == {"bind": "['[::1]:8123']", "workers": "3", "loglevel": "WARNING"}
+
+
+def test_every_level_of_the_log_is_in_the_example() -> None:
+    remark = re.findall(r"^# (.*)\.\n#LOG_LEVEL=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert re.split(r", | or ", *remark) == list(LEVELS)
