@@ -114,7 +114,12 @@ def _database() -> dict[str, Any]:
         cursor.execute("SELECT 1")
         if connection.vendor == "sqlite" and not connection.in_atomic_block:
             # Changes nothing, but needs the right and the lock to write.
-            cursor.execute(f"UPDATE {Event._meta.db_table} SET id = id WHERE 0")  # noqa: S608
+            try:
+                cursor.execute(f"UPDATE {Event._meta.db_table} SET id = id WHERE 0")  # noqa: S608
+            except Error:
+                # Opened while the file was read-only, it would stay so when the file is not any more.
+                connection.close()
+                raise
     found = {"status": "ok", "vendor": connection.vendor}
     if outage.writing.is_open:
         return {**found, "status": "failed", "error": "It took no events a moment ago: the log says why"}
