@@ -46,8 +46,12 @@ def server(transactional_db: None) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def unthrottled(settings: Settings) -> None:
-    """Let tests log in without a request; the throttle is tested by tests/thrad_events/test_login.py."""
+    """Let tests log in without a request; the throttle is tested by tests/thrad_events/test_login.py.
+
+    Nor does a password take half a second to hash, which the users of nearly all tests of the console would cost.
+    """
     settings.AXES_ENABLED = False
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)
