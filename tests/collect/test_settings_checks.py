@@ -10,6 +10,8 @@ from pytest_django import Settings
 from collect import settings_checks as checks
 from runtime import env_file
 
+pytestmark = pytest.mark.once
+
 
 def told(found: Sequence[CheckMessage]) -> str:
     """All that is told, with its hints."""

@@ -162,6 +162,7 @@ def refused_reload(server: Server) -> str:
     return server.log[length:]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("slip", "told"),
     [
@@ -187,6 +188,7 @@ def test_reload_with_a_slip_in_a_setting_leaves_the_server_as_it_is(
         assert eventually(lambda: server.request("GET", "/metrics").status == 403, seconds=30)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["gunicorn.conf.py", "keys/crypto.py", "collect/views.py", "thrad_events/settings.py"])
 def test_reload_of_code_that_cannot_be_loaded_leaves_the_server_as_it_is(
     new_database: str, tmp_path: Path, name: str

@@ -63,6 +63,15 @@ def _isolate(scratch: Path, database_url: str) -> None:
     }
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave to the run on SQLite what touches no database."""
+    if config.known_args_namespace.database == "sqlite":
+        return
+    left = [item for item in items if item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if not item.get_closest_marker("once")]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Start the PostgreSQL that was chosen. Raises RuntimeError where it does not start."""
     # SIGTERM otherwise ends this process without the clean-up.

@@ -8,6 +8,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from runtime import env_file
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("line", "value"),

@@ -6,6 +6,8 @@ import pytest
 
 from tests.harness.commands import manage
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("name", "value", "check"),

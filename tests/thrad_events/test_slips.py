@@ -16,6 +16,8 @@ from runtime import env_file
 from runtime.environment import LEVELS
 from tests.harness.server import ROOT
 
+pytestmark = pytest.mark.once
+
 Read = Callable[..., dict[str, Any]]
 NAMES = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
 SECRET_KEY = "x" * 50
