@@ -11,6 +11,7 @@ from django.db import connection
 
 from collect.enrichment import geo
 from collect.storage import durability, obstacles
+from runtime import failures
 from runtime.display import day
 from runtime.postgresql.pooling import is_by_transaction
 
@@ -47,8 +48,9 @@ def storage(databases: Collection[str] | None = None, **_: Any) -> Sequence[Chec
             *(Warning(problem, hint=refused, id="collect.W006") for problem in obstacles.problems()),
         ]
     except DatabaseError as error:
-        reason = f"The database does not say whether it stores every event: {error}"
-        return [Warning(reason, hint="Is it running, and DATABASE_URL right?", id="collect.W005")]
+        told, *hint = (failures.in_words(error) or failures.reason(error)).splitlines()
+        message = f"It is not known whether every event is stored. {told}"
+        return [Warning(message, hint=" ".join(hint) or None, id="collect.W005")]
 
 
 @register(Tags.database)

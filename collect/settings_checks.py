@@ -1,6 +1,6 @@
 """System checks of settings that can be read and yet do not do what was meant: each names the setting and the slip.
 
-Those with the tag are run by the server too, before it serves (`thrad_events/wsgi.py`).
+Those with the tag are run by the server too, before it serves (`thrad_events/start.py`).
 """
 
 import os

@@ -70,9 +70,9 @@ def is_poison(error: Error) -> bool:
     return _sqlstate(error).startswith(_LIMIT) or "malformed JSON" in str(error)
 
 
-def reason(error: Error) -> str:
+def reason(error: BaseException) -> str:
     """Return what the database says, without the details, in which PostgreSQL shows the whole row."""
-    return str(error).partition("\n")[0]
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _sqlstate(error: Error) -> str:
@@ -85,7 +85,7 @@ def in_words(error: Error) -> str | None:
     None if it is no fault of the database's or the settings', as far as can be told.
     """
     first = _first(error)
-    said = next(iter(str(first).strip().splitlines()), type(first).__name__)
+    said = reason(first)
     place, name = _place(first)
     sqlstate = getattr(first, "sqlstate", None) or ""
     if sqlstate in _NO_TABLES or said.startswith(("no such table", "no such column")):

@@ -49,8 +49,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
             checks["keys"] = _timed(_keys)
     checks["geo"] = _timed(_geo)
     is_stored = database["status"] == checks["migrations"]["status"] == "ok"
-    # What the database refuses is spooled.
-    is_stored = is_stored and not (database.get("may_refuse") and checks.get("spool", {}).get("status") == "failed")
+    if database.get("may_refuse") and "spool" in checks:
+        # What the database refuses needs a place in the spool.
+        is_stored = is_stored and checks["spool"]["status"] == "ok"
     is_spooled = all(checks.get(name, {}).get("status") == "ok" for name in ("spool", "keys"))
     status = "ready" if is_stored else "ready, spooling" if is_spooled else "not ready"
     return JsonResponse({"status": status, "checks": checks}, status=200 if is_stored or is_spooled else 503)
@@ -123,8 +124,8 @@ def _database() -> dict[str, Any]:
     found = {"status": "ok", "vendor": connection.vendor}
     if outage.writing.is_open:
         return {**found, "status": "failed", "error": "It took no events a moment ago: the log says why"}
-    # The database answers, but may lose what it has committed, or refuse an event. The operator should see that, but it
-    # is no reason to send events elsewhere.
+    # The database answers, but may lose what it has committed, or refuse an event. The operator should see that. Events
+    # need not go elsewhere while the spool takes what is refused.
     may_refuse = obstacles.problems()
     if warnings := [*durability.problems(), *may_refuse]:
         return {**found, "warnings": warnings, "may_refuse": bool(may_refuse)}

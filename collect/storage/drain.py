@@ -89,7 +89,7 @@ class _Work:
         fault = self._try(one)
         if fault is None or not failures.is_away(fault):
             return fault
-        others = [other for other in spool.sample(2) if other.place != one.place]
+        others = spool.sample(2, but=one.place)
         if others and all(self._try(other) is not None for other in others):
             raise fault
         return self._try(one)
@@ -106,31 +106,35 @@ class _Work:
     def _move(self, spooled: Sequence[Spooled]) -> None:
         """Store the events and take them out of the spool. Raises `django.db.Error`; then all of them stay there."""
         results = ingest.write([one.arrival for one in spooled])
-        settled = [written for one, written in zip(spooled, results, strict=True) if self._is_kept(one, written)]
+        pairs = list(zip(spooled, results, strict=True))
+        left = [(one, written.reason) for one, written in pairs if written.outcome is Outcome.UNAVAILABLE]
+        left += self._not_kept([pair for pair in pairs if pair[1].outcome in rejections.CODES])
+        for one, reason in left:
+            self._set_aside(one, reason)
         spool.discard(spooled)
+        places = {one.place for one, _ in left}
+        settled = [written for one, written in pairs if one.place not in places]
         self.moved += len(settled)
         rejections.count_written(settled)
         for outcome, number in Counter(written.outcome for written in settled).items():
             metrics.DRAINED.labels(outcome).inc(number)
 
-    def _is_kept(self, one: Spooled, written: Written) -> bool:
-        """Tell whether the database has the event or a rejection of it; if it takes neither, set the event aside.
+    def _not_kept(self, refused: Sequence[tuple[Spooled, Written]]) -> list[tuple[Spooled, str]]:
+        """Keep the refused events as rejections; return those of which the database takes none, each with the reason.
 
-        This happens, for example, when its partner is missing from a restored database. Raises `django.db.Error` if
-        the database is away.
+        One of them, for example, is an event whose partner is missing from a restored database. Raises
+        `django.db.Error` if the database is away.
         """
-        if written.outcome is Outcome.UNAVAILABLE:
-            self._set_aside(one, written.reason)
-            return False
-        if written.outcome in rejections.CODES:
-            try:
-                rejections.keep([Record.of_written(one.arrival, written)])
-            except Error as error:
-                if failures.is_away(error):
-                    raise
-                self._set_aside(one, written.reason or failures.reason(error))
-                return False
-        return True
+        try:
+            rejections.keep(Record.of_written(one.arrival, written) for one, written in refused)
+        except Error as error:
+            if failures.is_away(error):
+                raise
+            if len(refused) == 1:
+                ((one, written),) = refused
+                return [(one, written.reason or failures.reason(error))]
+            return [left for pair in refused for left in self._not_kept([pair])]
+        return []
 
     def _set_aside(self, one: Spooled, reason: str) -> None:
         spool.set_aside(one, reason)

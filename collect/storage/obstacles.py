@@ -33,10 +33,12 @@ def _postgresql() -> Iterator[str]:
         for name, setting in cursor.fetchall():
             if setting != _NEEDED[name]:
                 yield f"{name} is {setting} in PostgreSQL, not {_NEEDED[name]}"
-        for right in _RIGHTS:
-            cursor.execute("SELECT has_table_privilege(to_regclass(%s)::oid, %s)", [table, right])
-            if cursor.fetchone()[0] is False:
-                yield f"the server's role has no right to {right} on the table {table}"
+        cursor.execute(
+            "SELECT name FROM unnest(%s::text[]) AS name WHERE NOT has_table_privilege(to_regclass(%s)::oid, name)",
+            [list(_RIGHTS), table],
+        )
+        for (name,) in cursor.fetchall():
+            yield f"the server's role has no right to {name} on the table {table}"
         cursor.execute("SELECT row_security_active(to_regclass(%s)::oid)", [table])
         if cursor.fetchone()[0]:
             yield f"row-level security applies to the table {table}"

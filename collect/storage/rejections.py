@@ -84,16 +84,19 @@ class Record:
 
 
 def keep(records: Iterable[Record]) -> None:
-    """Store the records. All are tallied, but only the first 1,000 of a key in an hour are kept, with their bodies.
+    """Store all records or none. All are tallied, but only the first 1,000 of a key in an hour are kept, with bodies.
 
     Raises `django.db.Error`.
     """
     by_key: dict[tuple[int, datetime], list[Record]] = defaultdict(list)
     for record in records:
         by_key[record.api_key_id, record.received_at.replace(minute=0, second=0, microsecond=0)].append(record)
-    # In one order, so that two workers never wait for each other's tallies.
-    for (api_key_id, hour), group in sorted(by_key.items()):
-        _keep(api_key_id, hour, group)
+    if not by_key:
+        return
+    with transaction.atomic():
+        # In one order, so that two workers never wait for each other's tallies.
+        for (api_key_id, hour), group in sorted(by_key.items()):
+            _keep(api_key_id, hour, group)
 
 
 def count_written(results: Iterable[Written]) -> None:
@@ -103,7 +106,6 @@ def count_written(results: Iterable[Written]) -> None:
             metrics.REJECTIONS.labels(code).inc(number)
 
 
-@transaction.atomic
 def _keep(api_key_id: int, hour: datetime, group: Sequence[Record]) -> None:
     tallies = RejectionTally.objects.select_for_update()
     tally, _ = tallies.get_or_create(api_key_id=api_key_id, hour=hour)

@@ -151,16 +151,20 @@ def _spooled(place: int, document: bytes, body: bytes, request_id: str) -> Spool
 
 
 @_in_its_thread
-def sample(number: int) -> list[Spooled]:
-    """Return up to `number` of the waiting arrivals, each once, taken at random."""
+def sample(number: int, but: int | None = None) -> list[Spooled]:
+    """Return up to `number` of the waiting arrivals, each once, taken at random; never the one at the place `but`.
+
+    At least one is returned if there is one.
+    """
     with connections[ALIAS].cursor() as cursor:
-        cursor.execute("SELECT min(id), max(id) FROM spooled")
+        cursor.execute("SELECT min(id), max(id) FROM spooled WHERE id IS NOT %s", [but])
         first, last = cursor.fetchone()
         if first is None:
             return []
         found: dict[int, tuple[int, bytes, bytes, str]] = {}
         for _ in range(number):
-            cursor.execute(f"{_SELECTED} WHERE id >= %s ORDER BY id LIMIT 1", [randint(first, last)])  # noqa: S311
+            start = randint(first, last)  # noqa: S311
+            cursor.execute(f"{_SELECTED} WHERE id >= %s AND id IS NOT %s ORDER BY id LIMIT 1", [start, but])
             found.update((row[0], row) for row in cursor.fetchall())
     return [_spooled(*row) for row in found.values()]
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import NoReturn, Self
@@ -123,45 +123,45 @@ def test_what_may_refuse_an_event_is_said_by_check_and_readiness(
             cursor.execute(undo)
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(databases.is_sqlite(), reason="SQLite has no row-level security")
-def test_row_level_security_is_said_by_check() -> None:
-    """For an ordinary owner: a superuser is bound by no policy."""
+@pytest.fixture
+def as_ordinary(transactional_db: None) -> Iterator[Callable[[str], None]]:
+    """A role that may do with events what it is given, and that the test then is: a superuser is bound by nothing."""
+
+    def become(rights: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE ROLE ordinary")
+            cursor.execute(f"GRANT {rights} ON collect_event TO ordinary")
+            cursor.execute("SET ROLE ordinary")
+
+    yield become
     with connection.cursor() as cursor:
-        cursor.execute("CREATE ROLE ordinary")
-        cursor.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON collect_event TO ordinary")
+        cursor.execute("RESET ROLE")
+        cursor.execute("DROP OWNED BY ordinary")
+        cursor.execute("DROP ROLE ordinary")
+
+
+@pytest.mark.postgresql
+def test_row_level_security_is_said_by_check(as_ordinary: Callable[[str], None]) -> None:
+    with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE collect_event ENABLE ROW LEVEL SECURITY")
-        cursor.execute("SET ROLE ordinary")
+        as_ordinary("SELECT, INSERT, UPDATE, DELETE")
         try:
             (warning,) = checks.storage(databases=["default"])
         finally:
             cursor.execute("RESET ROLE")
             cursor.execute("ALTER TABLE collect_event DISABLE ROW LEVEL SECURITY")
-            cursor.execute("DROP OWNED BY ordinary")
-            cursor.execute("DROP ROLE ordinary")
     assert warning.msg == "row-level security applies to the table collect_event"
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(databases.is_sqlite(), reason="SQLite has no roles")
-def test_right_that_is_missing_is_said_by_check() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE ROLE ordinary")
-        cursor.execute("GRANT SELECT, UPDATE, DELETE ON collect_event TO ordinary")
-        cursor.execute("SET ROLE ordinary")
-        try:
-            (warning,) = checks.storage(databases=["default"])
-        finally:
-            cursor.execute("RESET ROLE")
-            cursor.execute("DROP OWNED BY ordinary")
-            cursor.execute("DROP ROLE ordinary")
-    assert (warning.id, warning.msg) == (
-        "collect.W006",
-        "the server's role has no right to INSERT on the table collect_event",
-    )
+@pytest.mark.postgresql
+def test_right_that_is_missing_is_said_by_check(as_ordinary: Callable[[str], None]) -> None:
+    as_ordinary("SELECT, UPDATE, DELETE")
+    (warning,) = checks.storage(databases=["default"])
+    said = "the server's role has no right to INSERT on the table collect_event"
+    assert (warning.id, warning.msg) == ("collect.W006", said)
 
 
-@pytest.mark.skipif(databases.is_sqlite(), reason="a file of SQLite is UTF-8")
+@pytest.mark.postgresql
 def test_encoding_of_the_database_is_said_by_check(tmp_path: Path) -> None:
     """One that cannot hold every character, made before `migrate`: the first check says so."""
     with databases.new(tmp_path, "ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0") as url:

@@ -64,12 +64,11 @@ def _isolate(scratch: Path, database_url: str) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave to the run on SQLite what touches no database."""
-    if config.known_args_namespace.database == "sqlite":
-        return
-    left = [item for item in items if item.get_closest_marker("once")]
+    """Leave to the run on the other database what belongs there alone."""
+    others = "postgresql" if config.known_args_namespace.database == "sqlite" else "once"
+    left = [item for item in items if item.get_closest_marker(others)]
     config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if not item.get_closest_marker("once")]
+    items[:] = [item for item in items if not item.get_closest_marker(others)]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,7 +16,6 @@ from django.db import (
 from pytest_django import Settings
 
 from runtime import failures
-from tests.harness import databases
 from tests.harness.databases import failure
 
 LOST = [
@@ -79,7 +78,7 @@ def one() -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(databases.is_sqlite(), reason="no connection to SQLite is cut")
+@pytest.mark.postgresql
 def test_connection_that_was_cut_is_made_anew_once() -> None:
     assert one() == 1
     other = connection.copy()

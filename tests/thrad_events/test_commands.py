@@ -81,7 +81,7 @@ def stranger() -> Iterator[str]:
         cursor.execute(f"DROP ROLE {name}")
 
 
-@pytest.mark.skipif(databases.is_sqlite(), reason="SQLite has no rights")
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_missing_right_is_named(stranger: str, command: list[str]) -> None:
     first, second = two_lines(command, f"{databases.current_url()}?assume_role={stranger}")
@@ -89,7 +89,7 @@ def test_missing_right_is_named(stranger: str, command: list[str]) -> None:
     assert second == "Grant the rights that docs/operations.md has."
 
 
-@pytest.mark.skipif(databases.is_sqlite(), reason="SQLite has no rights")
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_migration_without_the_right_to_make_tables_is_named(stranger: str, tmp_path: Path) -> None:
     with databases.new(tmp_path) as url:

@@ -1,11 +1,9 @@
 """What the tests of backfills share: runs that say nothing, commands as processes, and a kill in the middle."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
 from pytest_django import Settings
 
 from collect.backfills.run import Run
@@ -39,16 +37,6 @@ def command(transactional_db: None) -> Command:
 @pytest.fixture
 def load(tmp_path: Path, new_run: NewRun) -> Loader:
     return Loader(tmp_path, new_run)
-
-
-@pytest.fixture
-def own_spool(tmp_path: Path, settings: Settings) -> Iterator[None]:
-    """An empty spool."""
-    settings.SPOOL_PATH = str(tmp_path / "spool.sqlite3")
-    yield
-    with connections["spool"].cursor() as cursor:
-        cursor.execute("DELETE FROM spooled")
-        cursor.execute("DELETE FROM set_aside")
 
 
 @pytest.fixture

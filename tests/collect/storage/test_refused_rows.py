@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from django.db import Error, OperationalError, connection, connections
+from django.db import Error, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from collect.intake.source import Source
 from collect.models import Event, Rejection
@@ -18,23 +16,15 @@ from runtime import outage
 from tests.harness import databases, factories
 from tests.harness.databases import failure
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "spool"]),
+    pytest.mark.usefixtures("own_spool"),
+]
 
 Refuse = Callable[..., None]
 
-spooling = pytest.mark.skipif(databases.is_sqlite(), reason="with SQLite there is no spool")
-
 # What a function or a policy of the operator may raise, or PostgreSQL itself for a row: none is known to be poison.
 SQLSTATES = ["P0001", "42501", "42883", "XX000", "0A000", "39000", "2F003", "40001", "55000", "23514"]
-
-
-@pytest.fixture(autouse=True)
-def _empty_spool(tmp_path: Path, settings: Settings) -> Iterator[None]:
-    settings.SPOOL_PATH = str(tmp_path / "spool.sqlite3")
-    yield
-    with connections["spool"].cursor() as cursor:
-        cursor.execute("DELETE FROM spooled")
-        cursor.execute("DELETE FROM set_aside")
 
 
 @pytest.fixture
@@ -100,7 +90,7 @@ def test_neighbours_are_stored_and_the_row_is_kept_apart(source: Source, refuse:
         assert spool.status().events == 2
 
 
-@spooling
+@pytest.mark.postgresql
 @pytest.mark.parametrize("sqlstate", [*SQLSTATES, None])
 def test_drain_passes_a_refused_row_and_sets_it_aside(source: Source, refuse: Refuse, sqlstate: str | None) -> None:
     refuse("bad", sqlstate)
@@ -113,7 +103,7 @@ def test_drain_passes_a_refused_row_and_sets_it_aside(source: Source, refuse: Re
     assert events == 2
 
 
-@spooling
+@pytest.mark.postgresql
 def test_event_alone_that_is_refused_is_spooled_and_opens_no_circuit(source: Source, refuse: Refuse) -> None:
     refuse("bad")
     assert outcomes(named(source, "bad")) == ["spooled"]
@@ -122,7 +112,7 @@ def test_event_alone_that_is_refused_is_spooled_and_opens_no_circuit(source: Sou
     assert outcomes(named(source, "good")) == ["stored"]
 
 
-@spooling
+@pytest.mark.postgresql
 def test_good_events_behind_a_whole_step_of_refused_ones_are_stored(source: Source, refuse: Refuse) -> None:
     """With nothing stored in the first steps, some that wait behind them show that the table takes events."""
     refuse("bad")
@@ -132,7 +122,7 @@ def test_good_events_behind_a_whole_step_of_refused_ones_are_stored(source: Sour
     assert spool.status().set_aside == 60
 
 
-@spooling
+@pytest.mark.postgresql
 def test_table_that_takes_nothing_sets_nothing_aside(source: Source, refuse: Refuse) -> None:
     refuse("%")
     assert outcomes(named(source, "a", "b")) == ["spooled", "spooled"]
@@ -144,7 +134,7 @@ def test_table_that_takes_nothing_sets_nothing_aside(source: Source, refuse: Ref
     assert (spool.status().events, spool.status().set_aside) == (42, 0)
 
 
-@spooling
+@pytest.mark.postgresql
 def test_refused_rows_alone_are_set_aside_once_their_worker_has_stored_others(source: Source, refuse: Refuse) -> None:
     refuse("bad")
     drainer = drain.Drainer()
@@ -157,7 +147,7 @@ def test_refused_rows_alone_are_set_aside_once_their_worker_has_stored_others(so
     assert (spool.status().events, spool.status().set_aside) == (0, 1)
 
 
-@spooling
+@pytest.mark.postgresql
 @pytest.mark.parametrize("sqlstate", ["57014", "55P03", "53400", "58030"])
 @pytest.mark.parametrize("others", [0, 5])
 def test_row_whose_refusal_looks_like_an_outage_is_set_aside_in_the_end(
@@ -175,7 +165,7 @@ def test_row_whose_refusal_looks_like_an_outage_is_set_aside_in_the_end(
     assert Event.objects.count() == others + 1
 
 
-@spooling
+@pytest.mark.postgresql
 def test_lock_on_the_table_sets_nothing_aside(source: Source, refuse: Refuse) -> None:
     """Though the worker stored an event a moment ago: what waits is refused, and so are the others that wait."""
     drainer = drain.Drainer()
@@ -187,7 +177,7 @@ def test_lock_on_the_table_sets_nothing_aside(source: Source, refuse: Refuse) ->
     assert (spool.status().events, spool.status().set_aside) == (3, 0)
 
 
-@spooling
+@pytest.mark.postgresql
 def test_refused_row_that_cannot_be_spooled_is_unavailable_alone(
     source: Source, refuse: Refuse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,14 +188,6 @@ def test_refused_row_that_cannot_be_spooled_is_unavailable_alone(
     monkeypatch.setattr(spool, "append", full)
     assert outcomes(named(source, "a", "bad", "b")) == ["stored", "unavailable", "stored"]
     assert stored() == ["a", "b"]
-
-
-@spooling
-def test_sample_has_each_event_once(source: Source) -> None:
-    assert spool.sample(16) == []
-    spool.append(named(source, "a", "b", "c"))
-    found = spool.sample(100)
-    assert sorted(one.arrival.row.event_name for one in found) == ["a", "b", "c"]
 
 
 def halves_of(bad: set[int], error: Error, asked: list[int]) -> Callable[[Sequence[int]], list[bool]]:
@@ -253,7 +235,7 @@ def constraint(check: str) -> Iterator[None]:
             cursor.execute("ALTER TABLE collect_event DROP CONSTRAINT never")
 
 
-@spooling
+@pytest.mark.postgresql
 def test_constraint_that_no_event_passes_is_no_fault_of_the_senders(source: Source) -> None:
     with constraint("false"):
         assert outcomes(named(source, "a", "b")) == ["spooled", "spooled"]
@@ -264,7 +246,7 @@ def test_constraint_that_no_event_passes_is_no_fault_of_the_senders(source: Sour
     assert not Rejection.objects.exists()
 
 
-@spooling
+@pytest.mark.postgresql
 def test_reason_of_a_refusal_shows_nothing_of_the_event(
     source: Source, refuse: Refuse, caplog: pytest.LogCaptureFixture
 ) -> None:

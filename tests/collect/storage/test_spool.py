@@ -2,12 +2,7 @@
 
 import fcntl
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from multiprocessing import get_context
-from multiprocessing.queues import SimpleQueue
-from multiprocessing.synchronize import Barrier
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -30,14 +25,9 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spoo
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty spool, whose lock lies beside it."""
-    settings.SPOOL_PATH = str(tmp_path / "spool.sqlite3")
+def _enabled(own_spool: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spool that is used with SQLite, too."""
     monkeypatch.setattr(spool, "is_enabled", lambda: True)
-    yield
-    with connections["spool"].cursor() as cursor:
-        cursor.execute("DELETE FROM spooled")
-        cursor.execute("DELETE FROM set_aside")
 
 
 @pytest.fixture
@@ -64,6 +54,24 @@ def test_what_is_taken_is_what_was_appended_in_order(source: Source) -> None:
     assert [one.arrival for one in spool.take(4)] == [*first, second[0]]
     spool.discard(spool.take(4))
     assert [one.arrival for one in spool.take(4)] == [second[1]]
+
+
+def test_sample_has_each_event_once(source: Source) -> None:
+    assert spool.sample(16) == []
+    spool.append(arrivals(source, 3))
+    found = spool.sample(100)
+    assert sorted(str(one.arrival.row.event_id) for one in found) == ["event-0", "event-1", "event-2"]
+
+
+def test_sample_without_one_has_another_as_long_as_there_is_one(source: Source) -> None:
+    spool.append(arrivals(source, 3))
+    a, b, c = spool.take(3)
+    for _ in range(50):
+        assert {one.place for one in spool.sample(2, but=c.place)} <= {a.place, b.place}
+        assert spool.sample(1, but=c.place)
+    spool.discard([a])
+    spool.discard([c])
+    assert spool.sample(2, but=b.place) == []
 
 
 def test_event_comes_out_of_the_spool_with_all_that_it_can_have(source: Source) -> None:
@@ -116,33 +124,6 @@ def test_connection_that_could_not_be_set_up_is_none(monkeypatch: pytest.MonkeyP
         with pytest.raises(OperationalError):
             spool.head()
     assert spool.head() is None
-
-
-def open_spool(path: str, starts: Barrier, told: "SimpleQueue[str]") -> None:
-    """Open the spool in a process of its own, at the moment at which others do."""
-    connections.settings["spool"]["NAME"] = path
-    del connections["spool"]
-    starts.wait(30)
-    try:
-        spool.head()
-    except OperationalError as error:
-        told.put(str(error))
-    else:
-        told.put("opened")
-
-
-def test_processes_may_open_a_new_spool_at_the_same_moment(tmp_path: Path) -> None:
-    """As the workers do when the database goes away before anything was spooled; one in eight pairs used to fail."""
-    fork = get_context("fork")
-    for number in range(30):
-        starts, told = fork.Barrier(3), fork.SimpleQueue()
-        given = (str(tmp_path / f"{number}.sqlite3"), starts, told)
-        processes = [fork.Process(target=open_spool, args=given) for _ in range(3)]
-        for process in processes:
-            process.start()
-        assert [told.get() for _ in processes] == ["opened"] * 3
-        for process in processes:
-            process.join(30)
 
 
 def test_full_spool_refuses_the_group_whole_and_takes_again_when_there_is_room(source: Source) -> None:

@@ -1,18 +1,14 @@
 """The unit for systemd, as docs/operations.md shows it: systemd finds nothing wrong with it."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 from tests.e2e.deployment.samples import placed, sample
 
 HOME = "/srv/thrad_events"
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="a machine without systemd has no use for the unit")
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     # systemd looks whether the programs are there.
     program = tmp_path / ".venv" / "bin" / "python"
