@@ -18,6 +18,8 @@ _LOST = ("08", "57P")
 # The server answers, but writes nothing, whatever it is given: it is read-only, out of space, memory or connections, a
 # lock or the answer did not come in time, or its system fails.
 _WRITES_NOTHING = ("25006", "53", "55P03", "57", "58")
+# `statement_timeout` ended the statement.
+_TIMED_OUT = "57014"
 # The transaction was rolled back for the sake of another one, as in a deadlock.
 _ROLLED_BACK = "40"
 # A limit of PostgreSQL, such as the length of an index entry; psycopg raises OperationalError for it.
@@ -56,6 +58,11 @@ def is_lost(error: Error) -> bool:
 def is_away(error: Error) -> bool:
     """Tell whether the database can take no event at all. Return False if another event may well be taken."""
     return is_lost(error) or _sqlstate(error).startswith(_WRITES_NOTHING)
+
+
+def is_timed_out(error: Error) -> bool:
+    """Tell whether the statement took longer than it may."""
+    return _sqlstate(error) == _TIMED_OUT
 
 
 def is_rolled_back(error: Error) -> bool:

@@ -12,12 +12,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.views import ChangeList as UnfoldChangeList
 
-# The SQLSTATE of a statement that `statement_timeout` ended.
-_TIMED_OUT = "57014"
-
-
-def _took_too_long(error: OperationalError) -> bool:
-    return getattr(error.__cause__, "sqlstate", None) == _TIMED_OUT
+from runtime import failures
 
 
 class ChangeList(UnfoldChangeList):
@@ -81,7 +76,7 @@ class ChangeList(UnfoldChangeList):
         except (DataError, OverflowError, ValueError) as error:
             raise IncorrectLookupParameters from error
         except OperationalError as error:
-            if not _took_too_long(error):
+            if not failures.is_timed_out(error):
                 raise
             messages.error(
                 request,

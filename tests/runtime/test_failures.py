@@ -142,3 +142,8 @@ def test_failure_is_told_with_its_place_and_setting(
     settings.DATABASE_URL = "postgresql://events:secret@db/events"
     settings.SPOOL_PATH = "/srv/spool.sqlite3"
     assert failures.in_words(error) == words
+
+
+def test_statement_that_took_too_long_is_told_from_others() -> None:
+    assert failures.is_timed_out(failure("57014", OperationalError))
+    assert not failures.is_timed_out(failure("55P03", OperationalError))

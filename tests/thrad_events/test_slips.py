@@ -4,7 +4,6 @@ import os
 import re
 import runpy
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from runtime import env_file
 from runtime.environment import LEVELS
+from tests.harness import commands
 from tests.harness.server import ROOT
 
 pytestmark = pytest.mark.once
@@ -223,15 +223,7 @@ def test_slip_is_named_with_what_was_meant(read: Read, name: str, value: str, me
 
 def gunicorn(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Start the server, as it is started without `make`."""
-    return subprocess.run(
-        [sys.executable, "-m", "gunicorn", *arguments],
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return commands.python("-m", "gunicorn", *arguments, **environment)
 
 
 @pytest.mark.parametrize(
