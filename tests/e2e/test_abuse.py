@@ -119,13 +119,18 @@ def test_page_urls_of_any_shape_are_stored_with_their_host_or_none(collector: Co
 
 
 def seconds_of(collector: Collector, event_id: str, user_agent: str) -> float:
-    """The time until an event with this user agent is answered, which is then stored with the text as sent."""
-    start = time.monotonic()
-    answer = collector.post({"event_name": "x", "event_id": event_id, "user_agent": user_agent})
-    seconds = time.monotonic() - start
-    assert answer.status == 204
-    assert collector.row(event_id, "user_agent") == (user_agent,)
-    return seconds
+    """The time until an event with this user agent is answered, which is then stored with the text as sent.
+
+    The shortest of three, as a busy machine may hold one up.
+    """
+    tries = []
+    for number in range(3):
+        start = time.monotonic()
+        answer = collector.post({"event_name": "x", "event_id": f"{event_id}-{number}", "user_agent": user_agent})
+        tries.append(time.monotonic() - start)
+        assert answer.status == 204
+        assert collector.row(f"{event_id}-{number}", "user_agent") == (user_agent,)
+    return min(tries)
 
 
 def test_user_agents_built_against_expressions_cost_no_more_than_harmless_ones(collector: Collector) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -17,6 +18,8 @@ from tests.harness.server import serve
 
 KIB, MIB = 1024, 1024 * 1024
 GROWTH = 64 * MIB
+
+Result = TypeVar("Result")
 
 
 @pytest.fixture(scope="module")
@@ -124,30 +127,35 @@ def test_batch_of_millions_of_pieces_keeps_nobody_waiting(alone: Collector, body
     """Some kilobytes on the wire, eight MiB unpacked: seconds of work, in which others have their turn."""
     assert 7 * MIB < len(body) <= 8 * MIB
     packed = gzip.compress(body)
-    undisturbed = sum(seconds_of_a_post(alone) for _ in range(20))
-    waits = []
-    with ThreadPoolExecutor() as pool:
-        start = time.monotonic()
-        sending = pool.submit(alone.post, packed, "/api/collect/batch", Content_Encoding="gzip")
-        while not sending.done():
-            waits.append(seconds_of_a_post(alone))
-    whole = time.monotonic() - start
-    assert sending.result().status == status
-    assert max(waits) < max(whole / 3, undisturbed)
+    answer = while_others_post(alone, lambda: alone.post(packed, "/api/collect/batch", Content_Encoding="gzip"), 3, 20)
+    assert answer.status == status
 
 
 def test_thousands_of_pipelined_requests_keep_nobody_waiting(alone: Collector) -> None:
     request = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
-    undisturbed = sum(seconds_of_a_post(alone) for _ in range(20))
-    waits = []
-    with ThreadPoolExecutor() as pool:
-        start = time.monotonic()
-        sending = pool.submit(alone.raw, request * 10_000)
-        while not sending.done():
-            waits.append(seconds_of_a_post(alone))
-    whole = time.monotonic() - start
-    assert sending.result().count(b"HTTP/1.1 200 OK") == 10_000
-    assert max(waits) < max(whole / 4, undisturbed)
+    answers = while_others_post(alone, lambda: alone.raw(request * 10_000), 4, 20)
+    assert answers.count(b"HTTP/1.1 200 OK") == 10_000
+
+
+def while_others_post(collector: Collector, work: Callable[[], Result], parts: int, posts: int) -> Result:
+    """Do the work while somebody posts event after event; what it returns.
+
+    No event may wait for as long as one of so many parts of the work, where that takes longer than so many posts do
+    otherwise. A machine that is busy with something else holds up one of three tries, a server that gives nobody a
+    turn holds up all.
+    """
+    for _ in range(3):
+        undisturbed = sum(seconds_of_a_post(collector) for _ in range(posts))
+        waits = []
+        with ThreadPoolExecutor() as pool:
+            start = time.monotonic()
+            working = pool.submit(work)
+            while not working.done():
+                waits.append(seconds_of_a_post(collector))
+        allowed = max((time.monotonic() - start) / parts, undisturbed)
+        if max(waits) < allowed:
+            return working.result()
+    raise AssertionError(f"an event waited {max(waits):.3f} s, of {allowed:.3f} s allowed, in the last of three tries")
 
 
 def seconds_of_a_post(collector: Collector) -> float:
@@ -170,15 +178,8 @@ def test_endless_body_keeps_nobody_waiting(
     alone: Collector, growth: Callable[[], int], piece: bytes, framing: str, has_key: bool
 ) -> None:
     key = alone.raw_key if has_key else "nobody"
-    undisturbed = sum(seconds_of_a_post(alone) for _ in range(200))
-    waits = []
-    with ThreadPoolExecutor() as pool:
-        sending = pool.submit(endless, alone, piece, framing, key)
-        while not sending.done():
-            waits.append(seconds_of_a_post(alone))
-    sent, status = sending.result()
-    assert status == (b"413" if has_key else b"401")
     # Others are served in between, again and again: none waits for the end, nor, where that comes at once, for long.
-    assert max(waits) < max(sum(waits) / 4, undisturbed)
+    sent, status = while_others_post(alone, lambda: endless(alone, piece, framing, key), 4, 200)
+    assert status == (b"413" if has_key else b"401")
     assert sent < 64 * MIB
     assert growth() < GROWTH
