@@ -7,6 +7,9 @@ SHELL := /bin/sh
 # By the interpreter, not by the scripts beside it, whose first lines name the directory they were made in.
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
+PYTEST := $(PYTHON) -m pytest --cov --cov-append --cov-report= --cov-fail-under=0
+# But for the tests of whole servers, which fill the cores themselves.
+ON_EVERY_CORE := --numprocesses logical --dist loadfile --ignore tests/e2e --ignore tests/faults
 
 .PHONY: help run test faults bench bench-backfill check venv clean lint types django audit
 
@@ -21,8 +24,11 @@ run: .venv/.run .env ## Serve on HOST:PORT (127.0.0.1:8000); the first time also
 
 test: .venv/.dev ## Run the tests on SQLite and on a PostgreSQL that they start themselves, with coverage
 	@$(PYTHON) -m coverage erase
-	$(PYTHON) -m pytest --database sqlite --cov --cov-report= --cov-fail-under=0
-	$(PYTHON) -m pytest --database postgresql --cov --cov-append --cov-report=term-missing:skip-covered
+	$(PYTEST) --database sqlite $(ON_EVERY_CORE)
+	$(PYTEST) --database sqlite tests/e2e tests/faults
+	$(PYTEST) --database postgresql $(ON_EVERY_CORE)
+	$(PYTEST) --database postgresql tests/e2e tests/faults
+	@$(PYTHON) -m coverage report
 
 faults: .venv/.dev ## Break the database, the server and the disk in every way that docs/operations.md names: a quarter of an hour
 	$(PYTHON) -m pytest --database postgresql -m "long or not long" tests/faults

@@ -37,7 +37,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Set the environment for the settings, which pytest-django loads in this same hook."""
     scratch = early_config.stash[scratch_key] = Path(tempfile.mkdtemp(prefix="tests-"))
     if "PYTEST_XDIST_WORKER" not in os.environ:  # else the process that started this one has done it
-        _isolate(scratch, _database_url(early_config, scratch))
+        _isolate(_database_url(early_config, scratch))
+    # Its own for each process of `-n`: the spool and the counts of the metrics are files in it.
+    os.environ |= {"VAR_DIR": str(scratch), "GEOIP_PATH": str(scratch / "city.mmdb")}
 
 
 def _database_url(config: pytest.Config, scratch: Path) -> str:
@@ -50,14 +52,12 @@ def _database_url(config: pytest.Config, scratch: Path) -> str:
     return config.stash[postgres_key].url("events")
 
 
-def _isolate(scratch: Path, database_url: str) -> None:
+def _isolate(database_url: str) -> None:
     """Leave nothing of the developer's settings; the names are those of `.env.example`."""
     for name in re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE):
         os.environ.pop(name, None)
     os.environ |= {
         "ENV_FILE": os.devnull,
-        "VAR_DIR": str(scratch),
-        "GEOIP_PATH": str(scratch / "city.mmdb"),
         "SECRET_KEY": "only for tests, and long enough for all that asks: 0123456789abcdef",
         "DATABASE_URL": database_url,
     }
