@@ -8,7 +8,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PYTHON) -m pytest --cov --cov-append --cov-report= --cov-fail-under=0
-# But for the tests of whole servers, which fill the cores themselves.
+# The tests of whole servers fill the cores themselves, so they run one after the other.
 ON_EVERY_CORE := --numprocesses logical --dist loadfile --ignore tests/e2e --ignore tests/faults
 
 .PHONY: help run test faults bench bench-backfill check venv clean lint types django audit

@@ -3,6 +3,7 @@
 import logging
 import re
 from contextvars import ContextVar
+from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter as BaseJsonFormatter
 
@@ -27,6 +28,16 @@ class JsonFormatter(BaseJsonFormatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's line, with every secret removed."""
         return self._secret.sub(r"\1_[removed]", super().format(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
+        """Return the traceback, with one line of what PostgreSQL says: in those behind it is the whole row."""
+        text, error = str(super().formatException(ei)), ei[1]
+        while error is not None:
+            # psycopg's, whose text Django's error repeats. Its class is not imported: the master of gunicorn logs too.
+            if hasattr(error, "sqlstate"):
+                text = text.replace(str(error), str(error).partition("\n")[0])
+            error = error.__cause__ or error.__context__
+        return text
 
     def process_log_record(self, log_data: dict[str, object]) -> dict[str, object]:
         """Add the request's id if a request is being served, and leave out the request itself."""

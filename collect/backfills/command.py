@@ -95,11 +95,10 @@ _KEPT_BYTES = 16 * 1024 * 1024
 
 def _reason(error: Exception) -> str:
     """Return what to tell the person who ran the command, safe for a terminal."""
-    if isinstance(error, Error) and (words := failures.in_words(error)):
+    if isinstance(error, Error):
+        words = failures.in_words(error) or failures.reason(error)
         return "\n".join(map(display.on_terminal, words.splitlines()))
-    # Behind the first line of PostgreSQL's stands the statement, which is ours.
-    text = str(error).strip()
-    return display.on_terminal(text.partition("\n")[0] if isinstance(error, Error) else text)
+    return display.on_terminal(str(error).strip())
 
 
 class BackfillCommand(BaseCommand):

@@ -124,7 +124,7 @@ NUMBERS = b'{"event_name":"x","params":{"n":[0' + b",1e299" * 170_000 + b"]}}"
     ids=["brackets", "items", "numbers"],
 )
 def test_batch_of_millions_of_pieces_keeps_nobody_waiting(alone: Collector, body: bytes, status: int) -> None:
-    """Some kilobytes on the wire, eight MiB unpacked: seconds of work, in which others have their turn."""
+    """Some kilobytes on the wire, eight MiB unpacked: work in which others have their turn."""
     assert 7 * MIB < len(body) <= 8 * MIB
     packed = gzip.compress(body)
     answer = while_others_post(alone, lambda: alone.post(packed, "/api/collect/batch", Content_Encoding="gzip"), 3, 20)
@@ -140,9 +140,8 @@ def test_thousands_of_pipelined_requests_keep_nobody_waiting(alone: Collector) -
 def while_others_post(collector: Collector, work: Callable[[], Result], parts: int, posts: int) -> Result:
     """Do the work while somebody posts event after event; what it returns.
 
-    No event may wait for as long as one of so many parts of the work, where that takes longer than so many posts do
-    otherwise. A machine that is busy with something else holds up one of three tries, a server that gives nobody a
-    turn holds up all.
+    No event may wait longer than the time of the work, divided by `parts`, or than `posts` events take without it. A
+    busy machine may hold up an event in one of three tries; a server that gives nobody a turn does it in all of them.
     """
     for _ in range(3):
         undisturbed = sum(seconds_of_a_post(collector) for _ in range(posts))

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, connection
 from django.test import Client
 
 from runtime import logs
@@ -59,3 +60,21 @@ def test_refusal_is_logged_with_its_fields_and_without_body_or_key(
     everything = str([record.__dict__ for record in caplog.records])
     assert "secret" not in everything
     assert raw_key not in everything
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_traceback_does_not_show_the_row_that_postgresql_refused() -> None:
+    body = "of a person\n\nthat nobody may see"
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMP TABLE refusing (body text CHECK (length(body) < 3))")
+        try:
+            with pytest.raises(IntegrityError) as raised:
+                cursor.execute("INSERT INTO refusing VALUES (%s)", [body])
+        finally:
+            cursor.execute("DROP TABLE refusing")
+    assert "nobody may see" in str(raised.value)
+    told = formatted(exc_info=(raised.type, raised.value, raised.tb))["exc_info"]
+    assert told.count('violates check constraint "refusing_body_check"') == 2
+    assert "of a person" not in told
+    assert "nobody may see" not in told

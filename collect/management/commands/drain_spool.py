@@ -45,7 +45,7 @@ class Command(BaseCommand):
         except Busy:
             raise CommandError("Another process drains the spool right now") from None
         except Error as error:
-            words = failures.in_words(error) or f"{error}."
+            words = failures.in_words(error) or failures.reason(error)
             raise CommandError(f"{words}\nWhat was not moved still waits; try again.") from error
 
     def _say(self) -> None:
