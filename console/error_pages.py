@@ -19,7 +19,7 @@ from runtime.refusals import STATUS, Code, Refusal, Unavailable
 def _page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """Return a page for a person in the console, and the JSON shape for everybody else."""
     answer = respond(request, refusal)
-    if request.path.startswith("/admin/"):
+    if request.path.startswith("/admin/") and not request.path.endswith(".json"):
         answer.content = _content(request, refusal)
         answer["Content-Type"] = "text/html; charset=utf-8"
     return answer

@@ -13,7 +13,7 @@ from django.template.backends.django import get_installed_libraries
 from tests.harness.server import ROOT
 
 # From the ground up; a package may use itself and those before it.
-ORDER = ["runtime", "keys", "collect", "console", "thrad_events"]
+ORDER = ["runtime", "keys", "collect", "reporting", "console", "thrad_events"]
 NOT_OF_THE_SERVER = ["tests", "bench"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.harness.server import ROOT
 
-ROOMS = ("runtime", "keys", "collect", "console", "thrad_events", "bench")
+ROOMS = ("runtime", "keys", "collect", "reporting", "console", "thrad_events", "bench")
 MODULES_IN_A_FOLDER = 16
 LINES_OF_A_MODULE = 300
 LINES_OF_A_FUNCTION = 40

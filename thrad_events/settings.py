@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "axes",
     "keys",
     "collect",
+    "reporting",
     "console",
 ]
 

@@ -1,0 +1,22 @@
+"""What is kept: events, rejections, the ledger of outcomes, and the records of backfills and erasures.
+
+No model may have a foreign key to an event's `id`: on a sharded database the primary key is (partner, id).
+"""
+
+from collect.models.backfills import Checkpoint, ErasedEvent, Erasure
+from collect.models.event import Event
+from collect.models.ledger import LedgerEntry, LedgerGap, LedgerWriter, Machine
+from collect.models.rejection import Rejection, RejectionTally
+
+__all__ = [
+    "Checkpoint",
+    "ErasedEvent",
+    "Erasure",
+    "Event",
+    "LedgerEntry",
+    "LedgerGap",
+    "LedgerWriter",
+    "Machine",
+    "Rejection",
+    "RejectionTally",
+]

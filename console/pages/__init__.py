@@ -1,0 +1,1 @@
+"""The console's own pages, beside those of the admin."""
