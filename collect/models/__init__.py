@@ -5,7 +5,7 @@ No model may have a foreign key to an event's `id`: on a sharded database the pr
 
 from collect.models.backfills import Checkpoint, ErasedEvent, Erasure
 from collect.models.event import Event
-from collect.models.ledger import LedgerEntry, LedgerGap, LedgerWriter, Machine
+from collect.models.ledger import LedgerBatch, LedgerEntry, LedgerGap, Machine
 from collect.models.rejection import Rejection, RejectionTally
 
 __all__ = [
@@ -13,9 +13,9 @@ __all__ = [
     "ErasedEvent",
     "Erasure",
     "Event",
+    "LedgerBatch",
     "LedgerEntry",
     "LedgerGap",
-    "LedgerWriter",
     "Machine",
     "Rejection",
     "RejectionTally",

@@ -24,7 +24,7 @@ class LedgerEntry(models.Model):
     # NULL for events that came by an import, not with a key.
     api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="+", db_index=False, null=True)
     is_test = models.BooleanField()
-    # Where they came in, or what moved them: one of `collect.storage.ledger.tally`'s names.
+    # Where they came in, or what moved them: an `Endpoint` of `collect.storage.ledger.tally`.
     endpoint = models.CharField(max_length=16)
     # An `Outcome`, or what else the ledger counts.
     outcome = models.CharField(max_length=16)
@@ -49,24 +49,22 @@ class LedgerEntry(models.Model):
         return f"{self.start:%Y-%m-%d %H:%M} {self.endpoint} {self.outcome} {self.events}"
 
 
-class LedgerWriter(models.Model):
-    """A process that writes to the ledger. What it has written is never added twice: its batches have numbers."""
+class LedgerBatch(models.Model):
+    """A batch of counts that the ledger has, for as long as somebody might add it a second time."""
 
     id = models.UUIDField(primary_key=True)
-    started_at = models.DateTimeField()
-    written_at = models.DateTimeField()
-    # The number of its last batch that the ledger has.
-    sequence = models.BigIntegerField()
+    added_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:
-        return f"{self.id} {self.sequence}"
+        return str(self.id)
 
 
 class LedgerGap(models.Model):
     """What a process that was killed had counted, and not written down: at most so many events have no outcome."""
 
     machine = models.CharField(max_length=255)
-    writer = models.UUIDField(unique=True)
+    # The process, so that its gap is noted once.
+    process = models.UUIDField(unique=True)
     # The time that the gap lies in.
     start = models.DateTimeField()
     end = models.DateTimeField(db_index=True)
