@@ -78,6 +78,15 @@ def post_worker_init(_worker: Worker) -> None:
     workers.start()
 
 
+def worker_exit(_server: Any, worker: Worker) -> None:
+    """End what a worker has started, in the worker itself and after its last answer."""
+    # One that could not load the application has started nothing.
+    if worker.booted:
+        from thrad_events import workers  # noqa: PLC0415  # as above
+
+        workers.stop()
+
+
 wsgi_app = "thrad_events.wsgi:application"
 worker_class = Worker
 # Below the usual limit of 1,024 open files, with room for those that are not connections.

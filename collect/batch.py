@@ -16,6 +16,7 @@ from collect.intake.hints import Hint
 from collect.intake.json_rules import invalid
 from collect.intake.pieces import member, pieces
 from collect.intake.source import Source
+from collect.storage.ledger.tally import Tally
 from collect.storage.outcomes import DURABLE, Outcome, Written
 from collect.storage.rows import Arrival
 from runtime.hub import taking_turns
@@ -111,8 +112,8 @@ class JudgedBatch:
                 self.hints.setdefault(hint, Hinted(index)).events += 1
 
 
-def judge(events: Sequence[bytes], source: Source, request_id: str) -> JudgedBatch:
-    """Decode and enrich each event alone, or refuse it."""
+def judge(events: Sequence[bytes], source: Source, request_id: str, tally: Tally) -> JudgedBatch:
+    """Decode and enrich each event alone, or refuse it. `tally` is what they are counted by."""
     judged = JudgedBatch()
     for index, body in taking_turns(enumerate(events), STEP):
         try:
@@ -123,7 +124,7 @@ def judge(events: Sequence[bytes], source: Source, request_id: str) -> JudgedBat
         except Refusal as refusal:
             judged.refusals.append((index, body, causes.of_event(refusal, body)))
         else:
-            judged.arrivals.append(Arrival.of(row, body, request_id))
+            judged.arrivals.append(Arrival.of(row, body, request_id, tally))
             judged.indexes.append(index)
             if sent.extra:
                 judged.add_hints(index, sent)

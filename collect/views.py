@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import cast
+from typing import ClassVar, cast
 
 import msgspec
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -11,13 +11,14 @@ from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from collect import assembly, batch, openapi
+from collect import assembly, batch, openapi, turned_away
 from collect.enrichment.middleware import EnrichedRequest
 from collect.intake import causes, contract, hints, wire
 from collect.intake.contract import SentEvent
 from collect.intake.source import Source
 from collect.intake.wire import Received
-from collect.storage import ingest
+from collect.storage import ingest, outcomes
+from collect.storage.ledger.tally import Endpoint, Tally, receive
 from collect.storage.outcomes import DURABLE, Outcome
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival, Row
@@ -42,6 +43,8 @@ class SenderView(APIView):
     """
 
     http_method_names = ["post"]
+    # Under which its requests stand in the ledger.
+    endpoint: ClassVar[Endpoint]
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """Refuse other methods before looking at the key, and answer every exception as an error of the API."""
@@ -55,6 +58,7 @@ class SenderView(APIView):
                     sent.auth = found[1]
             return self.post(sent)
         except Exception as error:  # the boundary: no fault of ours may become a 500
+            turned_away.note(request, self.endpoint, error)
             return answers.exception_handler(error, {"request": request, "view": self})
 
     def post(self, request: SenderRequest) -> HttpResponse:
@@ -76,7 +80,7 @@ class SenderView(APIView):
             tags=key.tags,
         )
 
-    def spend(self, key: ApiKey, source: Source, events: int) -> Mapping[str, str]:
+    def spend(self, key: ApiKey, source: Source, tally: Tally, events: int) -> Mapping[str, str]:
         """Take `events` from what the key may send; return the headers that tell what is left, none without a limit.
 
         Raises `Refusal` (429) if they are more than the key may send now.
@@ -86,13 +90,16 @@ class SenderView(APIView):
         try:
             return limits.take(key, events)
         except Refusal:
-            ingest.count_limited(source, events)
+            # They will be sent again, so no copy of them is kept.
+            outcomes.add(tally, Outcome.RATE_LIMITED, "", events)
             denials.mark(key, "rate limited", source.ip_address)
             raise
 
 
 class CollectView(SenderView):
     """`POST /api/collect`: one event, answered 204 only after it is durable."""
+
+    endpoint = Endpoint.COLLECT
 
     @openapi.collect
     def post(self, request: SenderRequest) -> HttpResponse:
@@ -101,13 +108,14 @@ class CollectView(SenderView):
         Raises `Unavailable` if nothing could be made durable.
         """
         source, received = self.source(request), wire.receive(request, contract.MAX_BODY_BYTES)
-        left = self.spend(request.auth, source, 1)
+        tally = receive(source, self.endpoint, 1, len(received.body))
+        left = self.spend(request.auth, source, tally, 1)
         try:
             sent, row = _judge(received, source)
         except Refusal as refusal:
-            ingest.reject([Record.of_refusal(refusal, source, received.body, request.request_id)])
+            ingest.reject(tally, [Record.of_refusal(refusal, source, received.body, request.request_id)])
             raise
-        arrival = Arrival.of(row, received.body, request.request_id)
+        arrival = Arrival.of(row, received.body, request.request_id, tally)
         (written,) = ingest.submit([arrival])
         if written.outcome not in DURABLE:
             raise contract.poisoned() if written.outcome is Outcome.REJECTED else Unavailable
@@ -124,6 +132,8 @@ class CollectView(SenderView):
 class BatchView(SenderView):
     """`POST /api/collect/batch`: many events, each judged alone."""
 
+    endpoint = Endpoint.BATCH
+
     @openapi.batch
     def post(self, request: SenderRequest) -> HttpResponse:
         """Store the events in the body; answer where each refused one stands and why (contract, section 5).
@@ -137,20 +147,31 @@ class BatchView(SenderView):
                 raise received.fault
             events = batch.split(received.body, request.content_type or "")
         except Refusal as refusal:
-            ingest.reject([Record.of_refusal(refusal, source, received.body, request_id)])
+            # What cannot be taken apart counts as one event.
+            tally = receive(source, self.endpoint, 1, len(received.body))
+            ingest.reject(tally, [Record.of_refusal(refusal, source, received.body, request_id)])
             raise
-        left = self.spend(request.auth, source, len(events))
-        judged = batch.judge(events, source, request_id)
-        results = ingest.submit(judged.arrivals)
-        if results and all(result.outcome is Outcome.UNAVAILABLE for result in results):
-            raise Unavailable
+        tally = receive(source, self.endpoint, len(events), len(received.body))
+        left = self.spend(request.auth, source, tally, len(events))
+        judged = batch.judge(events, source, request_id, tally)
+        try:
+            results = ingest.submit(judged.arrivals)
+            if results and all(result.outcome is Outcome.UNAVAILABLE for result in results):
+                raise Unavailable
+        except Unavailable:
+            # The sender will send all of them again, the refused ones too.
+            outcomes.add(tally, Outcome.UNAVAILABLE, "", len(judged.refusals))
+            raise
         hints.count({hint: told.events for hint, told in judged.hints.items()}, source.partner_id)
-        ingest.reject([Record.of_refusal(refusal, source, body, request_id) for _, body, refusal in judged.refusals])
+        refusals = [Record.of_refusal(refusal, source, body, request_id) for _, body, refusal in judged.refusals]
+        ingest.reject(tally, refusals)
         return JsonResponse(batch.answer(judged, results), headers=left)
 
 
 class ValidateView(SenderView):
     """`POST /api/collect/validate`: what collect would store, or the refusal that it would give."""
+
+    endpoint = Endpoint.VALIDATE
 
     @openapi.validate
     def post(self, request: SenderRequest) -> HttpResponse:

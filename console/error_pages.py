@@ -12,6 +12,8 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 
+from collect import turned_away
+from collect.storage.ledger.tally import Endpoint
 from runtime.answers import as_refusal, respond
 from runtime.refusals import STATUS, Code, Refusal, Unavailable
 
@@ -84,8 +86,10 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer as Django's handler404."""
-    return _page(request, Refusal(Code.NOT_FOUND, "Not found"))
+    """Answer as Django's handler404. A key that was sent to an address that is none is counted."""
+    refusal = Refusal(Code.NOT_FOUND, "Not found")
+    turned_away.note(request, Endpoint.OTHER, refusal)
+    return _page(request, refusal)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

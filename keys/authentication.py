@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from keys import crypto, denials, directory, restrictions
 from keys.models import ApiKey
 from runtime.addresses import of_request
-from runtime.refusals import SCHEME, InvalidKey, MissingToken, Refusal
+from runtime.refusals import SCHEME, InvalidKey, MissingToken, Refusal, Unavailable
 
 # A bearer credential anywhere in the header, also behind the comma by which WSGI joins two headers.
 BEARER = re.compile(r"(?:^|,)[ \t]*bearer[ \t]+[^ \t,]", re.IGNORECASE)
@@ -41,6 +41,27 @@ def _find(raw_key: str, address: str | None) -> ApiKey | None:
         denials.mark(key, "network not allowed", address)
         return None
     return key
+
+
+def named(header: str) -> tuple[ApiKey, str] | None:
+    """Return the key whose prefix a refused Authorization header has, and why it does not open; None if none is known.
+
+    It proves nothing about the sender, who may know no more than the prefix. That says who is to be told of a fault.
+    """
+    found = crypto.SECRET.search(header)
+    if found is None:
+        return None
+    raw_key = found[0]
+    try:
+        # A key that was cut or mistyped is no reason to ask the database.
+        key = directory.find(found[1]) if crypto.parse(raw_key) else directory.remembered(found[1])
+    except Unavailable:
+        return None
+    if key is None:
+        return None
+    if not key.is_active():
+        return key, key.state
+    return key, "network_not_allowed" if crypto.matches(raw_key, key.digest) else "wrong_secret"
 
 
 class BearerKeyAuthentication(BaseAuthentication):

@@ -98,7 +98,7 @@ class Directory:
         self._hits = self._misses = 0
         self._changing = threading.Lock()
         self._turns = threading.BoundedSemaphore(ASKING)
-        uses = LastUses(self._remembered)
+        uses = LastUses(self.remembered)
         self.mark_used, self.write_uses = uses.mark, uses.write
 
     def find(self, prefix: str) -> ApiKey | None:
@@ -131,7 +131,8 @@ class Directory:
         except KeyError:
             return float("-inf")
 
-    def _remembered(self, prefix: str) -> ApiKey | None:
+    def remembered(self, prefix: str) -> ApiKey | None:
+        """Return the key if this process knows it."""
         entry = self._entry(prefix)
         return None if entry is None else entry.key
 
@@ -291,6 +292,7 @@ shared = Directory()
 find = shared.find
 forget = shared.forget
 mark_used = shared.mark_used
+remembered = shared.remembered
 partner_name = shared.partner_name
 housekeep = shared.housekeep
 keep_in = shared.keep_in

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
+from collect.storage.ledger import tally
 from runtime import outage
 from tests.harness import databases
 from tests.harness.plugin import scratch_key
@@ -52,6 +53,13 @@ def unthrottled(settings: Settings) -> None:
     """
     settings.AXES_ENABLED = False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted() -> None:
+    """Begin with an empty ledger in memory, whatever the test before has counted."""
+    for _ in tally.shared.take():
+        pass
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import logging
 from collect.backfills import pruning
 from collect.enrichment import user_agent
 from collect.storage import drain, ingest, spool
+from collect.storage.ledger import writing as ledger
 from keys import directory, housekeeping, limits
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ def start() -> None:
         drain.thread.start()
     housekeeping.thread.start()
     ingest.start()
+    ledger.start()
     pruning.thread.start()
     # The rules for user agents are built at the first use, in a tenth of a second that no event should wait for.
     user_agent.parse("curl/8")
@@ -31,6 +33,11 @@ def start() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
+
+
+def stop() -> None:
+    """Write down what a worker has counted. Call it when its last request has been answered."""
+    ledger.stop()
 
 
 def _prepare_spool() -> None:

@@ -21,6 +21,8 @@ from collect.backfills.run import BackfillError, Run
 from collect.backfills.walk import steps
 from collect.models import ErasedEvent, Erasure, Event, Rejection
 from collect.storage import drain, spool, store
+from collect.storage.ledger.tally import Endpoint
+from collect.storage.removal import remove
 from collect.storage.rows import Row
 from keys.models import Partner
 from runtime.periodic import Busy
@@ -124,7 +126,7 @@ def _delete(options: EraseOptions, run: Run) -> None:
     for rows in _steps(options):
         ids = {store.digest(event): event.pk for event in rows}
         remembered = ErasedEvent.objects.filter(pk__in=ids).values_list("pk", flat=True)
-        run.counts[EVENTS] += Event.objects.filter(pk__in=[ids[digest] for digest in remembered]).delete()[0]
+        run.counts[EVENTS] += remove([ids[digest] for digest in remembered], Endpoint.ERASE)
         run.advance(run.counts[EVENTS])
 
 

@@ -22,6 +22,7 @@ from collect.backfills.run import BackfillError, Run, Stopped, private
 from collect.backfills.writing import Writers
 from collect.intake import contract
 from collect.intake.source import CHANNEL
+from collect.storage.ledger import writing as ledger
 from collect.storage.outcomes import DURABLE, Outcome, Written
 from runtime.refusals import Refusal
 
@@ -76,6 +77,8 @@ def import_events(options: ImportOptions, run: Run) -> int:
     of rejects cannot be used; and `Stopped` as `Run.advance` does.
     """
     with ExitStack() as stack:
+        if not run.dry_run:
+            stack.enter_context(ledger.running())
         _Import(options, run, stack).read()
     return sum(number for reason, number in run.counts.items() if reason.startswith(("refused", "conflict")))
 

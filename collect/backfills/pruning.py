@@ -14,6 +14,8 @@ from django.db import Error, connection, models
 
 from collect.backfills.run import Run
 from collect.models import Event, Rejection, RejectionTally
+from collect.storage.ledger.tally import Endpoint
+from collect.storage.removal import remove
 from keys import history
 from keys.models import KeyChange, Partner
 from runtime.hub import OwnThread
@@ -81,6 +83,8 @@ def _delete(kind: str, rows: "models.QuerySet[models.Model]", run: Run) -> None:
     while ids := list(rows.values_list("pk", flat=True)[:STEP]):
         if rows.model is KeyChange:
             done += history.forget(ids)
+        elif rows.model is Event:
+            done += remove(ids, Endpoint.PRUNE)
         else:
             done += rows.model._default_manager.filter(pk__in=ids).delete()[0]
         run.counts[f"{what} deleted"] += len(ids)
@@ -102,7 +106,7 @@ def prune_test_events(step: int = STEP, pause: float = PAUSE_SECONDS) -> int:
     old = Event.objects.filter(is_test=True, received_at__lt=before).order_by("received_at")
     pruned = 0
     while ids := list(old.values_list("pk", flat=True)[:step]):
-        pruned += Event.objects.filter(pk__in=ids).delete()[0]
+        pruned += remove(ids, Endpoint.PRUNE)
         time.sleep(pause)
     return pruned
 

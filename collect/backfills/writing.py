@@ -11,6 +11,8 @@ from django.db import connection, connections
 
 from collect.backfills.walk import SQLITE_PAUSE_SECONDS, commit_without_waiting
 from collect.storage import ingest, repetition, store
+from collect.storage.ledger import tally
+from collect.storage.ledger.tally import Endpoint
 from collect.storage.outcomes import Outcome, Written
 from collect.storage.rows import Arrival, Row
 
@@ -22,6 +24,13 @@ class _Writer:
         self._expects_new = True
 
     def __call__(self, arrivals: Sequence[Arrival]) -> list[Written]:
+        written = self._write(arrivals)
+        for arrival, one in zip(arrivals, written, strict=True):
+            if one.outcome is Outcome.STORED and not one.again:
+                tally.move(arrival.row, Endpoint.IMPORT, Outcome.STORED)
+        return written
+
+    def _write(self, arrivals: Sequence[Arrival]) -> list[Written]:
         if connection.vendor == "sqlite":
             time.sleep(SQLITE_PAUSE_SECONDS)
         if self._expects_new and (written := store.write_new(arrivals)) is not None:

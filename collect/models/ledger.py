@@ -41,6 +41,8 @@ class LedgerEntry(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["start"], name="ledger_start"),
+            # Finds what is to be folded.
+            models.Index(fields=["start"], condition=Q(minutes=1), name="ledger_minutes"),
             models.Index(fields=["partner", "start"], name="ledger_partner_start"),
         ]
         verbose_name_plural = "ledger entries"

@@ -15,7 +15,9 @@ from django.conf import settings
 from django.db import Error, connection
 
 from collect.storage import ingest, rejections, spool
-from collect.storage.outcomes import Outcome, Written
+from collect.storage.ledger import tally
+from collect.storage.ledger.tally import Endpoint
+from collect.storage.outcomes import CODES, Outcome, Written
 from collect.storage.rejections import Record
 from collect.storage.spool import Spooled
 from runtime import failures, metrics, outage
@@ -108,16 +110,15 @@ class _Work:
         results = ingest.write([one.arrival for one in spooled])
         pairs = list(zip(spooled, results, strict=True))
         left = [(one, written.reason) for one, written in pairs if written.outcome is Outcome.UNAVAILABLE]
-        left += self._not_kept([pair for pair in pairs if pair[1].outcome in rejections.CODES])
+        left += self._not_kept([pair for pair in pairs if pair[1].outcome in CODES])
         for one, reason in left:
             self._set_aside(one, reason)
         spool.discard(spooled)
         places = {one.place for one, _ in left}
-        settled = [written for one, written in pairs if one.place not in places]
-        self.moved += len(settled)
-        rejections.count_written(settled)
-        for outcome, number in Counter(written.outcome for written in settled).items():
-            metrics.DRAINED.labels(outcome).inc(number)
+        for one, written in pairs:
+            if one.place not in places:
+                self.moved += 1
+                _count(one, written.outcome)
 
     def _not_kept(self, refused: Sequence[tuple[Spooled, Written]]) -> list[tuple[Spooled, str]]:
         """Keep the refused events as rejections; return those of which the database takes none, each with the reason.
@@ -139,7 +140,15 @@ class _Work:
     def _set_aside(self, one: Spooled, reason: str) -> None:
         spool.set_aside(one, reason)
         self.set_aside[reason] += 1
-        metrics.DRAINED.labels(Outcome.SET_ASIDE).inc()
+        _count(one, Outcome.SET_ASIDE)
+
+
+def _count(one: Spooled, outcome: Outcome) -> None:
+    code = CODES.get(outcome, "")
+    tally.move(one.arrival.row, Endpoint.DRAIN, outcome, code)
+    metrics.DRAINED.labels(outcome).inc()
+    if code:
+        metrics.REJECTIONS.labels(code).inc()
 
 
 class Drainer:

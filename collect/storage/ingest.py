@@ -12,9 +12,9 @@ from contextlib import suppress
 
 from django.db import Error, connection
 
-from collect.intake.source import Source
 from collect.storage import outcomes, rejections, spool, store
 from collect.storage.bisection import bisect
+from collect.storage.ledger.tally import Tally
 from collect.storage.outcomes import Outcome, Written
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
@@ -44,26 +44,22 @@ def submit(arrivals: Sequence[Arrival]) -> list[Written]:
     try:
         return _arriving.submit(arrivals)
     except Unavailable:
-        outcomes.count((a.row.is_test, a.row.partner_id, a.row.channel, Outcome.UNAVAILABLE) for a in arrivals)
+        outcomes.count((arrival.tally, Outcome.UNAVAILABLE) for arrival in arrivals)
         raise
 
 
-def reject(records: Sequence[Record]) -> None:
-    """Keep refused bodies for the operator. If that fails, the copies are lost but the sender is still answered."""
-    outcomes.count(record.counted for record in records)
-    for record in records:
-        metrics.REJECTIONS.labels(record.code).inc()
+def reject(tally: Tally, records: Sequence[Record]) -> None:
+    """Keep a request's refused bodies for the operator.
+
+    If that fails, the copies are lost but the sender is still answered.
+    """
+    for code, number in Counter(record.code for record in records).items():
+        outcomes.add(tally, Outcome.REJECTED, code, number)
     try:
         for start in range(0, len(records), MAX_GROUP):
             _refusing.submit(records[start : start + MAX_GROUP])
     except Unavailable:
         logger.exception("rejections could not be kept", extra={"events": len(records)})
-
-
-def count_limited(source: Source, events: int) -> None:
-    """Count events that were answered 429. They will be sent again, so no copy of them is kept."""
-    counted = (source.is_test, source.partner_id, source.channel, Outcome.RATE_LIMITED)
-    outcomes.count_many(Counter({counted: events}))
 
 
 def start() -> None:
@@ -104,11 +100,7 @@ def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
     results = _make_durable(arrivals)
     metrics.COMMIT_SECONDS.observe(time.perf_counter() - start)
     metrics.GROUP_EVENTS.observe(len(arrivals))
-    rejections.count_written(results)
-    outcomes.count(
-        (arrival.row.is_test, arrival.row.partner_id, arrival.row.channel, written.outcome)
-        for arrival, written in zip(arrivals, results, strict=True)
-    )
+    outcomes.count((arrival.tally, written.outcome) for arrival, written in zip(arrivals, results, strict=True))
     return results
 
 
@@ -138,14 +130,14 @@ def _settle(arrivals: Sequence[Arrival], results: list[Written]) -> list[Written
     left = [index for index, written in enumerate(results) if written.outcome in _UNSETTLED]
     if not left:
         return results
-    if _are_kept([Record.of_written(arrivals[i], results[i]) for i in left if results[i].outcome in rejections.CODES]):
+    if _are_kept([Record.of_written(arrivals[i], results[i]) for i in left if results[i].outcome in outcomes.CODES]):
         left = [index for index in left if results[index].outcome is Outcome.UNAVAILABLE]
     for index, written in zip(left, _spool_if_possible([arrivals[index] for index in left]), strict=True):
         results[index] = written
     return results
 
 
-_UNSETTLED = frozenset((*rejections.CODES, Outcome.UNAVAILABLE))
+_UNSETTLED = frozenset((*outcomes.CODES, Outcome.UNAVAILABLE))
 
 
 def _are_kept(records: Sequence[Record]) -> bool:

@@ -1,12 +1,16 @@
 """What can become of an event: one closed set, and how it is counted."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from collect.intake.source import CHANNEL
+from collect.storage.ledger import tally
+from collect.storage.ledger.tally import Tally
 from keys import directory
 from runtime import metrics
+from runtime.refusals import Code
 
 
 class Outcome(StrEnum):
@@ -26,6 +30,8 @@ class Outcome(StrEnum):
 
 
 DURABLE = (Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.SPOOLED)
+# The outcomes of written events that leave a rejection, and its code.
+CODES: Mapping[Outcome, str] = {Outcome.CONFLICT: Outcome.CONFLICT, Outcome.REJECTED: Code.INVALID_EVENT}
 
 
 class Written(NamedTuple):
@@ -57,18 +63,18 @@ class Written(NamedTuple):
         return {name: ["differs"] for name in self.differing}
 
 
-# What an event is counted by: is it a test, the partner's id, the channel, and what became of it. A plain tuple,
-# since a batch makes one for each of its events.
-Counted = tuple[bool, int, str, Outcome]
+def count(events: Iterable[tuple[Tally, Outcome]]) -> None:
+    """Count what became of each event, once, in the ledger and in the metrics."""
+    for (counted, outcome), number in Counter(events).items():
+        add(counted, outcome, CODES.get(outcome, ""), number)
 
 
-def count(events: Iterable[Counted]) -> None:
-    """Count each event once, by what became of it. Events of test keys are counted apart."""
-    count_many(Counter(events))
-
-
-def count_many(events: Counter[Counted]) -> None:
-    """Count many events at a time, from the number of each kind."""
-    for (is_test, partner_id, channel, outcome), number in events.items():
-        counted = metrics.TEST_EVENTS if is_test else metrics.EVENTS
-        counted.labels(outcome, directory.partner_name(partner_id), channel).inc(number)
+def add(counted: Tally, outcome: Outcome, code: str, events: int) -> None:
+    """Count so many events with the same outcome. `code` says why they were refused, and is empty if they were not."""
+    if not events:
+        return
+    tally.settle(counted, outcome, code, events)
+    metric = metrics.TEST_EVENTS if counted.is_test else metrics.EVENTS
+    metric.labels(outcome, directory.partner_name(counted.partner_id), CHANNEL).inc(events)
+    if code:
+        metrics.REJECTIONS.labels(code).inc(events)

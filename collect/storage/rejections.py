@@ -1,6 +1,6 @@
 """What was refused, kept for the operator within a bound per key and hour (contract, section 2)."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,18 +10,14 @@ from django.db import transaction
 from django.db.models import F
 
 from collect.intake import contract
-from collect.intake.source import CHANNEL, Source
+from collect.intake.source import Source
 from collect.models import Rejection, RejectionTally
-from collect.storage.outcomes import Counted, Outcome, Written
+from collect.storage.outcomes import CODES, Outcome, Written
 from collect.storage.rows import Arrival
-from runtime import metrics
-from runtime.refusals import Code, Refusal
+from runtime.refusals import Refusal
 
 MAX_KEPT_BODY = 64 * 1024
 KEPT_PER_KEY_AND_HOUR = 1_000
-
-# The outcomes of written events that leave a rejection, and its code.
-CODES: Mapping[Outcome, str] = {Outcome.CONFLICT: Outcome.CONFLICT, Outcome.REJECTED: Code.INVALID_EVENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ class Record:
 
     @classmethod
     def of_written(cls, arrival: Arrival, written: Written) -> Self:
-        """Return the record of an arrival whose outcome is one of `CODES`."""
+        """Return the record of an arrival whose outcome is one of `outcomes.CODES`."""
         is_conflict, row = written.outcome is Outcome.CONFLICT, arrival.row
         return cls(
             partner_id=row.partner_id,
@@ -77,11 +73,6 @@ class Record:
             ip_address=row.ip_address,
         )
 
-    @property
-    def counted(self) -> Counted:
-        """What the event is counted by."""
-        return self.is_test, self.partner_id, CHANNEL, Outcome.REJECTED
-
 
 def keep(records: Iterable[Record]) -> None:
     """Store all records or none. All are tallied, but only the first 1,000 of a key in an hour are kept, with bodies.
@@ -97,13 +88,6 @@ def keep(records: Iterable[Record]) -> None:
         # In one order, so that two workers never wait for each other's tallies.
         for (api_key_id, hour), group in sorted(by_key.items()):
             _keep(api_key_id, hour, group)
-
-
-def count_written(results: Iterable[Written]) -> None:
-    """Count the rejections of written events, by code. Call it once the outcomes of the events are final."""
-    for outcome, number in Counter(written.outcome for written in results).items():
-        if (code := CODES.get(outcome)) is not None:
-            metrics.REJECTIONS.labels(code).inc(number)
 
 
 def _keep(api_key_id: int, hour: datetime, group: Sequence[Record]) -> None:

@@ -11,6 +11,8 @@ from typing import NamedTuple, Self
 import msgspec
 from msgspec import Raw
 
+from collect.storage.ledger.tally import Tally
+
 
 class Row(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
     """An event as it is stored. A field that is left out is NULL."""
@@ -67,11 +69,13 @@ class Arrival(NamedTuple):
     document: bytes
     body: bytes
     request_id: str
+    # What a request's event is counted by. None for what comes from a file, a rejection or the spool.
+    tally: Tally = None  # type: ignore[assignment]  # `ingest.submit`, which counts, is only given requests' events
 
     @classmethod
-    def of(cls, row: Row, body: bytes, request_id: str) -> Self:
+    def of(cls, row: Row, body: bytes, request_id: str, tally: Tally = None) -> Self:  # type: ignore[assignment]  # as above
         """Return the arrival of `row`, which is encoded here and only here."""
-        return cls(row, encode(row), body, request_id)
+        return cls(row, encode(row), body, request_id, tally)
 
 
 def uuid7(moment: datetime, bits: int | None = None) -> str:

@@ -1,6 +1,7 @@
 """Where events wait, fsynced on local disk, while the database cannot take them. No other module knows its SQL.
 
-The keys that are known when a worker starts without the database are kept here too (`keys/kept.py`).
+The keys that are known when a worker starts without the database are kept here too (`keys/kept.py`), and what the
+ledger could not be told (`ledger/writing.py`).
 
 Each group is one transaction of SQLite, in WAL mode with `synchronous=FULL`, so an event is in the spool or not at all.
 It leaves only after the database has it. If it is taken twice, as after a crash between the two, it is stored once,
@@ -35,6 +36,7 @@ _TABLES = (
     f"CREATE TABLE IF NOT EXISTS spooled (id INTEGER PRIMARY KEY AUTOINCREMENT, {_COLUMNS})",
     f"CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, {_COLUMNS}, reason TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS kept_keys (id INTEGER PRIMARY KEY CHECK (id = 1), document BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS counts (id TEXT PRIMARY KEY, document BLOB NOT NULL)",
 )
 _SELECTED = "SELECT id, document, body, request_id FROM spooled"
 
@@ -274,3 +276,25 @@ def save_keys(document: bytes) -> None:
     """Put the document in the place of the one before. Raises `django.db.Error` if that fails."""
     with connections[ALIAS].cursor() as cursor:
         cursor.execute("REPLACE INTO kept_keys (id, document) VALUES (1, %s)", [document])
+
+
+@_in_its_thread
+def keep_counts(name: str, document: bytes) -> None:
+    """Keep a batch of the ledger until it can be told. Raises `django.db.Error` if that fails."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("INSERT OR IGNORE INTO counts (id, document) VALUES (%s, %s)", [name, document])
+
+
+@_in_its_thread
+def counts(limit: int) -> list[tuple[str, bytes]]:
+    """Return up to `limit` of the batches that `keep_counts` has kept, with their names."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("SELECT id, document FROM counts LIMIT %s", [limit])
+        return [(name, bytes(document)) for name, document in cursor.fetchall()]
+
+
+@_in_its_thread
+def discard_counts(names: Sequence[str]) -> None:
+    """Delete batches that the ledger now has."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.executemany("DELETE FROM counts WHERE id = %s", [(name,) for name in names])

@@ -12,6 +12,8 @@ from collect.enrichment.city import Geo
 from collect.intake import contract
 from collect.intake.source import Source
 from collect.storage import rejections
+from collect.storage.ledger import tally
+from collect.storage.ledger.tally import Endpoint
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
 from keys import crypto, lifecycle
@@ -81,7 +83,7 @@ def source(api_key: ApiKey, **fields: Any) -> Source:
 def arrival(from_source: Source, **fields: Any) -> Arrival:
     body = json.dumps({"event_name": "custom", **fields}).encode()
     row = assembly.build(contract.decode(body), from_source)
-    return Arrival.of(row, body, "request-1")
+    return Arrival.of(row, body, "request-1", tally.receive(from_source, Endpoint.COLLECT, 1, len(body)))
 
 
 def reject(refusal: Refusal, from_source: Source, *bodies: bytes, request_id: str = "request-1") -> None:

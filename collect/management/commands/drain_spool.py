@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from collect.storage import drain, spool
+from collect.storage.ledger import writing as ledger
 from runtime import failures
 from runtime.display import second
 from runtime.periodic import Busy
@@ -40,7 +41,9 @@ class Command(BaseCommand):
                 return
             if options["set_aside"]:
                 self.stdout.write(f"{spool.bring_back()} events that were set aside wait again.")
-            self.stdout.write(f"{drain.drain()} events moved to the database.")
+            with ledger.running():
+                moved = drain.drain()
+            self.stdout.write(f"{moved} events moved to the database.")
             self._say_set_aside()
         except Busy:
             raise CommandError("Another process drains the spool right now") from None

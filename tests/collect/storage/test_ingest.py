@@ -11,6 +11,8 @@ from collect.intake import contract
 from collect.intake.source import Source
 from collect.models import Event, Rejection
 from collect.storage import ingest, rejections, spool, store
+from collect.storage.ledger import tally
+from collect.storage.ledger.tally import Endpoint, Tally
 from collect.storage.outcomes import Outcome, Written
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival
@@ -27,11 +29,16 @@ def source() -> Source:
     return factories.source(api_key)
 
 
+def tallied(source: Source, events: int) -> Tally:
+    """What a request with so many events is counted by."""
+    return tally.receive(source, Endpoint.BATCH, events, 2 * events)
+
+
 def poison(source: Source) -> Arrival:
     """A row that passed the contract, as a hole in it would let one pass, and that no database takes."""
     arrival = factories.arrival(source, event_id="poison")
     cast(Any, arrival.row).event_name = None
-    return Arrival.of(arrival.row, arrival.body, "poisoned")
+    return Arrival.of(arrival.row, arrival.body, "poisoned", arrival.tally)
 
 
 @pytest.mark.parametrize("place", [0, 3, 6])
@@ -91,7 +98,7 @@ def test_database_that_fails_is_left_alone_and_events_are_spooled(
         assert ingest.submit([arrival]) == [Written(Outcome.SPOOLED, arrival.row.id)]
     assert len(failing) == 1
     waiting = spool.take(10)
-    assert [one.arrival for one in waiting] == arrivals
+    assert [one.arrival[:4] for one in waiting] == [arrival[:4] for arrival in arrivals]
     spool.discard(waiting)
 
 
@@ -122,7 +129,7 @@ def test_rejections_are_kept_in_steps_of_what_may_wait(source: Source, monkeypat
     kept = []
     monkeypatch.setattr(rejections, "keep", lambda refused: kept.append(len(refused)))
     refusal = contract.poisoned()
-    ingest.reject([Record.of_refusal(refusal, source, b"{}", "id") for _ in range(1_100)])
+    ingest.reject(tallied(source, 1_100), [Record.of_refusal(refusal, source, b"{}", "id") for _ in range(1_100)])
     assert kept == [500, 500, 100]
 
 
@@ -133,5 +140,5 @@ def test_rejection_that_cannot_be_kept_changes_no_answer(
         raise OperationalError("away")
 
     monkeypatch.setattr(rejections, "keep", fail)
-    ingest.reject([Record.of_refusal(contract.poisoned(), source, b"{}", "id")])
+    ingest.reject(tallied(source, 1), [Record.of_refusal(contract.poisoned(), source, b"{}", "id")])
     assert "could not be kept" in caplog.text

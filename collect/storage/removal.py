@@ -1,0 +1,28 @@
+"""Deletes events, and says in the ledger that they went: what was stored and is not there has a reason."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from collect.models import Event
+from collect.storage.ledger import entries
+from collect.storage.ledger.tally import ERASED, PRUNED, Amount, Endpoint, Entry
+
+_OUTCOMES = {Endpoint.PRUNE: PRUNED, Endpoint.ERASE: ERASED}
+
+
+def remove(ids: Sequence[UUID], why: Endpoint) -> int:
+    """Delete the events and count them, both or neither; return how many there were. Raises `django.db.Error`."""
+    with transaction.atomic():
+        # Another process that deletes the same ones waits here, and then finds none.
+        rows = Event.objects.filter(pk__in=ids).order_by("pk").select_for_update()
+        found = list(rows.only("pk", "received_at", "partner_id", "api_key_id", "is_test"))
+        entries.add(entries.total((_entry(event, why), Amount(1)) for event in found))
+        Event.objects.filter(pk__in=[event.pk for event in found]).delete()
+    return len(found)
+
+
+def _entry(event: Event, why: Endpoint) -> Entry:
+    start = event.received_at.replace(second=0, microsecond=0)
+    return Entry(start, event.partner_id, event.api_key_id, event.is_test, why, _OUTCOMES[why])
