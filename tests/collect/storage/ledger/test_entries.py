@@ -82,3 +82,9 @@ def test_what_is_older_than_thirteen_months_goes(api_key: ApiKey) -> None:
     assert (LedgerEntry.objects.count(), LedgerBatch.objects.count()) == (1, 0)
     entries.prune(NOON + timedelta(days=401))
     assert not LedgerEntry.objects.exists()
+
+
+def test_events_of_a_partner_that_a_restored_database_lacks_hold_up_nothing(api_key: ApiKey) -> None:
+    stranger = entry(api_key, partner_id=2_000_000_000, api_key_id=2_000_000_000)
+    entries.add_once({uuid4(): {entry(api_key): Amount(1), stranger: Amount(2)}}, NOON)
+    assert sorted(LedgerEntry.objects.values_list("events", flat=True)) == [1, 2]
