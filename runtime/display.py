@@ -62,3 +62,28 @@ def minute(moment: datetime | None) -> str:
 def day(moment: datetime | None) -> str:
     """Return the day of a moment in UTC: `2026-05-26`; `-` for none."""
     return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else "-"
+
+
+def span(start: datetime, end: datetime) -> str:
+    """Return the range from `start` until before `end`, in UTC: `2026-05-26 16:00 to 16:01 UTC`.
+
+    The day of the end is named where it is another, and seconds where there are any.
+    """
+    form = second if start.second or end.second else minute
+    last = form(end)
+    return f"{form(start)} to {last.split()[1] if day(start) == day(end) else last} UTC"
+
+
+def number(value: float) -> str:
+    """Return a number as people read it: `12,345`; at most two decimals."""
+    text = f"{value:,.2f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def share(part: float) -> str:
+    """Return a share of 1 in per cent: `37.2 %`; what is little, or nearly all, is not rounded to nothing or to all."""
+    if 0 < part < 0.001:
+        return "< 0.1 %"
+    if 0.999 < part < 1:
+        return "> 99.9 %"
+    return f"{number(round(part * 100, 1))} %"

@@ -225,6 +225,7 @@ UNFOLD = {
     "SITE_HEADER": "thrad_events",
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("console/favicon.svg")}],
+    "STYLES": [lambda _: static("console/charts.css")],
 }
 
 # --- logs ------------------------------------------------------------------------------------------

@@ -44,3 +44,30 @@ def test_moment_is_in_utc(zone: timezone) -> None:
 def test_no_moment_is_a_dash() -> None:
     formats = (display.second, display.minute, display.day, display.millisecond, display.exact)
     assert [show(None) for show in formats] == ["-"] * 5
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "shown"),
+    [
+        ("2026-05-26T16:00", "2026-05-26T16:05", "2026-05-26 16:00 to 16:05 UTC"),
+        ("2026-05-26T23:59", "2026-05-27T00:00", "2026-05-26 23:59 to 2026-05-27 00:00 UTC"),
+        ("2026-05-26T16:00:10", "2026-05-26T16:01", "2026-05-26 16:00:10 to 16:01:00 UTC"),
+    ],
+)
+def test_range_is_written_out(start: str, end: str, shown: str) -> None:
+    assert display.span(datetime.fromisoformat(f"{start}Z"), datetime.fromisoformat(f"{end}Z")) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0, "0"), (100, "100"), (12_345, "12,345"), (1234.5, "1,234.5"), (0.125, "0.12"), (10.0, "10")]
+)
+def test_number_is_in_groups_of_three(value: float, shown: str) -> None:
+    assert display.number(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [(0, "0 %"), (1, "100 %"), (0.3724, "37.2 %"), (0.5, "50 %"), (0.0001, "< 0.1 %"), (0.9999, "> 99.9 %")],
+)
+def test_share_is_not_rounded_to_nothing_or_to_all(part: float, shown: str) -> None:
+    assert display.share(part) == shown
