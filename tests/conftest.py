@@ -12,6 +12,7 @@ from pytest_django import Settings
 from collect.storage.ledger import tally
 from runtime import outage
 from tests.harness import databases
+from tests.harness.collector import Keyed, manage
 from tests.harness.plugin import scratch_key
 from tests.harness.server import Server, serve
 
@@ -36,6 +37,35 @@ def new_database(scratch: Path) -> Iterator[str]:
     """The URL of an empty database that only this test uses: no table in it."""
     with databases.new(scratch) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def template(scratch: Path) -> Iterator[str]:
+    """The URL of a database that is migrated once, and used by nobody but those who copy it."""
+    with databases.new(scratch) as url:
+        manage(url, "migrate", "-v0")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def template_with_key(scratch: Path, template: str) -> Iterator[Keyed]:
+    """Another, which has a live key of partner `acme`."""
+    with databases.new(scratch, template=template) as url:
+        yield Keyed(url, manage(url, "issue_key", "--partner", "acme", "--label", "backend").strip())
+
+
+@pytest.fixture
+def migrated_database(scratch: Path, template: str) -> Iterator[str]:
+    """The URL of a database that only this test uses: its tables are empty."""
+    with databases.new(scratch, template=template) as url:
+        yield url
+
+
+@pytest.fixture
+def database_with_key(scratch: Path, template_with_key: Keyed) -> Iterator[Keyed]:
+    """A database that only this test uses, and the one key in it."""
+    with databases.new(scratch, template=template_with_key.url) as url:
+        yield Keyed(url, template_with_key.raw_key)
 
 
 @pytest.fixture

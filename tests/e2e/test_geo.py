@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.harness import mmdb
-from tests.harness.collector import Collector, manage
+from tests.harness.collector import Collector, Keyed
 from tests.harness.server import ROOT, serve
 from tests.harness.waiting import eventually
 
@@ -17,12 +17,6 @@ from tests.harness.waiting import eventually
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return mmdb.write_city(tmp_path / "city.mmdb")
-
-
-@pytest.fixture
-def raw_key(new_database: str) -> str:
-    manage(new_database, "migrate", "-v0")
-    return manage(new_database, "issue_key", "--partner", "acme", "--label", "backend").strip()
 
 
 def damage(path: Path) -> None:
@@ -35,27 +29,27 @@ def geo(collector: Collector) -> Any:
     return answer.json()["checks"]["geo"]
 
 
-def test_damaged_file_stops_neither_the_checks_nor_the_start(new_database: str, raw_key: str, path: Path) -> None:
+def test_damaged_file_stops_neither_the_checks_nor_the_start(database_with_key: Keyed, path: Path) -> None:
     damage(path)
     checked = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy"], cwd=ROOT, capture_output=True, text=True, check=False,
-        env=os.environ | {"DATABASE_URL": new_database, "GEOIP_PATH": str(path)},
+        env=os.environ | {"DATABASE_URL": database_with_key.url, "GEOIP_PATH": str(path)},
     )  # fmt: skip
     assert "collect.W001" in checked.stderr
     assert "Traceback" not in checked.stderr
     assert checked.returncode == 0
-    with serve(new_database, GEOIP_PATH=str(path)) as server:
-        collector = Collector(server, new_database, raw_key)
+    with serve(database_with_key.url, GEOIP_PATH=str(path)) as server:
+        collector = Collector(server, *database_with_key)
         assert collector.post({"event_name": "a", "event_id": "damaged"}).status == 204
         assert collector.row("damaged", "geo_country, geo_city, geo_lat") == (None, None, None)
         assert geo(collector)["status"] == "failed"
 
 
 def test_damaged_file_in_place_of_a_good_one_costs_neither_events_nor_places(
-    new_database: str, raw_key: str, path: Path
+    database_with_key: Keyed, path: Path
 ) -> None:
-    with serve(new_database, GEOIP_PATH=str(path), WEB_CONCURRENCY="1") as server:
-        collector = Collector(server, new_database, raw_key)
+    with serve(database_with_key.url, GEOIP_PATH=str(path), WEB_CONCURRENCY="1") as server:
+        collector = Collector(server, *database_with_key)
         assert collector.post({"event_name": "a", "event_id": "before"}).status == 204
         damage(path)
         assert eventually(lambda: geo(collector)["status"] == "failed")

@@ -7,13 +7,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.harness import databases, redis
-from tests.harness.collector import manage
+from tests.harness import redis
+from tests.harness.collector import Keyed, manage
 from tests.harness.redis import Redis
 from tests.harness.server import Server, serve
 
@@ -62,10 +61,9 @@ def offer(server: Server, raw_key: str, seconds: float) -> tuple[list[tuple[int,
 
 
 @pytest.fixture
-def limited(scratch: Path) -> Iterator[Limited]:
-    with databases.new(scratch) as url, redis.running() as cache:
-        manage(url, "migrate", "-v0")
-        raw_key = manage(url, "issue_key", "--partner", "acme", "--label", "backend").strip()
+def limited(database_with_key: Keyed) -> Iterator[Limited]:
+    url, raw_key = database_with_key
+    with redis.running() as cache:
         manage(url, "restrict_key", raw_key, "--per-second", str(LIMIT))
         with serve(url, CACHE_URL=cache.url, WEB_CONCURRENCY="2") as server:
             yield Limited(server, raw_key, cache)

@@ -5,22 +5,14 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from tests.harness.collector import manage
 from tests.harness.first_words import read
 from tests.harness.server import ROOT, serve
 
 
-@pytest.fixture
-def migrated(new_database: str) -> str:
-    manage(new_database, "migrate", "-v0")
-    return new_database
-
-
-def test_make_run_ends_in_a_server_that_takes_the_printed_curl(migrated: str) -> None:
-    words = read(manage(migrated, "first_run"))
-    with serve(migrated) as server:
+def test_make_run_ends_in_a_server_that_takes_the_printed_curl(migrated_database: str) -> None:
+    words = read(manage(migrated_database, "first_run"))
+    with serve(migrated_database) as server:
         answers = [server.request(words.method, words.path, words.body, words.headers) for _ in range(2)]
         log = server.log
     assert [answer.status for answer in answers] == [204, 204]
@@ -28,12 +20,12 @@ def test_make_run_ends_in_a_server_that_takes_the_printed_curl(migrated: str) ->
     assert words.raw_key not in log
 
 
-def test_first_runs_at_the_same_moment_make_one_key(migrated: str) -> None:
+def test_first_runs_at_the_same_moment_make_one_key(migrated_database: str) -> None:
     both = [
         subprocess.Popen(
             [sys.executable, "manage.py", "first_run"],
             cwd=ROOT,
-            env=os.environ | {"DATABASE_URL": migrated},
+            env=os.environ | {"DATABASE_URL": migrated_database},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -44,15 +36,15 @@ def test_first_runs_at_the_same_moment_make_one_key(migrated: str) -> None:
     assert sorted("thrad_live_" in output for output in outputs) == [False, True]
 
 
-def test_make_run_serves_the_console_and_the_docs(migrated: str) -> None:
-    with serve(migrated) as server:
+def test_make_run_serves_the_console_and_the_docs(migrated_database: str) -> None:
+    with serve(migrated_database) as server:
         assert server.request("GET", "/admin/login/").status == 200
         assert server.request("GET", "/api/docs").status == 200
         assert server.request("GET", "/readyz").status == 200
 
 
-def test_server_logs_json_alone(migrated: str) -> None:
-    with serve(migrated) as server:
+def test_server_logs_json_alone(migrated_database: str) -> None:
+    with serve(migrated_database) as server:
         server.request("HEAD", "/api/docs")
         server.request("GET", "/nowhere")
         lines = [json.loads(line) for line in server.log.splitlines()]

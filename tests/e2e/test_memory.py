@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from tests.harness import databases
-from tests.harness.collector import Collector, manage
+from tests.harness.collector import Collector, Keyed
 from tests.harness.server import serve
 
 KIB, MIB = 1024, 1024 * 1024
@@ -23,17 +23,14 @@ Result = TypeVar("Result")
 
 
 @pytest.fixture(scope="module")
-def alone(scratch: Path) -> Iterator[Collector]:
+def alone(scratch: Path, template_with_key: Keyed) -> Iterator[Collector]:
     """A server of one worker, which has served what workers usually serve."""
-    with databases.new(scratch) as url:
-        manage(url, "migrate", "-v0")
-        raw_key = manage(url, "issue_key", "--partner", "acme", "--label", "backend").strip()
-        with serve(url, WEB_CONCURRENCY="1") as server:
-            collector = Collector(server, url, raw_key)
-            for n in range(100):
-                collector.post({"event_name": "usual", "params": {"pad": "x" * (n * 100)}})
-            collector.post(b"{" + b" " * MIB)
-            yield collector
+    with databases.new(scratch, template=template_with_key.url) as url, serve(url, WEB_CONCURRENCY="1") as server:
+        collector = Collector(server, url, template_with_key.raw_key)
+        for n in range(100):
+            collector.post({"event_name": "usual", "params": {"pad": "x" * (n * 100)}})
+        collector.post(b"{" + b" " * MIB)
+        yield collector
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import cache
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +28,8 @@ START_SECONDS = 60
 READY = "keys: those in use are known"
 # What a worker logs of the keys that it knows before it has asked the database.
 KEPT = "keys: those that were kept are known"
+# The database that is migrated once and copied for each house, and its owner.
+TEMPLATE = "template_of_houses"
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
@@ -37,6 +40,26 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.05)
 
 
+def _make_role(postgres: Postgres, role: str) -> str:
+    """Make an ordinary role; the URL with which it comes to the database of its name."""
+    password = secrets.token_urlsafe(16)
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{password}'")
+    parts = urlsplit(postgres.url(role))
+    return urlunsplit(parts._replace(netloc=f"{role}:{password}@{parts.hostname}:{parts.port}"))
+
+
+@cache
+def _template_key(postgres: Postgres) -> str:
+    """Make the database of which each house has a copy, once for each server: migrated, with this key."""
+    url = _make_role(postgres, TEMPLATE)
+    postgres.create(TEMPLATE)  # and stays the superuser's, since REASSIGN OWNED would hand it on too
+    with psycopg.connect(postgres.url(TEMPLATE), autocommit=True) as connection:
+        connection.execute(f"GRANT ALL ON SCHEMA public TO {TEMPLATE}")
+    manage(url, "migrate", "-v0")
+    return manage(url, "issue_key", "--partner", "acme", "--label", "load").strip()
+
+
 class House:
     """Gunicorn with two workers on a migrated PostgreSQL of its own, both on ports that survive a restart."""
 
@@ -45,10 +68,9 @@ class House:
         self.port = free_port()
         self.directory = directory
         self.role = f"house_{self.port}"
+        self.key = _template_key(postgres)
         self.url = self._make_database()
         self.spool = directory / "spool.sqlite3"
-        manage(self.url, "migrate", "-v0")
-        self.key = manage(self.url, "issue_key", "--partner", "acme", "--label", "load").strip()
         self.environment = {
             "DATABASE_URL": self.url,
             "HOST": "127.0.0.1",
@@ -83,14 +105,13 @@ class House:
         return os.environ | self.environment
 
     def _make_database(self) -> str:
-        """A database and the ordinary role that owns it: a superuser is bound by nothing."""
-        url = self.postgres.create(self.role)
-        password = secrets.token_urlsafe(16)
+        """A copy of the template and the ordinary role that owns it all: a superuser is bound by nothing."""
+        url = _make_role(self.postgres, self.role)
         with psycopg.connect(self.postgres.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE ROLE {self.role} LOGIN PASSWORD '{password}'")
-            connection.execute(f"ALTER DATABASE {self.role} OWNER TO {self.role}")
-        parts = urlsplit(url)
-        return urlunsplit(parts._replace(netloc=f"{self.role}:{password}@{parts.hostname}:{parts.port}"))
+            connection.execute(f"CREATE DATABASE {self.role} OWNER {self.role} TEMPLATE {TEMPLATE}")
+        with psycopg.connect(self.postgres.url(self.role), autocommit=True) as connection:
+            connection.execute(f"REASSIGN OWNED BY {TEMPLATE} TO {self.role}")
+        return url
 
     @property
     def log(self) -> str:

@@ -17,21 +17,18 @@ from django.db import connection
 from tests.faults.house import until
 from tests.faults.load import Load
 from tests.faults.trace import assert_synced_before_204, needs_strace, traced
-from tests.harness import databases
-from tests.harness.collector import Answer, Collector, manage
+from tests.harness.collector import Answer, Collector, Keyed
 from tests.harness.server import serve
 
 
 @pytest.fixture
-def url(scratch: Path) -> Iterator[str]:
-    with databases.new(scratch) as url:
-        manage(url, "migrate", "-v0")
-        yield url
+def url(database_with_key: Keyed) -> str:
+    return database_with_key.url
 
 
 @pytest.fixture
-def key(url: str) -> str:
-    return manage(url, "issue_key", "--partner", "acme", "--label", "load").strip()
+def key(database_with_key: Keyed) -> str:
+    return database_with_key.raw_key
 
 
 @pytest.fixture

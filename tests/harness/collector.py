@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -24,6 +24,13 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+class Keyed(NamedTuple):
+    """The URL of a migrated database, and a live key of partner `acme`."""
+
+    url: str
+    raw_key: str
 
 
 @dataclass(frozen=True)

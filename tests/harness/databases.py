@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,14 +42,21 @@ def current_url() -> str:
 
 
 @contextmanager
-def new(directory: Path, options: LiteralString = "") -> Iterator[str]:
-    """An empty database: a file in `directory`, or one on the server, made with `options` and dropped in the end."""
+def new(directory: Path, options: LiteralString = "", template: str = "") -> Iterator[str]:
+    """An empty database: a file in `directory`, or one on the server, made with `options` and dropped in the end.
+
+    With `template` it is a copy of the database of that URL, which nobody may be connected to meanwhile.
+    """
     name = f"test_{secrets.token_hex(6)}"
     if is_sqlite():
-        yield f"sqlite:///{directory / name}.sqlite3"
+        path = directory / f"{name}.sqlite3"
+        if template:
+            shutil.copy(template.removeprefix("sqlite:///"), path)
+        yield f"sqlite:///{path}"
         return
+    copied = sql.SQL(" TEMPLATE {}").format(sql.Identifier(urlsplit(template).path[1:])) if template else sql.SQL("")
     with psycopg.connect(_sibling("postgres"), autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {} " + options).format(sql.Identifier(name)))
+        server.execute(sql.SQL("CREATE DATABASE {} " + options).format(sql.Identifier(name)) + copied)
         try:
             yield _sibling(name)
         finally:

@@ -49,21 +49,20 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_lines_work_as_pasted_in_order(clone: Path, new_database: str) -> None:
-    manage(new_database, "migrate", "-v0")
-    manage(new_database, "first_run")
-    environment = {"DATABASE_URL": new_database, "GEOIP_PATH": str(mmdb.write_city(clone / "city.mmdb"))}
-    with serve(new_database) as server:
+def test_lines_work_as_pasted_in_order(clone: Path, migrated_database: str) -> None:
+    manage(migrated_database, "first_run")
+    environment = {"DATABASE_URL": migrated_database, "GEOIP_PATH": str(mmdb.write_city(clone / "city.mmdb"))}
+    with serve(migrated_database) as server:
         send = placed(pasted("curl"), {"http://127.0.0.1:8000": server.url})
         keys, history = pasted("revoke_key"), pasted("import_events")
         told = shell(clone, f"{send}\n{keys}\n{history}", **environment)
         again = shell(clone, send, **environment)
-        found = Collector(server, new_database, "").rows("SELECT event_name, tag_id, event_id FROM collect_event")
+        found = Collector(server, migrated_database, "").rows("SELECT event_name, tag_id, event_id FROM collect_event")
     assert "204 No Content" in told
     assert "X-Event-Outcome: stored" in told
     assert "X-Event-Outcome: duplicate" in again
     assert found == [("items_added", "shop", "evt_42")]  # what was imported, the last line erases
-    states = manage(new_database, "list_keys")
+    states = manage(migrated_database, "list_keys")
     assert len(re.findall("revoked", states)) == 1
     assert len(re.findall("acme", states)) == 2
     assert (clone / "acme.parquet").stat().st_size > 0

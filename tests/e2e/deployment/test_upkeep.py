@@ -11,15 +11,14 @@ from tests.harness.collector import manage
 from tests.harness.server import ROOT, serve
 
 
-def test_lost_password_is_set_anew(new_database: str) -> None:
-    manage(new_database, "migrate", "-v0")
-    manage(new_database, "first_run")
+def test_lost_password_is_set_anew(migrated_database: str) -> None:
+    manage(migrated_database, "first_run")
     program, *arguments = shlex.split(sample("sh", having="changepassword"))
     assert program == ".venv/bin/python"
     told = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": new_database},
+        env=os.environ | {"DATABASE_URL": migrated_database},
         input="new and long enough\n" * 2,
         capture_output=True,
         text=True,
@@ -28,5 +27,5 @@ def test_lost_password_is_set_anew(new_database: str) -> None:
         start_new_session=True,
     )
     assert told.returncode == 0, told.stderr
-    with serve(new_database) as server:
+    with serve(migrated_database) as server:
         Browser(server.url).log_in("admin", "new and long enough")
