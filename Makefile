@@ -8,8 +8,9 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PYTHON) -m pytest --cov --cov-append --cov-report= --cov-fail-under=0
-# The tests of whole servers fill the cores themselves, so they run one after the other.
-ON_EVERY_CORE := --numprocesses logical --dist loadfile --ignore tests/e2e --ignore tests/faults
+# Two runs for each database: what measures time or fills the cores runs one after the other, all else beside each other.
+ON_EVERY_CORE := --numprocesses logical --dist loadfile -m "not long and not alone"
+ALONE := -m "not long and alone" tests/e2e tests/faults
 
 .PHONY: help run test faults bench bench-backfill check venv clean lint types django audit
 
@@ -25,9 +26,9 @@ run: .venv/.run .env ## Serve on HOST:PORT (127.0.0.1:8000); the first time also
 test: .venv/.dev ## Run the tests on SQLite and on a PostgreSQL that they start themselves, with coverage
 	@$(PYTHON) -m coverage erase
 	$(PYTEST) --database sqlite $(ON_EVERY_CORE)
-	$(PYTEST) --database sqlite tests/e2e tests/faults
+	$(PYTEST) --database sqlite $(ALONE)
 	$(PYTEST) --database postgresql $(ON_EVERY_CORE)
-	$(PYTEST) --database postgresql tests/e2e tests/faults
+	$(PYTEST) --database postgresql $(ALONE)
 	@$(PYTHON) -m coverage report
 
 faults: .venv/.dev ## Break the database, the server and the disk in every way that docs/operations.md names: a quarter of an hour

@@ -133,6 +133,7 @@ def seconds_of(collector: Collector, event_id: str, user_agent: str) -> float:
     return min(tries)
 
 
+@pytest.mark.alone
 def test_user_agents_built_against_expressions_cost_no_more_than_harmless_ones(collector: Collector) -> None:
     """Measured against harmless ones of the largest size, at the same time: in less than ten times what those take."""
     pieces = [

@@ -110,6 +110,7 @@ class Script(ThreadingHTTPServer):
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("language", PRESENT)
 def test_sample_tries_again_after_what_a_restart_behind_a_proxy_gives(language: str, tmp_path: Path) -> None:
     with Script([(502, "0"), (504, "0"), (503, "0"), (204, None)]).running() as script:
@@ -119,6 +120,7 @@ def test_sample_tries_again_after_what_a_restart_behind_a_proxy_gives(language: 
     assert len({body for _, body in script.came}) == 1
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("language", PRESENT)
 def test_sample_waits_as_long_as_it_is_told(language: str, tmp_path: Path) -> None:
     """Its own wait would be one second."""
@@ -131,6 +133,7 @@ def test_sample_waits_as_long_as_it_is_told(language: str, tmp_path: Path) -> No
 
 
 # Curl has an understanding of dates, and a last try, of its own.
+@pytest.mark.once
 @pytest.mark.parametrize("language", [language for language in PRESENT if language != "sh"])
 def test_sample_takes_a_date_of_a_proxy_for_none_and_does_not_wait_after_its_last_try(
     language: str, tmp_path: Path

@@ -33,6 +33,7 @@ def read_to(sock: socket.socket, end: bytes) -> bytes:
     return received
 
 
+@pytest.mark.alone
 def test_slow_clients_do_not_keep_others_waiting(server: Server) -> None:
     _, raw_key = factories.key()
     head = b"POST /api/collect HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
@@ -47,6 +48,8 @@ def test_slow_clients_do_not_keep_others_waiting(server: Server) -> None:
         assert not done, "it was answered only when some of the slow ones were answered or cut"
 
 
+@pytest.mark.alone
+@pytest.mark.once
 @pytest.mark.parametrize("start", [b"", b"POST /api/collect HTT"])
 def test_silent_connection_ends_after_the_keep_alive(new_database: str, start: bytes) -> None:
     with serve(new_database, GUNICORN_CMD_ARGS="--keep-alive 1") as server, connect(server) as silent:
@@ -55,6 +58,7 @@ def test_silent_connection_ends_after_the_keep_alive(new_database: str, start: b
         assert GUNICORN_S_ERROR not in server.log
 
 
+@pytest.mark.alone
 def test_stop_does_not_wait_for_idle_connections(server: Server) -> None:
     with connect(server) as idle:
         idle.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -67,6 +71,7 @@ def test_stop_does_not_wait_for_idle_connections(server: Server) -> None:
     assert "Traceback" not in server.log
 
 
+@pytest.mark.alone
 def test_stop_answers_the_request_in_flight(server: Server) -> None:
     _, raw_key = factories.key()
     with connect(server) as slow:
@@ -93,12 +98,14 @@ def test_interrupt_ends_the_server_without_a_traceback(server: Server) -> None:
     assert "Traceback" not in server.log
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("header", ["Script-Name: /x", "Script_Name: /x", "Path_Info: /livez"])
 def test_headers_of_a_client_do_not_change_the_path(server: Server, header: str) -> None:
     name, value = header.split(": ")
     assert server.request("GET", "/nowhere", headers={name: value}).status == 404
 
 
+@pytest.mark.once
 def test_reload_reads_the_settings_again(new_database: str, tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
     env_file.write_text("METRICS_ALLOW=127.0.0.1\nTEST_EVENTS_DAYS=3\n")
@@ -131,6 +138,7 @@ def copy_of_the_program(place: Path) -> None:
             shutil.copy(source, place / name)
 
 
+@pytest.mark.once
 def test_reload_loads_new_code_of_every_package(new_database: str, tmp_path: Path) -> None:
     """Also of those that the master has imported itself, which its workers would inherit."""
     copy_of_the_program(tmp_path)

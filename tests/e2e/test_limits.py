@@ -16,6 +16,8 @@ from tests.harness.collector import Keyed, manage
 from tests.harness.redis import Redis
 from tests.harness.server import Server, serve
 
+pytestmark = pytest.mark.alone
+
 LIMIT, OFFERED, SENDERS = 100, 1_000, 8
 
 

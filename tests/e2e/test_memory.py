@@ -16,6 +16,8 @@ from tests.harness import databases
 from tests.harness.collector import Collector, Keyed
 from tests.harness.server import serve
 
+pytestmark = pytest.mark.alone
+
 KIB, MIB = 1024, 1024 * 1024
 GROWTH = 64 * MIB
 

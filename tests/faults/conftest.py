@@ -14,11 +14,21 @@ from tests.faults.load import Load
 from tests.harness import databases
 from tests.harness.postgres import Postgres
 
+HERE = Path(__file__).parent
+
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave what is about the other database to the other run."""
     is_test = collection_path.name.startswith("test_")
     return True if is_test and (collection_path.name == "test_sqlite.py") != databases.is_sqlite() else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every fault as a test that runs alone: each fills the machine, or waits for what has a time of its own."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,8 @@ from tests.harness.server import ROOT, Server
 TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
 ASK = f"""
 from django.db import connection
+
+pytestmark = pytest.mark.alone
 with connection.cursor() as cursor:
     for name in {TIMEOUTS}:
         cursor.execute("SHOW " + name)

@@ -16,6 +16,8 @@ from tests.harness.collector import Answer, Collector, manage
 from tests.harness.postgres import free_port
 from tests.harness.server import Server, serve
 
+pytestmark = pytest.mark.alone
+
 SETTINGS = settings(sample("sh", having="TRUSTED_PROXIES"))
 
 NGINX = """

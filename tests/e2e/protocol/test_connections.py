@@ -14,6 +14,8 @@ import pytest
 from tests.harness.collector import Collector
 from tests.harness.server import ROOT, serve
 
+pytestmark = pytest.mark.alone
+
 KIB = 1024
 EVENT = b'{"event_name":"behind"}'
 
