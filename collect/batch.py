@@ -124,7 +124,7 @@ def judge(events: Sequence[bytes], source: Source, request_id: str, tally: Tally
         except Refusal as refusal:
             judged.refusals.append((index, body, causes.of_event(refusal, body)))
         else:
-            judged.arrivals.append(Arrival.of(row, body, request_id, tally))
+            judged.arrivals.append(Arrival.of(row, body, request_id, tally, meta=source.meta))
             judged.indexes.append(index)
             if sent.extra:
                 judged.add_hints(index, sent)

@@ -17,7 +17,7 @@ from collect.intake import causes, contract, hints, wire
 from collect.intake.contract import SentEvent
 from collect.intake.source import Source
 from collect.intake.wire import Received
-from collect.storage import ingest, outcomes
+from collect.storage import builds, ingest, outcomes
 from collect.storage.ledger.tally import Endpoint, Tally, receive
 from collect.storage.outcomes import DURABLE, Outcome
 from collect.storage.rejections import Record
@@ -78,6 +78,7 @@ class SenderView(APIView):
             origin=meta.get("HTTP_ORIGIN"),
             referer=meta.get("HTTP_REFERER"),
             tags=key.tags,
+            meta=meta,
         )
 
     def spend(self, key: ApiKey, source: Source, tally: Tally, events: int) -> Mapping[str, str]:
@@ -108,6 +109,7 @@ class CollectView(SenderView):
         Raises `Unavailable` if nothing could be made durable.
         """
         source, received = self.source(request), wire.receive(request, contract.MAX_BODY_BYTES)
+        builds.count(request.auth.pk, source.meta, source.received_at)
         tally = receive(source, self.endpoint, 1, len(received.body))
         left = self.spend(request.auth, source, tally, 1)
         try:
@@ -115,7 +117,7 @@ class CollectView(SenderView):
         except Refusal as refusal:
             ingest.reject(tally, [Record.of_refusal(refusal, source, received.body, request.request_id)])
             raise
-        arrival = Arrival.of(row, received.body, request.request_id, tally)
+        arrival = Arrival.of(row, received.body, request.request_id, tally, meta=source.meta)
         (written,) = ingest.submit([arrival])
         if written.outcome not in DURABLE:
             raise contract.poisoned() if written.outcome is Outcome.REJECTED else Unavailable
@@ -142,6 +144,7 @@ class BatchView(SenderView):
         """
         source, request_id = self.source(request), request.request_id
         received = wire.receive(request, batch.MAX_BODY_BYTES, more_types=(batch.NDJSON,))
+        builds.count(request.auth.pk, source.meta, source.received_at)
         try:
             if received.fault is not None:
                 raise received.fault

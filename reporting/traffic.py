@@ -1,4 +1,4 @@
-"""What came in and what became of it, from the ledger: never from the events themselves, of which there are too many."""
+"""What came in and what became of it, from the ledger: the events themselves are too many to be counted."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -127,7 +127,7 @@ def step_of(over: Range) -> timedelta:
 
 
 def series(over: Range, whose: Whose = EVERYBODY, step: timedelta | None = None) -> list[Point]:
-    """Return what became of events, step by step and without gaps. Minutes older than two days are known by the hour."""
+    """Return what became of events, step by step, without gaps. What is older than two days is known by the hour."""
     step = step or step_of(over)
     sums = entries(over, whose).filter(endpoint__in=INCOMING, outcome__in=OUTCOMES)
     steps: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))

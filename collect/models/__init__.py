@@ -6,9 +6,10 @@ No model may have a foreign key to an event's `id`: on a sharded database the pr
 from collect.models.backfills import Checkpoint, ErasedEvent, Erasure
 from collect.models.event import Event
 from collect.models.ledger import LedgerBatch, LedgerEntry, LedgerGap, Machine
-from collect.models.rejection import Rejection, RejectionTally
+from collect.models.rejection import Build, Rejection, RejectionCount, RejectionGroup, RejectionTally
 
 __all__ = [
+    "Build",
     "Checkpoint",
     "ErasedEvent",
     "Erasure",
@@ -18,5 +19,7 @@ __all__ = [
     "LedgerGap",
     "Machine",
     "Rejection",
+    "RejectionCount",
+    "RejectionGroup",
     "RejectionTally",
 ]

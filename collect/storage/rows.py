@@ -3,14 +3,15 @@
 The same bytes go to the database and into the spool. They are encoded once, here, and no other module knows how.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from random import getrandbits
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 from msgspec import Raw
 
+from collect.intake.source import NO_META
 from collect.storage.ledger.tally import Tally
 
 
@@ -63,7 +64,10 @@ decode: Callable[[bytes], Row] = msgspec.json.Decoder(Row).decode
 
 
 class Arrival(NamedTuple):
-    """A row on its way to the database: its encoded form, and the body and request that it came from."""
+    """A row on its way to the database: its encoded form, and the body and request that it came from.
+
+    `meta` is what WSGI says of the request, for a rejection; empty where that is unknown.
+    """
 
     row: Row
     document: bytes
@@ -71,11 +75,21 @@ class Arrival(NamedTuple):
     request_id: str
     # What a request's event is counted by. None for what comes from a file, a rejection or the spool.
     tally: Tally = None  # type: ignore[assignment]  # `ingest.submit`, which counts, is only given requests' events
+    # All that WSGI says of the request, empty as above.
+    meta: Mapping[str, Any] = NO_META
 
     @classmethod
-    def of(cls, row: Row, body: bytes, request_id: str, tally: Tally = None) -> Self:  # type: ignore[assignment]  # as above
+    def of(
+        cls,
+        row: Row,
+        body: bytes,
+        request_id: str,
+        tally: Tally = None,  # type: ignore[assignment]  # as above
+        *,
+        meta: Mapping[str, Any] = NO_META,
+    ) -> Self:
         """Return the arrival of `row`, which is encoded here and only here."""
-        return cls(row, encode(row), body, request_id, tally)
+        return cls(row, encode(row), body, request_id, tally, meta)
 
 
 def uuid7(moment: datetime, bits: int | None = None) -> str:

@@ -18,6 +18,7 @@ from collect.storage.ledger import entries, lives, tally
 from collect.storage.ledger.lives import Life
 from collect.storage.ledger.tally import RECEIVED, TURNED_AWAY, Amount, Counts, Entry
 from runtime import outage
+from runtime.hub import OwnThread
 from runtime.periodic import Periodic
 
 logger = logging.getLogger(__name__)
@@ -130,7 +131,9 @@ def _look_after(now: datetime) -> None:
 
 
 shared = Writer(tally.shared)
-thread = Periodic("ledger", shared.turn, PERIOD_SECONDS, delay=PERIOD_SECONDS, keeps_connections=True)
+# SQLite would hold up the requests of the worker while it writes.
+_turn = OwnThread(lambda: connection.vendor == "sqlite")(shared.turn)
+thread = Periodic("ledger", _turn, PERIOD_SECONDS, delay=PERIOD_SECONDS, keeps_connections=True)
 
 
 @contextmanager
