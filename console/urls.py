@@ -2,6 +2,9 @@
 
 from django.urls import URLPattern
 
+from console.pages.frame import routes
+from console.pages.search import SearchPage
+
 app_name = "console"
 
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [*routes("search", SearchPage, "search")]

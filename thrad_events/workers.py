@@ -5,6 +5,7 @@ import logging
 
 from collect.backfills import pruning
 from collect.enrichment import user_agent
+from collect.search import indexer
 from collect.storage import builds, drain, ingest, spool
 from collect.storage.ledger import writing as ledger
 from keys import directory, housekeeping, limits
@@ -16,7 +17,7 @@ GC_THRESHOLD = 20_000
 
 
 def start() -> None:
-    """Start the threads of a worker: for keys, commits, the spool, pruning, and the builds of senders."""
+    """Start the threads of a worker: for keys, commits, the spool, pruning, the ledger, builds and the search index."""
     limits.prepare()
     if spool.is_enabled():
         _prepare_spool()
@@ -28,6 +29,7 @@ def start() -> None:
     ledger.start()
     pruning.thread.start()
     builds.thread.start()
+    indexer.thread.start()
     # The rules for user agents are built at the first use, in a tenth of a second that no event should wait for.
     user_agent.parse("curl/8")
     # What is loaded by now stays, so the collector need not look through it again and again in the middle of requests.

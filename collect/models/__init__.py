@@ -1,4 +1,4 @@
-"""What is kept: events, rejections, the ledger of outcomes, and the records of backfills and erasures.
+"""What is kept: events, rejections, the ledger of outcomes, the search index, records of backfills and erasures.
 
 No model may have a foreign key to an event's `id`: on a sharded database the primary key is (partner, id).
 """
@@ -7,6 +7,7 @@ from collect.models.backfills import Checkpoint, ErasedEvent, Erasure
 from collect.models.event import Event
 from collect.models.ledger import LedgerBatch, LedgerEntry, LedgerGap, Machine
 from collect.models.rejection import Build, Rejection, RejectionCount, RejectionGroup, RejectionTally
+from collect.models.search import SearchBlock, SearchRun
 
 __all__ = [
     "Build",
@@ -22,4 +23,6 @@ __all__ = [
     "RejectionCount",
     "RejectionGroup",
     "RejectionTally",
+    "SearchBlock",
+    "SearchRun",
 ]

@@ -115,6 +115,12 @@ class Rejection(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["partner", "received_at"], name="rejection_arrival"),
             models.Index(fields=["group", "id"], name="rejection_group"),
+            # What a search and the page of an event ask for. Rejections are few, which events are not.
+            models.Index(fields=["request_id"], name="rejection_request"),
+            models.Index(fields=["event"], condition=models.Q(event__isnull=False), name="rejection_event"),
+            models.Index(
+                fields=["replayed_as"], condition=models.Q(replayed_as__isnull=False), name="rejection_replayed"
+            ),
         ]
 
     def __str__(self) -> str:

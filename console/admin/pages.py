@@ -17,17 +17,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from unfold.admin import ModelAdmin
 
+from console import search_terms
 from console.admin.lists import ChangeList
-from keys import crypto
 
-WHOLE_KEY = (
-    "You searched for a whole key. Its secret was left out of the search and is kept nowhere here. If others may have "
-    "seen it, in a log, a chat or a repository, it has leaked: find the key by its prefix and rotate or revoke it."
-)
-IN_ADDRESS = "The key was in the page's address, which browsers and proxies keep: treat it as leaked."
 UNREADABLE = "The address of this page has a part that means nothing here, so the whole list is shown."
-# More words, or a longer text, are more than SQLite takes in one condition.
-SEARCHED_WORDS, SEARCHED_CHARACTERS = 30, 1_000
 # The largest id of a row that both databases can look for.
 MAX_ID = 2**63 - 1
 
@@ -47,8 +40,8 @@ class Page(ModelAdmin):
         """
         if request.method == "POST" and SEARCH_VAR in request.POST:
             return self._searched(request, request.POST[SEARCH_VAR])
-        if crypto.SECRET.search(request.GET.get(SEARCH_VAR, "")):
-            self.message_user(request, IN_ADDRESS, messages.WARNING)
+        if search_terms.read(request.GET.get(SEARCH_VAR, "")).had_secret:
+            self.message_user(request, search_terms.IN_ADDRESS, messages.WARNING)
             return self._searched(request, request.GET[SEARCH_VAR])
         if ERROR_FLAG in request.GET:
             self.message_user(request, UNREADABLE, messages.WARNING)
@@ -57,24 +50,24 @@ class Page(ModelAdmin):
         response: HttpResponse = super().changelist_view(request, extra_context)
         return response
 
-    def _searched(self, request: HttpRequest, term: str) -> HttpResponse:
-        key = crypto.SECRET.search(term)
-        if key:
-            self.message_user(request, WHOLE_KEY, messages.WARNING)
+    def _searched(self, request: HttpRequest, typed: str) -> HttpResponse:
+        term = search_terms.read(typed)
+        if term.had_secret:
+            self.message_user(request, search_terms.WHOLE_KEY, messages.WARNING)
         query = request.GET.copy()
         for name in (PAGE_VAR, ERROR_FLAG):
             query.pop(name, None)
-        query[SEARCH_VAR] = key[1] if key else term.strip()[:SEARCHED_CHARACTERS]
+        query[SEARCH_VAR] = term.text
         return redirect(f"{request.path}?{query.urlencode()}")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Return the rows in which all words are found; of a very long search, the first words."""
-        words = search_term[:SEARCHED_CHARACTERS].split()
-        if len(words) > SEARCHED_WORDS:
-            search_term = " ".join(words[:SEARCHED_WORDS])
-            self.message_user(request, f"Searched for the first {SEARCHED_WORDS} words only.", messages.WARNING)
+        words = search_term[: search_terms.CHARACTERS].split()
+        if len(words) > search_terms.WORDS:
+            search_term = " ".join(words[: search_terms.WORDS])
+            self.message_user(request, f"Searched for the first {search_terms.WORDS} words only.", messages.WARNING)
         results: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term)
         return results
 

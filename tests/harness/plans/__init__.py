@@ -143,6 +143,7 @@ def fill(key: ApiKey, rows: int, newest: datetime | None = None) -> None:
     """Store this many events of the key, a millisecond apart, the newest of them at `newest` or now.
 
     The event number n, from 1, has the event id `many-n`, the session `session-n/5` and the client `client-n%1000`.
+    A partner can be filled once.
     """
     start = int((newest or datetime.now(UTC)).timestamp() * 1000) - rows
     values = {"start": start, "rows": rows, "partner": key.partner_id, "key": key.pk}

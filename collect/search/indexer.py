@@ -1,0 +1,82 @@
+"""The thread that writes the search index. One process of a machine does, a step a second: what a step costs, a worker
+of the database is busy for less than a tenth of its time.
+"""
+
+import logging
+import time
+from pathlib import Path
+
+from django.conf import settings
+from django.db import Error, IntegrityError, connection
+
+from collect.models import SearchRun
+from collect.search import runs
+from runtime import failures
+from runtime.hub import OwnThread
+from runtime.periodic import Busy, Periodic, alone
+
+logger = logging.getLogger(__name__)
+
+PERIOD_SECONDS, FIRST_SECONDS = 1.0, 10.0
+# How long a process rests that found nothing to do.
+REST_SECONDS = 10.0
+# Runs that a turn checks: of the newest, in which events may still arrive that took long, and of all in their order.
+NEWEST, OTHERS = 5, 5
+
+
+class Indexer:
+    """Takes the turns of a worker's thread: puts new events into the index, then late ones, then old ones."""
+
+    def __init__(self) -> None:
+        # The last run that was checked, in the order of all.
+        self._checked = runs.FIRST
+        self._fails = False
+        self._rests_until = 0.0
+
+    def turn(self) -> None:
+        """Take a step, unless another process of the machine is at it. A failure is logged once."""
+        if time.monotonic() < self._rests_until:
+            return
+        try:
+            with alone(Path(settings.VAR_DIR) / "search.lock"):
+                if not self.step():
+                    self._rests_until = time.monotonic() + REST_SECONDS
+        except Busy:
+            self._rests_until = time.monotonic() + REST_SECONDS
+        except IntegrityError:
+            # Another machine has made the same run.
+            connection.close()
+        except (Error, OSError) as error:
+            connection.close()
+            if not self._fails:
+                logger.warning("the search index cannot be written", extra={"reason": failures.reason(error)})
+            self._fails = True
+        else:
+            self._fails = False
+
+    def step(self) -> bool:
+        """Make one run, of the events that wait longest to be found; tell whether there was any to make.
+
+        Raises `django.db.Error`.
+        """
+        return runs.append() or any(map(runs.check, self._to_check())) or runs.prepend()
+
+    def _to_check(self) -> list[SearchRun]:
+        suspects = list(SearchRun.objects.filter(is_suspect=True).order_by("-first")[:OTHERS])
+        newest = list(SearchRun.objects.order_by("-first")[:NEWEST])
+        others = list(SearchRun.objects.filter(first__gt=self._checked).order_by("first")[:OTHERS])
+        self._checked = others[-1].first if others else runs.FIRST
+        return [*suspects, *newest, *others]
+
+
+_indexer = Indexer()
+
+
+# SQLite would hold up the requests of the worker while it reads.
+@OwnThread(lambda: connection.vendor == "sqlite")
+def _turn() -> None:
+    _indexer.turn()
+    connection.close()
+
+
+thread = Periodic("search-index", _turn, PERIOD_SECONDS, delay=FIRST_SECONDS)

@@ -1,0 +1,161 @@
+"""Writes the runs of the search index, and knows the SQL that does. A run is made in one statement or transaction,
+so that it is of one state of the table; two processes that make the same one hinder each other by its unique bounds.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from collect.models import Event, SearchBlock, SearchRun
+from collect.search.entries import COLUMNS, ENTRY_BYTES, PARAMS, SHARED, SLOTS, blocks_of
+from collect.storage import rows
+
+# Events of a run. With fewer, a search looks at more runs; with more, it reads more events that are in none yet.
+STEP = 10_000
+# What is newer may still be on its way. What comes later all the same, the checks find.
+SETTLED = timedelta(seconds=3)
+FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
+
+
+def settled(now: datetime | None = None) -> UUID:
+    """Return the id before which events are settled: nearly all of them are committed."""
+    return UUID(rows.uuid7((now or datetime.now(UTC)) - SETTLED, 0))
+
+
+def bounds() -> tuple[UUID, UUID]:
+    """Return between which ids the events are that have been put into the index; twice `FIRST` if none have."""
+    first = SearchRun.objects.order_by("first").values_list("first", flat=True).first()
+    last = SearchRun.objects.order_by("-until").values_list("until", flat=True).first()
+    return first or FIRST, last or FIRST
+
+
+def append(step: int = STEP) -> bool:
+    """Add a run behind the last one, if enough settled events are there; tell whether it was added."""
+    last = SearchRun.objects.order_by("-until").first()
+    if last is None:
+        first = _id_at(Event.objects.filter(pk__lt=settled()).order_by("-pk"), step - 1)
+        until: UUID | None = settled()
+    else:
+        first = last.until
+        until = _id_at(Event.objects.filter(pk__gte=first, pk__lt=settled()).order_by("pk"), step)
+    if first is None or until is None:
+        return False
+    make(first, until)
+    return True
+
+
+def prepend(step: int = STEP) -> bool:
+    """Add a run in front of the first one, which are older events; tell whether there were any left."""
+    head = SearchRun.objects.order_by("first").first()
+    if head is None or head.first == FIRST:
+        return False
+    first = _id_at(Event.objects.filter(pk__lt=head.first).order_by("-pk"), step - 1)
+    make(first or FIRST, head.first)
+    return True
+
+
+def _id_at(events: Any, place: int) -> UUID | None:
+    found: UUID | None = events.values_list("pk", flat=True)[place : place + 1].first()
+    return found
+
+
+def suspect(ids: Iterable[UUID | str]) -> None:
+    """Note that events with these ids were stored late, or deleted: the runs in which they lie are checked next."""
+    found = sorted(UUID(str(id)) for id in ids)
+    if found:
+        SearchRun.objects.filter(first__lte=found[-1], until__gt=found[0], is_suspect=False).update(is_suspect=True)
+
+
+def check(run: SearchRun, step: int = STEP) -> bool:
+    """Make the run anew if the table has other events than it; tell whether it had to be.
+
+    Of a run that grew by many events, which an import may bring, the first `step` become a run of their own.
+    """
+    events, checksum = _sum(run.first, run.until)
+    if (events, checksum) == (run.events, run.checksum):
+        SearchRun.objects.filter(pk=run.pk, is_suspect=True).update(is_suspect=False)
+        return False
+    with transaction.atomic():
+        here = SearchRun.objects.filter(pk=run.pk, first=run.first, until=run.until)
+        border = None
+        if events > 2 * step:
+            border = _id_at(Event.objects.filter(pk__gte=run.first, pk__lt=run.until).order_by("pk"), step)
+        if border is not None:
+            # Its entries stay until the rest is made anew: they lead to the same events.
+            if here.update(first=border, events=-1, is_suspect=True):
+                make(run.first, border)
+        elif here.delete()[0]:
+            SearchBlock.objects.filter(run_id=run.pk, slot__in=range(SLOTS)).delete()
+            make(run.first, run.until)
+    return True
+
+
+def _sum(first: UUID, until: UUID) -> tuple[int, int]:
+    """Return the number of events from `first` to `until`, and the checksum of their ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_SUMS[connection.vendor]} {_EVENTS}", _bounds(first, until))
+        events, checksum = cursor.fetchone() or (0, 0)
+    return int(events), int(checksum)
+
+
+def make(first: UUID, until: UUID) -> None:
+    """Store the run of the events from `first` to `until`, which is not in it. Raises IntegrityError if it is there."""
+    makers: dict[str, Callable[[UUID, UUID], None]] = {"postgresql": _make_on_postgresql, "sqlite": _make_on_sqlite}
+    makers[connection.vendor](first, until)
+
+
+def _bounds(first: UUID, until: UUID) -> dict[str, UUID | str]:
+    if connection.vendor == "sqlite":
+        return {"first": first.hex, "until": until.hex}
+    return {"first": first, "until": until}
+
+
+# The number of events and the checksum. If another version of PostgreSQL had other hashes, all checksums would differ,
+# and all runs would be made anew. SQLite has no checksum of a text; a row keeps its number there, until VACUUM.
+_SUMS = {
+    "postgresql": "count(*), coalesce(sum(uuid_hash(id)), 0) + hashtext('events')",
+    "sqlite": "count(*), coalesce(sum(rowid), 0)",
+}
+_VALUES = ", ".join((*COLUMNS, *(f"params ->> '{name}'" for name in PARAMS)))
+_EVENTS = f"FROM {Event._meta.db_table} WHERE id >= %(first)s AND id < %(until)s"
+_ENTRIES = SHARED * ENTRY_BYTES
+_POSTGRESQL = f"""
+WITH run AS (
+    INSERT INTO {SearchRun._meta.db_table} (first, until, events, checksum, is_suspect)
+    SELECT %(first)s, %(until)s, {_SUMS["postgresql"]}, false {_EVENTS} RETURNING id
+),
+found AS (SELECT id, unnest(ARRAY[{_VALUES}]) AS value {_EVENTS} ORDER BY id),
+hashed AS (SELECT id, hashtextextended(value, 0) AS hash FROM found WHERE value <> ''),
+shared AS (
+    SELECT hash, string_agg(int4send((hash >> 32)::int) || uuid_send(id), ''::bytea) AS entries
+    FROM hashed GROUP BY hash
+)
+INSERT INTO {SearchBlock._meta.db_table} (slot, run_id, entries)
+SELECT hash & {SLOTS - 1}, run.id, string_agg(substr(entries, greatest(1, length(entries) - {_ENTRIES - 1})), ''::bytea)
+FROM shared, run GROUP BY 1, 2
+"""  # noqa: S608  # names of our own
+
+
+def _make_on_postgresql(first: UUID, until: UUID) -> None:
+    # In the server and in one statement: a worker that did it would serve nobody meanwhile.
+    with connection.cursor() as cursor:
+        cursor.execute(_POSTGRESQL, _bounds(first, until))
+
+
+def _make_on_sqlite(first: UUID, until: UUID) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT rowid, id, {_VALUES} {_EVENTS} ORDER BY id", _bounds(first, until))
+        found = cursor.fetchall()
+    # A number of an order is compared as a text.
+    events = ((UUID(hex=row[1]), (None if value is None else str(value) for value in row[2:])) for row in found)
+    blocks = blocks_of(events)
+    with transaction.atomic():
+        run = SearchRun.objects.create(
+            first=first, until=until, events=len(found), checksum=sum(row[0] for row in found)
+        )
+        SearchBlock.objects.bulk_create(
+            SearchBlock(slot=slot, run=run, entries=blocks[slot]) for slot in sorted(blocks)
+        )
