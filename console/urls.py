@@ -3,8 +3,12 @@
 from django.urls import URLPattern
 
 from console.pages.frame import routes
+from console.pages.live import LivePage
 from console.pages.search import SearchPage
 
 app_name = "console"
 
-urlpatterns: list[URLPattern] = [*routes("search", SearchPage, "search")]
+urlpatterns: list[URLPattern] = [
+    *routes("live", LivePage, "live"),
+    *routes("search", SearchPage, "search"),
+]

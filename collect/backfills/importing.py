@@ -22,6 +22,7 @@ from collect.backfills.run import BackfillError, Run, Stopped, private
 from collect.backfills.writing import Writers
 from collect.intake import contract
 from collect.intake.source import CHANNEL
+from collect.storage import late
 from collect.storage.ledger import writing as ledger
 from collect.storage.outcomes import DURABLE, Outcome, Written
 from runtime.refusals import Refusal
@@ -147,6 +148,8 @@ class _Import:
 
     def _settle(self, step: "_Step", *, is_last: bool = False) -> None:
         judged, written = step.judged, step.written()
+        if not self._run.dry_run:
+            late.note(late.IMPORT, judged.arrivals, written)
         rejects = judged.rejects + list(_not_stored(judged, written))
         self._keep(sorted(rejects, key=lambda reject: reject.line))
         counts = self._run.counts

@@ -18,7 +18,7 @@ from collect.enrichment import geo
 from collect.intake import contract
 from collect.intake.source import Source
 from collect.models import Rejection
-from collect.storage import store
+from collect.storage import late, store
 from collect.storage.outcomes import Outcome, Written
 from collect.storage.rejections import MAX_KEPT_BODY
 from collect.storage.rows import Arrival, uuid7_of
@@ -119,6 +119,7 @@ def _store(rejection: Rejection, arrival: Arrival) -> tuple[str, str]:
             return _judged(written)
         locked.replayed_as, locked.replayed_at = UUID(written.id), datetime.now(UTC)
         locked.save(update_fields=["replayed_as", "replayed_at"])
+        late.note(late.REPLAY, [arrival], [written])
     return REPLAYED, ""
 
 

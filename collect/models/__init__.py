@@ -5,6 +5,7 @@ No model may have a foreign key to an event's `id`: on a sharded database the pr
 
 from collect.models.backfills import Checkpoint, ErasedEvent, Erasure
 from collect.models.event import Event
+from collect.models.late import LateArrival
 from collect.models.ledger import LedgerBatch, LedgerEntry, LedgerGap, Machine
 from collect.models.rejection import Build, Rejection, RejectionCount, RejectionGroup, RejectionTally
 from collect.models.search import SearchBlock, SearchRun
@@ -15,6 +16,7 @@ __all__ = [
     "ErasedEvent",
     "Erasure",
     "Event",
+    "LateArrival",
     "LedgerBatch",
     "LedgerEntry",
     "LedgerGap",

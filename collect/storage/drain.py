@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import Error, connection
 
-from collect.storage import ingest, rejections, spool
+from collect.storage import ingest, late, rejections, spool
 from collect.storage.ledger import tally
 from collect.storage.ledger.tally import Endpoint
 from collect.storage.outcomes import CODES, Outcome, Written
@@ -113,12 +113,25 @@ class _Work:
         left += self._not_kept([pair for pair in pairs if pair[1].outcome in CODES])
         for one, reason in left:
             self._set_aside(one, reason)
+        self._note(spooled, results)
         spool.discard(spooled)
         places = {one.place for one, _ in left}
         for one, written in pairs:
             if one.place not in places:
                 self.moved += 1
                 _count(one, written.outcome)
+
+    def _note(self, spooled: Sequence[Spooled], results: Sequence[Written]) -> None:
+        """Note that they came late, before they leave the spool: what a crash has moved again is noted again.
+
+        Raises `django.db.Error` if the database can be reached no more. Another failure is no fault of the events.
+        """
+        try:
+            late.note(late.SPOOL, [one.arrival for one in spooled], results)
+        except Error as error:
+            if failures.is_lost(error):
+                raise
+            logger.warning("late events could not be noted", extra={"reason": failures.reason(error)})
 
     def _not_kept(self, refused: Sequence[tuple[Spooled, Written]]) -> list[tuple[Spooled, str]]:
         """Keep the refused events as rejections; return those of which the database takes none, each with the reason.

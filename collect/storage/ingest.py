@@ -9,10 +9,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from django.db import Error, connection
 
-from collect.storage import outcomes, rejections, spool, store
+from collect.storage import late, outcomes, rejections, spool, store
 from collect.storage.bisection import bisect
 from collect.storage.ledger.tally import Tally
 from collect.storage.outcomes import Outcome, Written
@@ -118,7 +119,22 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
         outage.begin(error)
         return _spool(arrivals)
     outage.writing.close()
-    return _settle(arrivals, results)
+    results = _settle(arrivals, results)
+    _note_delay(arrivals, results)
+    return results
+
+
+def _note_delay(arrivals: Sequence[Arrival], results: Sequence[Written]) -> None:
+    """Note what waited so long that a reader of the newest rows would miss it. If that fails it is only logged."""
+    if min(arrival.row.received_at for arrival in arrivals) > datetime.now(UTC) - late.LATE_AFTER:
+        return
+    try:
+        late.note(late.DELAY, arrivals, results)
+    except Error as error:
+        logger.warning(
+            "late events could not be noted", extra={"events": len(arrivals), "reason": failures.reason(error)}
+        )
+        _drop_connection()
 
 
 def _settle(arrivals: Sequence[Arrival], results: list[Written]) -> list[Written]:

@@ -4,7 +4,7 @@ The same bytes go to the database and into the spool. They are encoded once, her
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from random import getrandbits
 from typing import Any, NamedTuple, Self
 
@@ -92,6 +92,10 @@ class Arrival(NamedTuple):
         return cls(row, encode(row), body, request_id, tally, meta)
 
 
+# Of the year 9999.
+_LAST_MILLISECOND = 253_402_300_799_999
+
+
 def uuid7(moment: datetime, bits: int | None = None) -> str:
     """Return a UUIDv7 (RFC 9562, section 5.7) of `moment`.
 
@@ -104,6 +108,14 @@ def uuid7(moment: datetime, bits: int | None = None) -> str:
     value = milliseconds << 80 | 0x7 << 76 | (bits >> 62) << 64 | 0x2 << 62 | bits & 0x3FFF_FFFF_FFFF_FFFF
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def moment_of(id: str) -> datetime | None:
+    """Return the moment that a UUIDv7 has in it, to the millisecond; None for an id that has none, as of an import."""
+    milliseconds = int(id[:8] + id[9:13], 16)
+    if id[14] != "7" or milliseconds > _LAST_MILLISECOND:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def uuid7_of(digest: bytes, moment: datetime) -> str:

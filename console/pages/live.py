@@ -1,0 +1,162 @@
+"""Live: events and rejections as they are committed, and any list of them, newest first."""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from collect.intake.contract import STANDARD_EVENTS
+from console.pages.frame import DataPage
+from keys.models import ApiKey, Partner
+from reporting import listing, stream, watching
+from reporting.listing import Page
+from reporting.ranges import Range
+from reporting.stream import Filter, Place, Row
+from reporting.watching import Late, News, Second
+from runtime.display import millisecond
+
+# Rows of a page of a list, and how many at least are shown below the last two minutes.
+LISTED, FEWEST = 100, 40
+# How many partners and keys there are to choose from.
+CHOICES = 500
+_ROADS = {
+    "spool": "came late, from the spool",
+    "delay": "came late, from a worker that was overloaded",
+    "import": "were imported",
+    "replay": "were replayed from rejections",
+}
+
+
+class LivePage(DataPage):
+    """What comes in. With `after`, what is new since; with a range, the list of that time, page by page."""
+
+    title = "Live"
+    template_name = "admin/live.html"
+    permissions: ClassVar = ("collect.view_event", "collect.view_rejection")
+
+    def data(self, request: HttpRequest, **named: Any) -> dict[str, Any]:
+        """Return the rows. Raises `BadRange` for an address that names no time, filter or place."""
+        chosen = stream.of_query(request.GET.dict())
+        address = _Address(request.path, chosen)
+        shared = {"filter": chosen.query, "address": address.to()}
+        if "from" in request.GET or "until" in request.GET or "range" in request.GET:
+            within = self.range(request)
+            page = listing.page(chosen, within, listing.read(request.GET.get("before", "")), LISTED)
+            return shared | {"is_live": False, "range": str(within), **_listed(address, page, within)}
+        now = datetime.now(UTC)
+        if after := request.GET.get("after"):
+            return shared | {"is_live": True, **_news(address, watching.look(chosen, watching.read(after), now))}
+        news = watching.look(chosen, None, now)
+        shown = sum(len(one.rows) for one in news.seconds)
+        before = listing.everything_before(_start_of(news))
+        older = listing.page(chosen, before, Place(), max(FEWEST, LISTED - shown))
+        return shared | {"is_live": True, **_news(address, news), "older": _listed(address, older, before)}
+
+    def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the choices of the filter. A look for news is rendered by another template, with nothing around it."""
+        if request.GET.get("after"):
+            self.template_name = "admin/live_news.html"
+            return {}
+        keys = ApiKey.objects.select_related("partner").order_by("partner__name", "-pk")
+        if partner := data["filter"].get("partner"):
+            keys = keys.filter(partner=partner)
+        return {
+            "partners": Partner.objects.values_list("pk", "name")[:CHOICES],
+            "keys": keys[:CHOICES],
+            "names": STANDARD_EVENTS,
+            "outcomes": [(one, one.replace("_", " ")) for one in stream.OUTCOMES],
+            "range_query": {name: request.GET[name] for name in ("from", "until", "range") if name in request.GET},
+        }
+
+
+class _Address:
+    """Makes addresses of this page, HTML or JSON as it is, under the same filter."""
+
+    def __init__(self, path: str, chosen: Filter) -> None:
+        self._path = path
+        self._filter = chosen.query
+
+    def to(self, **parameters: str) -> str:
+        """Return the address with these parameters beside the filter's."""
+        query = urlencode(self._filter | parameters)
+        return f"{self._path}?{query}" if query else self._path
+
+    def of(self, within: Range, place: Place | None = None) -> str:
+        """Return the address of the list of this time, or of the part of it that begins at `place`."""
+        return self.to(**within.query, **({"before": listing.write(place)} if place else {}))
+
+
+def _start_of(news: News) -> datetime:
+    """Return the beginning of the time that the news tell of."""
+    return stream.second(news.cursor.start).start
+
+
+def _news(address: _Address, news: News) -> dict[str, Any]:
+    return {
+        "seconds": [_second(address, one) for one in news.seconds],
+        "missed": news.missed and _second(address, news.missed),
+        "late": [_late(address, one) for one in news.late],
+        "new": news.new,
+        "after": str(news.cursor),
+        "next": address.to(after=str(news.cursor)),
+    }
+
+
+def _listed(address: _Address, page: Page, within: Range) -> dict[str, Any]:
+    return {
+        "seconds": [_second(address, one) for one in watching.by_second(page.rows)],
+        "looked_back_to": page.looked_back_to and millisecond(page.looked_back_to),
+        "older": page.older and address.of(within, page.older),
+    }
+
+
+def _second(address: _Address, one: Second) -> dict[str, Any]:
+    return {
+        "second": int(one.range.start.timestamp()),
+        "range": str(one.range),
+        "events": one.events,
+        "rejections": one.rejections,
+        "is_more_than_counted": max(one.events, one.rejections) >= stream.COUNTED,
+        "was_told": one.was_told,
+        "rows": [_row(row) for row in one.rows],
+        "more": one.more,
+        "list": address.of(one.range),
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    is_event = row.kind == stream.EVENT
+    page = "admin:collect_event_change" if is_event else "admin:collect_rejection_change"
+    return {
+        "kind": row.kind,
+        "id": row.id,
+        "received_at": row.received_at.isoformat().replace("+00:00", "Z"),
+        "time": f"{row.received_at:%H:%M:%S}.{row.received_at.microsecond // 1000:03}",
+        "date": f"{row.received_at:%Y-%m-%d}",
+        "partner_id": row.partner_id,
+        "partner": row.partner,
+        "key_id": row.key_id,
+        "key": row.key,
+        "is_test": row.is_test,
+        "outcome": stream.STORED if is_event else row.code,
+        "name": row.name,
+        "tag": row.tag,
+        "event_id": row.event_id,
+        "detail": row.detail,
+        "request_id": row.request_id,
+        "page": reverse(page, args=[row.id]),
+    }
+
+
+def _late(address: _Address, one: Late) -> dict[str, Any]:
+    return {
+        "road": one.road,
+        "how": _ROADS[one.road],
+        "partner": one.partner,
+        "events": one.events,
+        "rejections": one.rejections,
+        "range": str(one.range),
+        "list": address.of(one.range),
+    }
