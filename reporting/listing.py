@@ -1,7 +1,7 @@
 """A list of the stream, page by page: each begins behind the last row of the one before it, so none is left out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from reporting import stream
 from reporting.ranges import Range
 from reporting.stream import BadFilter, Filter, Place, Row, Table
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE = re.compile(r"e(?:(\d{1,18})\.([0-9a-f]{32}))?r(?:(\d{1,18})\.(\d{1,18}))?")
 
 
@@ -40,7 +40,7 @@ class _Found(NamedTuple):
         """Since when no row is missing."""
         if self.has_more:
             return self.rows[-1].at
-        return self.last[0] if self.last else _EPOCH
+        return self.last[0] if self.last else BEGINNING
 
 
 def page(chosen: Filter, within: Range, place: Place, limit: int) -> Page:
@@ -49,7 +49,7 @@ def page(chosen: Filter, within: Range, place: Place, limit: int) -> Page:
     They are fewer where a filter that no index knows finds no more in the rows that may be looked at.
     """
     found = [_search(table, within, place, limit) for table in chosen.tables()]
-    complete_to = max((one.complete_to for one in found), default=_EPOCH)
+    complete_to = max((one.complete_to for one in found), default=BEGINNING)
     merged = stream.newest_first(row for one in found for row in one.rows if row.at >= complete_to)
     shown = merged[:limit]
     places, is_done, looked_back_to = {}, True, None
@@ -58,12 +58,21 @@ def page(chosen: Filter, within: Range, place: Place, limit: int) -> Page:
         whole = len(mine) == len(one.rows) and not one.has_more
         if whole and one.last and one.last[0] >= complete_to:
             places[one.table.kind] = one.last
-            looked_back_to = max(one.last[0], looked_back_to or _EPOCH)
+            looked_back_to = max(one.last[0], looked_back_to or BEGINNING)
         elif mine:
             places[one.table.kind] = _place_of(mine[-1])
         is_done = is_done and whole and one.last is None
     older = Place(places.get(stream.EVENT, place.event), places.get(stream.REJECTION, place.rejection))
     return Page(shown, None if is_done else older, looked_back_to)
+
+
+def all_rows(chosen: Filter, within: Range, step: int = 500) -> Iterator[Row]:
+    """Yield every wanted row of this time, newest first, in steps."""
+    place: Place | None = Place()
+    while place is not None:
+        found = page(chosen, within, place, step)
+        yield from found.rows
+        place = found.older
 
 
 def _search(table: Table, within: Range, place: Place, limit: int) -> _Found:
@@ -79,7 +88,7 @@ def _place_of(row: Row) -> tuple[datetime, Any]:
 
 def everything_before(end: datetime) -> Range:
     """Return the time from the beginning to `end`."""
-    return Range(_EPOCH, end)
+    return Range(BEGINNING, end)
 
 
 def write(place: Place) -> str:
@@ -104,8 +113,8 @@ def read(text: str) -> Place:
 
 
 def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - BEGINNING) // timedelta(microseconds=1)
 
 
 def _moment(microseconds: str) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(microseconds))
+    return BEGINNING + timedelta(microseconds=int(microseconds))

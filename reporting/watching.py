@@ -19,7 +19,7 @@ from reporting.ranges import Range
 from reporting.stream import BadFilter, Filter, Place, Row
 
 # How many of the last seconds are looked at again: at each look, and now and then.
-NEAR, DEEP = 20, 120
+NEAR, DEEP = 15, 120
 DEEP_EVERY = 15
 # Machines whose clocks are ahead give rows of seconds that have not come yet.
 AHEAD = 5
@@ -104,7 +104,7 @@ def look(chosen: Filter, cursor: Cursor | None, now: datetime) -> News:
     end = max(end, cursor.end)
     start = max(cursor.end, end - DEEP)
     is_deep = today - cursor.checked >= DEEP_EVERY
-    again = range(cursor.start if is_deep else max(cursor.start, cursor.end - NEAR), cursor.end)
+    again = range(cursor.start if is_deep else max(cursor.start, cursor.end - AHEAD - NEAR), cursor.end)
     told = dict(enumerate(cursor.told, cursor.start))
     found = stream.counts(chosen, [*again, *range(start, end)])
     changed = {one: number for one, number in found.items() if sum(number) != told.get(one, 0)}

@@ -1,6 +1,6 @@
 """Live: events and rejections as they are committed, and any list of them, newest first."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -10,17 +10,21 @@ from django.urls import reverse
 from collect.intake.contract import STANDARD_EVENTS
 from console.pages.frame import DataPage
 from keys.models import ApiKey, Partner
-from reporting import listing, stream, watching
+from reporting import listing, ranges, stream, watching
 from reporting.listing import Page
 from reporting.ranges import Range
 from reporting.stream import Filter, Place, Row
 from reporting.watching import Late, News, Second
-from runtime.display import millisecond
+from runtime.display import millisecond, second
 
 # Rows of a page of a list, and how many at least are shown below the last two minutes.
 LISTED, FEWEST = 100, 40
+# Rows of a page of JSON, which a script reads.
+LISTED_AS_JSON = 500
 # How many partners and keys there are to choose from.
 CHOICES = 500
+# What in an address names a time.
+_TIMES = ("from", "until", "range")
 _ROADS = {
     "spool": "came late, from the spool",
     "delay": "came late, from a worker that was overloaded",
@@ -41,18 +45,27 @@ class LivePage(DataPage):
         chosen = stream.of_query(request.GET.dict())
         address = _Address(request.path, chosen)
         shared = {"filter": chosen.query, "address": address.to()}
-        if "from" in request.GET or "until" in request.GET or "range" in request.GET:
+        if any(request.GET.get(name) for name in _TIMES):
             within = self.range(request)
-            page = listing.page(chosen, within, listing.read(request.GET.get("before", "")), LISTED)
-            return shared | {"is_live": False, "range": str(within), **_listed(address, page, within)}
+            limit = LISTED_AS_JSON if self.is_json else LISTED
+            page = listing.page(chosen, within, listing.read(request.GET.get("before", "")), limit)
+            return shared | {"is_live": False, "range": _in_words(within), "list": _listed(address, page, within)}
         now = datetime.now(UTC)
-        if after := request.GET.get("after"):
-            return shared | {"is_live": True, **_news(address, watching.look(chosen, watching.read(after), now))}
-        news = watching.look(chosen, None, now)
+        after = request.GET.get("after")
+        news = watching.look(chosen, watching.read(after) if after else None, now)
+        shared |= {"is_live": True, "news": _news(address, news, now)}
+        if after:
+            return shared
+        before = listing.everything_before(stream.second(news.cursor.start).start)
         shown = sum(len(one.rows) for one in news.seconds)
-        before = listing.everything_before(_start_of(news))
-        older = listing.page(chosen, before, Place(), max(FEWEST, LISTED - shown))
-        return shared | {"is_live": True, **_news(address, news), "older": _listed(address, older, before)}
+        page = listing.page(chosen, before, Place(), max(FEWEST, LISTED - shown))
+        return shared | {"list": _listed(address, page, before)}
+
+    def range(self, request: HttpRequest) -> Range:
+        """Return the time that the address names; without `from` and a length, from the beginning."""
+        query = {name: request.GET[name] for name in _TIMES if request.GET.get(name)}
+        within = ranges.of_query(query, self.default_range)
+        return listing.everything_before(within.end) if query.keys() == {"until"} else within
 
     def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
         """Return the choices of the filter. A look for news is rendered by another template, with nothing around it."""
@@ -67,7 +80,7 @@ class LivePage(DataPage):
             "keys": keys[:CHOICES],
             "names": STANDARD_EVENTS,
             "outcomes": [(one, one.replace("_", " ")) for one in stream.OUTCOMES],
-            "range_query": {name: request.GET[name] for name in ("from", "until", "range") if name in request.GET},
+            "range_query": {name: request.GET[name] for name in _TIMES if request.GET.get(name)},
         }
 
 
@@ -88,18 +101,17 @@ class _Address:
         return self.to(**within.query, **({"before": listing.write(place)} if place else {}))
 
 
-def _start_of(news: News) -> datetime:
-    """Return the beginning of the time that the news tell of."""
-    return stream.second(news.cursor.start).start
+def _in_words(within: Range) -> str:
+    return f"Until {second(within.end)} UTC" if within.start == listing.BEGINNING else str(within)
 
 
-def _news(address: _Address, news: News) -> dict[str, Any]:
+def _news(address: _Address, news: News, now: datetime) -> dict[str, Any]:
     return {
         "seconds": [_second(address, one) for one in news.seconds],
         "missed": news.missed and _second(address, news.missed),
         "late": [_late(address, one) for one in news.late],
         "new": news.new,
-        "after": str(news.cursor),
+        "at": f"{now:%H:%M:%S}",
         "next": address.to(after=str(news.cursor)),
     }
 
@@ -116,12 +128,16 @@ def _second(address: _Address, one: Second) -> dict[str, Any]:
     return {
         "second": int(one.range.start.timestamp()),
         "range": str(one.range),
+        "time": second(one.range.start)[11:],
+        "until": one.range.query["until"],
+        "is_long": one.range.length > timedelta(seconds=1),
         "events": one.events,
         "rejections": one.rejections,
         "is_more_than_counted": max(one.events, one.rejections) >= stream.COUNTED,
         "was_told": one.was_told,
         "rows": [_row(row) for row in one.rows],
         "more": one.more,
+        "more_rejections": max(0, one.rejections - sum(row.kind == stream.REJECTION for row in one.rows)),
         "list": address.of(one.range),
     }
 

@@ -18,18 +18,19 @@ class Watcher:
         # What was last told of each second, which stands in the place of what was told before.
         self.seconds: dict[int, Any] = {}
         first = self._take(get(f"/admin/live.json?{query}"))
-        self._older: Any = first["older"]
+        self._older: Any = first["list"]
 
     def look(self) -> Any:
         """Ask once for what is new."""
         return self._take(self.get(self._next))
 
     def _take(self, told: Any) -> Any:
-        self._next: str = told["next"]
-        self.new += told["new"]
-        self.late += told["late"]
-        self.missed += [told["missed"]] if told["missed"] else []
-        self.seconds |= {one["second"]: one for one in told["seconds"]}
+        news = told["news"]
+        self._next: str = news["next"]
+        self.new += news["new"]
+        self.late += news["late"]
+        self.missed += [news["missed"]] if news["missed"] else []
+        self.seconds |= {one["second"]: one for one in news["seconds"]}
         return told
 
     def shown(self) -> set[Key]:
@@ -53,8 +54,8 @@ class Watcher:
         following: str | None = address
         while following:
             page = self.get(following)
-            found += [key for one in page["seconds"] for key in keys(one)]
-            following = page["older"]
+            found += [key for one in page["list"]["seconds"] for key in keys(one)]
+            following = page["list"]["older"]
         assert len(found) == len(set(found)), "a row stands twice in a list"
         return found
 

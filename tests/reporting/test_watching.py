@@ -44,7 +44,7 @@ def test_look_tells_of_what_came_since_the_one_before_and_of_nothing_twice(key: 
 
 
 @pytest.mark.parametrize("chosen", ["all", "partner", "key"])
-@pytest.mark.parametrize("lateness", [1, 19, 58])
+@pytest.mark.parametrize("lateness", [1, 14, 58])
 def test_row_that_is_committed_behind_the_cursor_is_told(key: ApiKey, lateness: float, chosen: str) -> None:
     wanted = {"all": ALL, "partner": Filter(partner=key.partner_id), "key": Filter(key.partner_id, key.pk)}[chosen]
     shown = events(key, 0)
