@@ -20,6 +20,8 @@ _CORRECTED_ORDERS = 40
 _FLUSH_SECONDS = 300
 # What the shop sends of its orders, until it does not.
 _WITH_VALUE = 0.98
+# What the lender's forms leave out.
+_WITHOUT_CURRENCY = 0.3
 NEW_BUILD = "orders-svc/2.14"
 
 
@@ -41,9 +43,15 @@ class Stories:
         return cls(
             until=until,
             new_build=until - timedelta(minutes=rng.randrange(180, 300)),
-            lost_value=until - timedelta(minutes=rng.randrange(400, 560)),
+            lost_value=_busiest(profiles.BODEGA, until) + timedelta(minutes=rng.randrange(60)),
             silent=until - timedelta(hours=2),
         )
+
+
+def _busiest(profile: Profile, until: datetime) -> datetime:
+    """Return the start of the busiest hour of the partner that began four to fourteen hours before `until`."""
+    starts = [until - timedelta(hours=n) for n in range(4, 15)]
+    return max(starts, key=lambda start: profile.hours[(start + profile.utc_offset).hour])
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -129,6 +137,8 @@ class Sender:
         elif self.profile is profiles.HARBOR:
             # Its clock shows local time, and the sender takes that for UTC.
             found["timestamp"] += self.profile.utc_offset.total_seconds()
+            if self._rng.random() < _WITHOUT_CURRENCY:
+                found["params"] = {name: value for name, value in found["params"].items() if name != "currency"}
         elif self.profile is profiles.BODEGA:
             self._of_bodega(found, moment)
         elif agent == NEW_BUILD:
