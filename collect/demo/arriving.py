@@ -13,12 +13,16 @@ from collect import assembly
 from collect.demo.keys import Issued
 from collect.demo.profiles import BATCH
 from collect.demo.sending import Sent
+from collect.enrichment.city import UNKNOWN, Geo
 from collect.intake import causes, contract
 from collect.intake.source import Source
 from collect.storage import rejections, store
-from collect.storage.outcomes import Outcome
+from collect.storage.ledger import entries
+from collect.storage.ledger.tally import Amount, Counts, Endpoint, Entry, Tally
+from collect.storage.outcomes import CODES, Outcome
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival, uuid7
+from keys.models import ApiKey
 from runtime.refusals import Refusal
 
 GROUP = 1_000
@@ -39,11 +43,16 @@ class Made:
 
 
 class Intake:
-    """Takes in the events, in groups of which each is one transaction."""
+    """Takes in the events, in groups of which each is one transaction.
 
-    def __init__(self, keys: dict[tuple[str, str], Issued], rng: Random) -> None:
+    What is older than `folded` is written to the ledger by the hour, as the server folds it.
+    """
+
+    def __init__(self, keys: dict[tuple[str, str], Issued], rng: Random, folded: datetime) -> None:
         self.made = Made()
-        self._keys, self._rng = keys, rng
+        self._keys, self._rng, self._folded = keys, rng, folded
+        # Counts of its own: those of the process go to its metrics and to its own writer.
+        self._counts = Counts()
         self._arrivals: list[Arrival] = []
         self._records: list[Record] = []
         self._names = {issued.key.partner_id: partner for (partner, _), issued in keys.items()}
@@ -60,10 +69,13 @@ class Intake:
         first = request[0]
         source = self._source(first)
         request_id = f"demo-{self._rng.getrandbits(64):016x}"
+        size = sum(len(sent.body) + 1 for sent in request)
+        tally = self._counts.receive(source, Endpoint(first.endpoint), len(request), size)
         for sent in request:
             try:
-                arrival = self._judge(sent, source, request_id)
+                arrival = self._judge(sent, source, request_id, tally)
             except Refusal as refusal:
+                self._counts.settle(tally, Outcome.REJECTED, refusal.code, 1)
                 told = causes.of_event(refusal, sent.body)
                 self._records.append(Record.of_refusal(told, source, sent.body, request_id))
                 self.made.outcomes[sent.partner, Outcome.REJECTED] += 1
@@ -72,18 +84,21 @@ class Intake:
             else:
                 self._arrivals.append(arrival)
 
-    def _judge(self, sent: Sent, source: Source, request_id: str) -> Arrival:
+    def _judge(self, sent: Sent, source: Source, request_id: str, tally: Tally) -> Arrival:
         id = uuid7(sent.at, self._rng.getrandbits(74))
         row = assembly.build(contract.decode(sent.body), source, id)
-        return Arrival.of(row, sent.body, request_id)
+        return Arrival.of(row, sent.body, request_id, tally)
+
+    def turn_away(self, key: ApiKey, moments: Iterable[datetime], code: str) -> None:
+        """Count requests with a key that is not accepted."""
+        for moment in moments:
+            self._counts.turn_away(_source_of(key, moment), Endpoint.COLLECT, code)
+        entries.add(self._counted())
 
     def _source(self, sent: Sent) -> Source:
         key = self._keys[sent.partner, sent.label].key
         self.made.last_used[key.pk] = sent.at
-        return Source(
-            partner_id=key.partner_id, api_key_id=key.pk, is_test=key.is_test, received_at=sent.at,
-            ip_address=sent.address, geo=sent.place,
-        )  # fmt: skip
+        return _source_of(key, sent.at, sent.address, sent.place)
 
     @transaction.atomic
     def _store(self) -> None:
@@ -91,10 +106,23 @@ class Intake:
         if self._arrivals:
             for arrival, written in zip(self._arrivals, store.write(self._arrivals), strict=True):
                 self.made.outcomes[self._names[arrival.row.partner_id], written.outcome] += 1
-                if written.outcome in rejections.CODES:
+                self._counts.settle(arrival.tally, written.outcome, CODES.get(written.outcome, ""), 1)
+                if written.outcome in CODES:
                     self._records.append(Record.of_written(arrival, written))
         rejections.keep(self._records)
+        entries.add(self._counted())
         self._arrivals, self._records = [], []
+
+    def _counted(self) -> dict[Entry, Amount]:
+        counts = entries.total(self._counts.take())
+        old = {entry: amount for entry, amount in counts.items() if entry.start < self._folded}
+        return {entry: counts[entry] for entry in counts.keys() - old.keys()} | entries.by_hour(old)
+
+
+def _source_of(key: ApiKey, at: datetime, address: str | None = None, place: Geo = UNKNOWN) -> Source:
+    return Source(
+        partner_id=key.partner_id, api_key_id=key.pk, is_test=key.is_test, received_at=at, ip_address=address, geo=place
+    )
 
 
 def requests(sent: Iterable[Sent]) -> Iterator[list[Sent]]:

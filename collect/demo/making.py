@@ -8,6 +8,7 @@ from collect.demo.arriving import Intake, Made
 from collect.demo.keys import Issued
 from collect.demo.sending import NEW_BUILD, Sent
 from collect.demo.traffic import DAYS, Plan, all_sent
+from collect.storage.ledger.writing import FOLDED
 from collect.storage.outcomes import Outcome
 from runtime import display
 
@@ -18,9 +19,9 @@ _TOLD_EVERY = 5_000
 def make(plan: Plan, progress: Callable[[str], None]) -> tuple[Made, Keys]:
     """Make partners, keys and traffic. Raises `django.db.Error`; what was stored until then stays."""
     issued = keys.issue_all(plan.until)
-    intake = Intake(issued, plan.rng("intake"))
+    intake = Intake(issued, plan.rng("intake"), (plan.until - FOLDED).replace(minute=0))
     intake.take(_counted(all_sent(plan), progress))
-    _knock(plan, issued)
+    _knock(plan, issued, intake)
     keys.note_use(intake.made.last_used)
     return intake.made, issued
 
@@ -32,10 +33,11 @@ def _counted(sent: Iterable[Sent], progress: Callable[[str], None]) -> Iterator[
         yield one
 
 
-def _knock(plan: Plan, issued: Keys) -> None:
+def _knock(plan: Plan, issued: Keys, intake: Intake) -> None:
     key = issued[profiles.BODEGA.name, "old storefront"].key
-    rng = plan.rng("knocks")
-    keys.note_knocks(key, extras.knocks(plan.until, rng), places.address(profiles.BODEGA.cities[0], rng))
+    moments = extras.knocks(plan.until, plan.rng("knocks"))
+    keys.note_knocks(key, moments, places.server("old storefront", profiles.BODEGA.cities[0]))
+    intake.turn_away(key, moments, key.state)
 
 
 def foreseen(plan: Plan) -> str:

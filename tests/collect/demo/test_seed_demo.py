@@ -3,20 +3,26 @@
 import io
 import re
 from collections import Counter
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import Sum
+from django.utils import timezone
 
 from collect.demo import making, profiles, traffic
 from collect.demo.arriving import Made
 from collect.demo.traffic import Plan
-from collect.models import Event, Rejection, RejectionTally
+from collect.models import Event, LedgerEntry, Rejection, RejectionTally
 from collect.storage import store
 from keys import crypto
 from keys.models import ApiKey, KeyChange, Partner, State
 from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
+
+OUTCOMES = ("stored", "duplicate", "conflict", "rejected")
 
 
 def seed(*arguments: str) -> str:
@@ -37,12 +43,53 @@ def test_rows_are_what_was_told(made: Made) -> None:
     conflicts = {name: n for (name, outcome), n in made.outcomes.items() if outcome == "conflict"}
     assert {name: n for (name, code), n in kept.items() if code == "conflict"} == conflicts
     assert sum(kept.values()) == made.total("conflict", "rejected") == sum(tally.seen for tally in tallies())
-    assert made.total() == made.total("stored", "duplicate", "conflict", "rejected")
+    assert made.total() == made.total(*OUTCOMES)
     assert min(made.total(outcome) for outcome in ("duplicate", "conflict", "rejected")) > 0
 
 
 def tallies() -> list[RejectionTally]:
     return list(RejectionTally.objects.all())
+
+
+def ledger(*fields: str, **chosen: object) -> Counter[Any]:
+    """The events of the ledger by these fields."""
+    found: Counter[Any] = Counter()
+    for *values, events in LedgerEntry.objects.filter(**chosen).values_list(*fields, "events"):
+        found[tuple(values) if len(values) > 1 else values[0]] += events
+    return found
+
+
+def test_ledger_agrees_with_the_rows_minute_by_minute_and_what_came_in_with_what_became_of_it(made: Made) -> None:
+    received = ledger("partner", "api_key", "is_test", "endpoint", "start", outcome="received")
+    became = ledger("partner", "api_key", "is_test", "endpoint", "start", outcome__in=OUTCOMES)
+    assert received == became
+    assert received.total() == made.total()
+    assert {outcome: made.total(outcome) for outcome in OUTCOMES} == {
+        outcome: ledger("outcome")[outcome] for outcome in OUTCOMES
+    }
+    for minutes in (1, 60):
+        stored = ledger("partner", "start", outcome="stored", minutes=minutes)
+        since = min(start for _, start in stored)
+        until = max(start for _, start in stored) + timedelta(minutes=minutes)
+        rows = Event.objects.filter(received_at__gte=since, received_at__lt=until).values_list("partner", "received_at")
+        assert Counter((partner, at - (at - since) % timedelta(minutes=minutes)) for partner, at in rows) == stored
+    kept = Counter(Rejection.objects.values_list("code", flat=True))
+    assert ledger("code", outcome__in=("conflict", "rejected")) == kept
+
+
+def test_ledger_is_folded_as_the_server_folds_it_and_has_requests_bytes_and_knocks(made: Made) -> None:
+    hours, minutes = (LedgerEntry.objects.filter(minutes=number).values_list("start", flat=True) for number in (60, 1))
+    assert max(hours) < min(minutes)
+    assert all(start.minute == 0 for start in hours)
+    assert timedelta(days=2) <= timezone.now() - min(minutes) < timedelta(days=2, hours=1, minutes=5)
+    sums = LedgerEntry.objects.filter(outcome="received").values_list("endpoint")
+    counted = {endpoint: rest for endpoint, *rest in sums.annotate(Sum("events"), Sum("requests"), Sum("bytes"))}
+    assert counted["collect"][0] == counted["collect"][1]
+    assert counted["batch"][0] > counted["batch"][1] > 0
+    assert all(size > 100 * events for events, _, size in counted.values())
+    knocks = LedgerEntry.objects.filter(outcome="turned_away")
+    assert set(knocks.values_list("api_key__label", "code", "events")) == {("old storefront", "revoked", 0)}
+    assert knocks.aggregate(sum=Sum("requests"))["sum"] == 216
 
 
 def test_events_have_places_and_the_keys_were_used(made: Made) -> None:
