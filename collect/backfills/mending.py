@@ -1,34 +1,28 @@
-"""Rejections in a file, to be mended there, and fields that are mended by options."""
+"""Rejections in a file, to be mended there."""
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 from django.db import models
 from msgspec import Raw
 
-from collect.backfills.formats import tables
 from collect.backfills.formats.packing import Damaged, packer, unpacked
 from collect.backfills.formats.records import Unreadable, on_one_line, out_of_line
 from collect.backfills.run import BackfillError, Run, private
 from collect.backfills.selection import Selection
 from collect.backfills.walk import by_id
+from collect.mending.step import CUT
 from collect.models import Rejection
 from collect.storage.rejections import MAX_KEPT_BODY
 
 STDOUT = "-"
-CUT = "left: the body was kept in part only"
-# What a field can be turned into: a text with a number or a moment, anything plain, a text with JSON.
-NUMBER, TEXT, JSON = TYPES = ("number", "text", "json")
 # Rejections that are in memory at a time, with bodies of up to 64 KiB.
 _STEP = 100
-
-_object = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Line(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -139,39 +133,3 @@ def _write(found: "models.QuerySet[Rejection]", file: BinaryIO | None, run: Run)
 def _line(rejection: Rejection) -> Line:
     event = on_one_line(bytes(rejection.body))
     return Line(rejection=rejection.pk, code=rejection.code, detail=rejection.detail, event=event)
-
-
-# --- fields ----------------------------------------------------------------------------------------
-
-
-def mended(body: bytes, values: Mapping[str, Any], names: Mapping[str, str], types: Mapping[str, str]) -> bytes:
-    """Return the body with fields under other `names`, as other `types` and with other `values`, in this order.
-
-    A body that is no JSON object stays as it is, and so does a field that cannot be of the type.
-    """
-    if not values and not names:
-        return body
-    try:
-        fields = _object.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return body
-    for old, new in names.items():
-        if old in fields:
-            fields[new] = fields.pop(old)
-    for name, type in types.items():
-        if name in fields:
-            fields[name] = Raw(as_type(bytes(fields[name]), type))
-    return msgspec.json.encode(fields | {name: Raw(json.dumps(value).encode()) for name, value in values.items()})
-
-
-def as_type(value: bytes, type: str) -> bytes:
-    """Return a JSON value as one of `TYPES`; unchanged if it cannot be one."""
-    if type == TEXT:
-        is_plain = value[:1] not in (b'"', b"{", b"[", b"n")
-        return msgspec.json.encode(value.decode()) if is_plain else value
-    if not value.startswith(b'"'):
-        return value
-    text = msgspec.json.decode(value, type=str)
-    found = tables.moment(text.strip(), "timestamp", is_exported=False) if type == NUMBER else tables.literal(text)
-    is_number = found[:1] in b"-0123456789"
-    return found if is_number or type == JSON else value

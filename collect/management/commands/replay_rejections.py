@@ -1,15 +1,34 @@
 """`manage.py replay_rejections`: replays what was refused, after it was mended."""
 
 import argparse
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+from msgspec import Raw
+
 from collect.backfills.command import BackfillCommand
-from collect.backfills.mending import NUMBER, TEXT, TYPES, as_type, read_bodies
+from collect.backfills.formats import tables
+from collect.backfills.mending import read_bodies
 from collect.backfills.replaying import ReplayOptions, replay_rejections
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection, find_partner
+from collect.mending import paths
+from collect.mending.operations import (
+    NUMBER,
+    OF_TYPE,
+    TEXT,
+    TYPES,
+    Delete,
+    Move,
+    Operation,
+    Rename,
+    Set,
+    ToMilliseconds,
+    ToSeconds,
+    Wrap,
+    as_type,
+)
 
 
 def _assigned(text: str) -> tuple[str, str]:
@@ -31,24 +50,50 @@ def _field(text: str) -> tuple[str, str | None]:
     return name, type or None
 
 
-def _set(text: str) -> tuple[str, Any]:
+def _of(make: Callable[[str], list[Operation]]) -> Callable[[str], list[Operation]]:
+    """Return an option's type, of which what is wrong is told as an option's fault is."""
+
+    def made(text: str) -> list[Operation]:
+        try:
+            return make(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return made
+
+
+def _set(text: str) -> list[Operation]:
     left, value = _assigned(text)
-    name, type = _field(left)
-    return name, _value(value, type)
+    path, type = _field(left)
+    return [Set(path, Raw(_value(value, type)))]
 
 
-def _rename(text: str) -> tuple[str, str, str | None]:
+def _rename(text: str) -> list[Operation]:
     old, new = _assigned(text)
-    return old, *_field(new)
+    name, type = _field(new)
+    path = paths.parse(old)
+    renamed = paths.spelled((*path[:-1], name))
+    made: list[Operation] = [] if path[-1] == name else [Rename(old, name)]
+    return made if type is None else [*made, OF_TYPE[type](renamed)]
 
 
-def _value(text: str, type: str | None) -> Any:
+def _value(text: str, type: str | None) -> bytes:
     if type == TEXT:
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return json.loads(as_type(json.dumps(text).encode(), NUMBER)) if type == NUMBER else text
+        return msgspec.json.encode(text)
+    value = tables.literal(text)
+    return as_type(value, NUMBER) if type == NUMBER else value
+
+
+# The options that mend, each with what it makes of its text; they are applied in the order in which they are given.
+_OPERATIONS: list[tuple[str, str, Callable[[str], list[Operation]], str]] = [
+    ("--set", "PATH[:TYPE]=VALUE", _set, "set a field: the value is JSON if it can be read so, else text"),
+    ("--rename", "PATH=NAME[:TYPE]", _rename, f"rename a field, and turn it into a type: {', '.join(TYPES)}"),
+    ("--move", "PATH=PATH", lambda text: [Move(*_assigned(text))], "move a field, also into another object"),
+    ("--delete", "PATH", lambda text: [Delete(text)], "take a field away"),
+    ("--seconds", "PATH", lambda text: [ToSeconds(text)], "turn milliseconds into seconds"),
+    ("--milliseconds", "PATH", lambda text: [ToMilliseconds(text)], "turn seconds into milliseconds"),
+    ("--wrap", "NAME", lambda text: [Wrap(text)], "move a field into params; an empty name is all unknown ones"),
+]
 
 
 class Command(BackfillCommand):
@@ -57,7 +102,7 @@ class Command(BackfillCommand):
     unit = "rejections"
     has_checkpoint = False
     help = (
-        "Send kept rejections through the contract again, mended by --set and --rename or by a file. The new event has "
+        "Send kept rejections through the contract again, mended by operations or by a file. The new event has "
         "the key, address and time of the rejection, which is linked to it; it is never replayed twice."
     )
 
@@ -65,10 +110,9 @@ class Command(BackfillCommand):
         """Add the options that select rejections, and those that mend them."""
         super().add_arguments(parser)
         Selection.add_rejection_arguments(parser)
-        parser.add_argument("--set", action="append", default=[], type=_set, metavar="NAME[:TYPE]=VALUE",
-                            help="set a field: the value is JSON if it can be read so, else text")  # fmt: skip
-        parser.add_argument("--rename", action="append", default=[], type=_rename, metavar="OLD=NEW[:TYPE]",
-                            help=f"rename a field, and turn it into a type: {', '.join(TYPES)}")  # fmt: skip
+        for option, metavar, make, text in _OPERATIONS:
+            parser.add_argument(option, dest="operations", action="append", default=[], type=_of(make), metavar=metavar,
+                                help=text)  # fmt: skip
         parser.add_argument("--file", metavar="FILE", help="mended bodies, as export_rejections writes them")
 
     def backfill(self, run: Run, options: Mapping[str, Any]) -> int:
@@ -78,9 +122,7 @@ class Command(BackfillCommand):
             ReplayOptions(
                 codes=options["code"],
                 ids=options["id"],
-                set=dict(options["set"]),
-                rename={old: new for old, new, _ in options["rename"]},
-                types={new: type for _, new, type in options["rename"] if type is not None},
+                operations=[one for made in options["operations"] for one in made],
                 bodies={} if options["file"] is None else read_bodies(options["file"]),
                 selection=Selection(partner, since=options["since"], until=options["until"]),
             ),

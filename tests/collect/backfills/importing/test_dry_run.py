@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from msgspec import Raw
 
 from collect.backfills import importing, walk
 from collect.backfills.replaying import ReplayOptions, replay_rejections
+from collect.mending.operations import Set
 from collect.models import Event
 from collect.storage import ingest
 from keys.models import ApiKey, Partner
@@ -84,9 +86,9 @@ def test_rejections_that_conflict_with_each_other_are_foreseen(new_run: NewRun, 
     ]
     factories.reject(refusal, factories.source(api_key), *bodies)
     dry, run = new_run(dry_run=True), new_run()
-    options = ReplayOptions(set={"tag_id": "t"})
+    options = ReplayOptions(operations=[Set("tag_id", Raw(b'"t"'))])
     assert replay_rejections(options, dry) == replay_rejections(options, run) == 1
-    assert +dry.counts == +run.counts == {"replayed": 1, "still refused: conflict": 1}
+    assert +dry.counts == +run.counts == {"stored": 1, "still refused: conflict": 1}
 
 
 def test_walk_that_writes_nothing_makes_no_way_for_writers(
