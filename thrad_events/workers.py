@@ -5,6 +5,7 @@ import logging
 
 from collect.backfills import pruning
 from collect.enrichment import user_agent
+from collect.mending import runner
 from collect.search import indexer
 from collect.storage import builds, drain, ingest, spool
 from collect.storage.ledger import writing as ledger
@@ -17,19 +18,17 @@ GC_THRESHOLD = 20_000
 
 
 def start() -> None:
-    """Start the threads of a worker: for keys, commits, the spool, pruning, the ledger, builds and the search index."""
+    """Start the threads of a worker."""
     limits.prepare()
     if spool.is_enabled():
         _prepare_spool()
         # Before the first request, and before the database is asked: it may be away.
         directory.keep_in(spool)
         drain.thread.start()
-    housekeeping.thread.start()
     ingest.start()
     ledger.start()
-    pruning.thread.start()
-    builds.thread.start()
-    indexer.thread.start()
+    for periodic in (housekeeping, pruning, runner, builds, indexer):
+        periodic.thread.start()
     # The rules for user agents are built at the first use, in a tenth of a second that no event should wait for.
     user_agent.parse("curl/8")
     # What is loaded by now stays, so the collector need not look through it again and again in the middle of requests.

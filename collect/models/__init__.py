@@ -7,6 +7,7 @@ from collect.models.backfills import Checkpoint, ErasedEvent, Erasure
 from collect.models.event import Event
 from collect.models.late import LateArrival
 from collect.models.ledger import LedgerBatch, LedgerEntry, LedgerGap, Machine
+from collect.models.mend import Foreseen, Mend
 from collect.models.rejection import Build, Rejection, RejectionCount, RejectionGroup, RejectionTally
 from collect.models.search import SearchBlock, SearchRun
 
@@ -16,11 +17,13 @@ __all__ = [
     "ErasedEvent",
     "Erasure",
     "Event",
+    "Foreseen",
     "LateArrival",
     "LedgerBatch",
     "LedgerEntry",
     "LedgerGap",
     "Machine",
+    "Mend",
     "Rejection",
     "RejectionCount",
     "RejectionGroup",

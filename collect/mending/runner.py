@@ -1,0 +1,80 @@
+"""The thread that does what operators asked for: previews and replays of rejections, a step of each in turn."""
+
+import logging
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from django.conf import settings
+from django.db import Error, connection
+
+from collect.backfills.walk import SQLITE_PAUSE_SECONDS
+from collect.mending import mends
+from runtime import outage
+from runtime.hub import OwnThread
+from runtime.periodic import Busy, Periodic, alone
+
+logger = logging.getLogger(__name__)
+
+PERIOD_SECONDS = 1.0
+# The pause after each step, in which live traffic finds the locks and the processor free.
+PAUSE_SECONDS = 0.02
+
+
+class Runner:
+    """Takes the turns of a worker's thread. One process of a machine works, for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._right = ExitStack()
+        self._has_right = self._fails = False
+
+    def turn(self) -> None:
+        """Work until nothing is open. If the database fails, which is logged once, the next turn tries again."""
+        if outage.database.is_open or not self._may_work():
+            return
+        try:
+            self.work()
+        except Error as error:
+            connection.close()
+            if not self._fails:
+                logger.warning("mends have to wait", extra={"reason": str(error)})
+            self._fails = True
+        else:
+            self._fails = False
+
+    def work(self) -> None:
+        """Take each mend that is open a step further, again and again. Raises `django.db.Error` as `advance` does."""
+        while ids := mends.open_mends():
+            for id in ids:
+                mends.advance(id)
+                time.sleep(SQLITE_PAUSE_SECONDS if connection.vendor == "sqlite" else PAUSE_SECONDS)
+
+    def _may_work(self) -> bool:
+        if not self._has_right:
+            # In a directory that this user may not write to no lock can be held. Rows are locked all the same.
+            with suppress(OSError):
+                try:
+                    self._right.enter_context(alone(Path(settings.VAR_DIR) / "locks" / "mending.lock"))
+                except Busy:
+                    return False
+                self._has_right = True
+        return True
+
+    def close(self) -> None:
+        """Let another process work."""
+        self._right.close()
+        self._has_right = False
+
+
+_runner = Runner()
+
+
+# SQLite would hold up the requests of the worker meanwhile.
+@OwnThread(lambda: connection.vendor == "sqlite")
+def _turn() -> None:
+    _runner.turn()
+    if connection.vendor == "sqlite":
+        connection.close()
+
+
+thread = Periodic("mending", _turn, PERIOD_SECONDS, delay=PERIOD_SECONDS, keeps_connections=True)
