@@ -23,9 +23,11 @@ from collect.intake.source import Source
 from collect.mending.operations import Operation, mended
 from collect.models import Rejection
 from collect.storage import store
-from collect.storage.outcomes import Outcome, Written
-from collect.storage.rejections import CODES, MAX_KEPT_BODY
-from collect.storage.rows import Arrival, uuid7_of
+from collect.storage.ledger import entries
+from collect.storage.ledger.tally import Amount, Endpoint, Entry
+from collect.storage.outcomes import CODES, Outcome, Written
+from collect.storage.rejections import MAX_KEPT_BODY
+from collect.storage.rows import Arrival, Row, uuid7_of
 from runtime import failures
 from runtime.refusals import Code, Refusal
 
@@ -43,6 +45,11 @@ class Fate(NamedTuple):
     what: str
     why: str = ""
     event: str | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is an event now that was not there before."""
+        return self.what == STORED
 
 
 class Judged(NamedTuple):
@@ -93,7 +100,7 @@ def _arrival(rejection: Rejection, body: bytes) -> Arrival:
 
 
 def replay(step: Sequence[Judged]) -> list[Fate]:
-    """Store the events and link the rejections to them, both or neither; return what became of each rejection.
+    """Store the events, link the rejections to them and count them in the ledger, all or nothing; return the fates.
 
     Call it in a transaction, which is lost if this raises `django.db.Error`: the database is away, or it rolled the
     transaction back for the sake of another one.
@@ -106,7 +113,14 @@ def replay(step: Sequence[Judged]) -> list[Fate]:
         if fate.what in (STORED, DUPLICATE) and fate.event
     ]
     Rejection.objects.bulk_update(linked, ["replayed_as", "replayed_at"])
+    stored = [judged.arrival.row for judged, fate in zip(step, fates, strict=True) if judged.arrival and fate.is_new]
+    entries.add(entries.total((_entry(row), Amount(events=1)) for row in stored))
     return fates
+
+
+def _entry(row: Row) -> Entry:
+    start = row.received_at.replace(second=0, microsecond=0)
+    return Entry(start, row.partner_id, row.api_key_id, row.is_test, Endpoint.REPLAY, Outcome.STORED)
 
 
 class Firsts(Protocol):
@@ -149,7 +163,7 @@ def preview(step: Sequence[Judged], judge: Judge, firsts: Firsts) -> list[Fate]:
     with transaction.atomic():
         fates = _written(step, earlier)
         transaction.set_rollback(True)
-    stored = [judged.rejection for judged, fate in zip(step, fates, strict=True) if fate.what == STORED]
+    stored = [judged.rejection for judged, fate in zip(step, fates, strict=True) if fate.is_new]
     firsts.add({digests[rejection]: rejection for rejection in stored if rejection in digests})
     return fates
 

@@ -13,7 +13,7 @@ from django.db import DataError, OperationalError, connection
 from collect.mending import mends
 from collect.mending import step as steps
 from collect.mending.operations import Rename, Set
-from collect.models import Event, Foreseen, Mend, Rejection
+from collect.models import Event, Foreseen, LedgerEntry, Mend, Rejection
 from collect.storage import store
 from collect.storage.outcomes import Written
 from collect.storage.rows import Arrival
@@ -61,6 +61,12 @@ def now(mend: Mend) -> Mend:
     return mend
 
 
+def counted() -> int:
+    """The events that replays stored, by the ledger."""
+    rows = LedgerEntry.objects.filter(endpoint="replay", outcome="stored", api_key__isnull=False, code="")
+    return sum(rows.values_list("events", flat=True))
+
+
 def events() -> set[str]:
     return {str(id) for id in Event.objects.values_list("pk", flat=True)}
 
@@ -73,6 +79,7 @@ def test_preview_has_the_numbers_of_the_replay_and_a_second_one_stores_nothing(s
     preview = previewed(group)
     assert events() == before
     assert not Foreseen.objects.exists()
+    assert counted() == 0
     replay = finish(mends.replay(preview, operator()))
     assert (replay.counts, replay.reasons) == (preview.counts, preview.reasons)
     assert (replay.total, replay.done) == (preview.total, preview.done)
@@ -81,9 +88,11 @@ def test_preview_has_the_numbers_of_the_replay_and_a_second_one_stores_nothing(s
     assert len(events() - before) == replay.counts["stored"] > 0
     assert events() - before <= set(map(str, became))
     assert len(became) == replay.counts["stored"] + replay.counts.get("duplicate", 0)
+    assert counted() == replay.counts["stored"]
     again = finish(mends.replay(previewed(group), operator()))
     assert "stored" not in again.counts
     assert sum(again.counts.values()) == replay.total
+    assert counted() == replay.counts["stored"]
 
 
 def test_incidents_have_all_that_can_happen(small_steps: None, poisoned: None) -> None:
