@@ -22,7 +22,7 @@ from collect.intake import contract
 from collect.intake.source import Source
 from collect.mending.operations import Operation, mended
 from collect.models import Rejection
-from collect.storage import store
+from collect.storage import late, store
 from collect.storage.ledger import entries
 from collect.storage.ledger.tally import Amount, Endpoint, Entry
 from collect.storage.outcomes import CODES, Outcome, Written
@@ -113,8 +113,10 @@ def replay(step: Sequence[Judged]) -> list[Fate]:
         if fate.what in (STORED, DUPLICATE) and fate.event
     ]
     Rejection.objects.bulk_update(linked, ["replayed_as", "replayed_at"])
-    stored = [judged.arrival.row for judged, fate in zip(step, fates, strict=True) if judged.arrival and fate.is_new]
-    entries.add(entries.total((_entry(row), Amount(events=1)) for row in stored))
+    stored = [judged.arrival for judged, fate in zip(step, fates, strict=True) if judged.arrival and fate.is_new]
+    entries.add(entries.total((_entry(arrival.row), Amount(events=1)) for arrival in stored))
+    written = [Written(Outcome.STORED, arrival.row.id) for arrival in stored]
+    transaction.on_commit(lambda: late.note(late.REPLAY, stored, written), robust=True)
     return fates
 
 
