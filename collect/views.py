@@ -17,7 +17,7 @@ from collect.intake import causes, contract, hints, wire
 from collect.intake.contract import SentEvent
 from collect.intake.source import Source
 from collect.intake.wire import Received
-from collect.storage import builds, ingest, outcomes
+from collect.storage import builds, captures, ingest, outcomes
 from collect.storage.ledger.tally import Endpoint, Tally, receive
 from collect.storage.outcomes import DURABLE, Outcome
 from collect.storage.rejections import Record
@@ -48,6 +48,7 @@ class SenderView(APIView):
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """Refuse other methods before looking at the key, and answer every exception as an error of the API."""
+        recording = None
         try:
             if request.method != "POST":
                 raise MethodNotAllowed(str(request.method))
@@ -56,10 +57,16 @@ class SenderView(APIView):
                 # Our authenticator only reads what Django's own request has too.
                 if (found := authenticator.authenticate(cast(Request, request))) is not None:
                     sent.auth = found[1]
-            return self.post(sent)
+            if sent.auth.capture_left:
+                recording = captures.begin(request, sent.auth)
+            response = self.post(sent)
         except Exception as error:  # the boundary: no fault of ours may become a 500
             turned_away.note(request, self.endpoint, error)
-            return answers.exception_handler(error, {"request": request, "view": self})
+            recording = recording or captures.begin_refused(request, error)
+            response = answers.exception_handler(error, {"request": request, "view": self})
+        if recording is not None:
+            captures.end(recording, response)
+        return response
 
     def post(self, request: SenderRequest) -> HttpResponse:
         """Answer an authenticated POST. Whatever it raises is answered as an error."""

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 
 from collect import turned_away
+from collect.storage import captures
 from collect.storage.ledger.tally import Endpoint
 from runtime.answers import as_refusal, respond
 from runtime.refusals import STATUS, Code, Refusal, Unavailable
@@ -89,7 +90,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer as Django's handler404. A key that was sent to an address that is none is counted."""
     refusal = Refusal(Code.NOT_FOUND, "Not found")
     turned_away.note(request, Endpoint.OTHER, refusal)
-    return _page(request, refusal)
+    recording = captures.begin_refused(request, refusal)
+    answer = _page(request, refusal)
+    if recording is not None:
+        captures.end(recording, answer)
+    return answer
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -64,6 +64,13 @@ def named(header: str) -> tuple[ApiKey, str] | None:
     return key, "network_not_allowed" if crypto.matches(raw_key, key.digest) else "wrong_secret"
 
 
+def holder(header: str) -> ApiKey | None:
+    """Return the key that a refused Authorization header has whole, in whatever state, if this process has met it."""
+    found = crypto.SECRET.search(header)
+    key = directory.remembered(found[1]) if found else None
+    return key if found and key is not None and crypto.matches(found[0], key.digest) else None
+
+
 class BearerKeyAuthentication(BaseAuthentication):
     """Sets `request.auth` to the `ApiKey` and `request.user` to None: a partner is no user of the console.
 

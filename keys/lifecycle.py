@@ -24,6 +24,9 @@ _EDITS = {
 # How many keys one statement ends; databases bound the values that a statement may have.
 _STEP = 500
 
+# The most requests of a key that are kept at a time, and for how long they are waited for.
+MAX_CAPTURED, CAPTURE_TIME = 100, timedelta(minutes=10)
+
 # What a key takes over from the one in whose place it is issued.
 _INHERITED = ("partner", "label", "tags", "networks", "per_second", "per_day")
 
@@ -116,6 +119,33 @@ def _revoke(keys: Sequence[int], by: Actor) -> list[ApiKey]:
     ApiKey.objects.filter(pk__in=[key.pk for key in ended]).update(revoked_at=timezone.now(), revoked_by=by.user)
     record_each(ended, KeyChange.What.REVOKED, by)
     return ended
+
+
+@transaction.atomic
+def capture(key: ApiKey, by: Actor, requests: int) -> None:
+    """Have the next requests of `key` kept as they come, for `CAPTURE_TIME` at the longest. Servers follow within 5 s.
+
+    It takes the place of an earlier order. Raises ValueError where `requests` is not in 1..`MAX_CAPTURED`.
+    """
+    if not 1 <= requests <= MAX_CAPTURED:
+        raise ValueError(f"the number of requests to capture is 1 to {MAX_CAPTURED}")
+    key.capture_left, key.capture_until = requests, timezone.now() + CAPTURE_TIME
+    key.save(update_fields=["capture_left", "capture_until"])
+    record(key, KeyChange.What.CAPTURE, by, f"the next {requests} requests, until {second(key.capture_until)} UTC")
+    directory.forget(key.prefix)
+
+
+@transaction.atomic
+def stop_capture(keys: Sequence[int], by: Actor) -> list[ApiKey]:
+    """Keep no further request of the keys with these ids, not even one that is being served. Return those concerned."""
+    # Whoever writes a capture locks its key too, so that none is written once this is committed.
+    current = ApiKey.objects.select_for_update().filter(pk__in=keys, capture_left__gt=0).order_by("pk")
+    stopped = list(current)
+    ApiKey.objects.filter(pk__in=[key.pk for key in stopped]).update(capture_left=0)
+    for key in stopped:
+        record(key, KeyChange.What.CAPTURE, by, f"stopped; {key.capture_left} of the requests had not come")
+        directory.forget(key.prefix)
+    return stopped
 
 
 def _differences(before: ApiKey, after: ApiKey, names: Sequence[str]) -> str:

@@ -173,6 +173,9 @@ class ApiKey(models.Model):
         validators=[MinValueValidator(1)],
         help_text="From midnight UTC; more are told 429. Empty: any number.",
     )
+    # How many more requests are kept as they come, and until when (`collect.storage.captures`).
+    capture_left = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    capture_until = models.DateTimeField(null=True, editable=False)
 
     objects = ApiKeyQuerySet.as_manager()
 
@@ -253,6 +256,7 @@ class KeyChange(models.Model):
         # The label is too narrow, for a limited key is refused too. It stays, because another would need a migration;
         # pages and commands show the value.
         REFUSED = "refused", "refused after its end"
+        CAPTURE = "capture"
 
     key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="history")
     at = models.DateTimeField(default=timezone.now)

@@ -7,7 +7,7 @@ from collect.backfills import pruning
 from collect.enrichment import user_agent
 from collect.mending import runner
 from collect.search import indexer
-from collect.storage import builds, drain, ingest, spool
+from collect.storage import builds, captures, drain, ingest, spool
 from collect.storage.ledger import writing as ledger
 from keys import directory, housekeeping, limits
 
@@ -27,7 +27,7 @@ def start() -> None:
         drain.thread.start()
     ingest.start()
     ledger.start()
-    for periodic in (housekeeping, pruning, runner, builds, indexer):
+    for periodic in (housekeeping, pruning, runner, builds, captures, indexer):
         periodic.thread.start()
     # The rules for user agents are built at the first use, in a tenth of a second that no event should wait for.
     user_agent.parse("curl/8")
@@ -38,8 +38,9 @@ def start() -> None:
 
 
 def stop() -> None:
-    """Write down what a worker has counted. Call it when its last request has been answered."""
+    """Write down what a worker has counted and captured. Call it when its last request has been answered."""
     ledger.stop()
+    captures.stop()
 
 
 def _prepare_spool() -> None:

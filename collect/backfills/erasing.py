@@ -1,7 +1,8 @@
-"""Erasure on request: deletes a person's or an event's rows from events, rejections and spool, and proves it.
+"""Erasure on request: deletes a person's or an event's rows from events, rejections, captures and spool.
 
-The digest of an event is stored before the event is deleted, so that a late retry is told `duplicate` and does not
-bring it back. Nothing is deleted before every INSERT has ended that began without seeing the digests.
+It ends with a proof. The digest of an event is stored before the event is deleted, so that a late retry is told
+`duplicate` and does not bring it back. Nothing is deleted before every INSERT has ended that began without seeing the
+digests.
 """
 
 import hashlib
@@ -19,16 +20,18 @@ from django.db import OperationalError, connection, transaction
 
 from collect.backfills.run import BackfillError, Run
 from collect.backfills.walk import steps
-from collect.models import ErasedEvent, Erasure, Event, Rejection
+from collect.models import Capture, ErasedEvent, Erasure, Event, Rejection
 from collect.storage import drain, spool, store
 from collect.storage.ledger.tally import Endpoint
 from collect.storage.removal import remove
 from collect.storage.rows import Row
+from keys import history, lifecycle
 from keys.models import Partner
 from runtime.periodic import Busy
 
 FIELDS = ("client_id", "session_id", "event_id")
 EVENTS, REJECTIONS, SPOOLED = "events erased", "rejections erased", "spooled events erased"
+CAPTURES = "captures erased"
 _STEP = 1_000
 _LOOKS = 5
 # Attempts to get the right to drain the spool, ten a second.
@@ -58,6 +61,7 @@ def erase_events(options: EraseOptions, run: Run) -> dict[str, Any]:
         run.counts[EVENTS] = len(ids)
         run.counts[REJECTIONS] = len(_rejections(options, ids))
         run.counts[SPOOLED] = len(_spooled(options))
+        run.counts[CAPTURES] = Capture.objects.filter(partner=options.partner).count()
         return {}
     erasure, _ = Erasure.objects.get_or_create(
         partner=options.partner,
@@ -76,6 +80,7 @@ def erase_events(options: EraseOptions, run: Run) -> dict[str, Any]:
         _wait_for_writers()
         _delete(options, run)
     _erase_rejections(options, erasure, run)
+    _erase_captures(options, erasure, run)
     Erasure.objects.filter(pk=erasure.pk).update(finished_at=datetime.now(UTC))
     erasure.refresh_from_db()
     return _proof(erasure)
@@ -241,6 +246,20 @@ def _erase_rejections(options: EraseOptions, erasure: Erasure, run: Run) -> None
         run.counts[REJECTIONS] += deleted
 
 
+def _erase_captures(options: EraseOptions, erasure: Erasure, run: Run) -> None:
+    """Delete all captures of the partner, and stop those that are ordered.
+
+    A body may be compressed, cut, or of an endpoint whose answer has the person too: nobody could tell which to leave,
+    and none would live for longer than a day.
+    """
+    with transaction.atomic():
+        # First, so that what a worker has not written yet is never written.
+        lifecycle.stop_capture(list(options.partner.keys.values_list("pk", flat=True)), history.command())
+        deleted, _ = Capture.objects.filter(partner=options.partner).delete()
+        _count(erasure, "captures", deleted)
+    run.counts[CAPTURES] += deleted
+
+
 def _count(erasure: Erasure, what: str, number: int) -> None:
     erasure.refresh_from_db(fields=["counts"])
     erasure.counts[what] = erasure.counts.get(what, 0) + number
@@ -258,5 +277,6 @@ def _proof(erasure: Erasure) -> dict[str, Any]:
         "events": len(digests),
         "rejections": erasure.counts.get("rejections", 0),
         "spooled": erasure.counts.get("spooled", 0),
+        "captures": erasure.counts.get("captures", 0),
         "digests": digests,
     }

@@ -1,9 +1,10 @@
-"""What is kept: events, rejections, the ledger of outcomes, the search index, records of backfills and erasures.
+"""What is kept: events, rejections, captures, the ledger, the search index, records of backfills and erasures.
 
 No model may have a foreign key to an event's `id`: on a sharded database the primary key is (partner, id).
 """
 
 from collect.models.backfills import Checkpoint, ErasedEvent, Erasure
+from collect.models.capture import Capture
 from collect.models.event import Event
 from collect.models.late import LateArrival
 from collect.models.ledger import LedgerBatch, LedgerEntry, LedgerGap, Machine
@@ -13,6 +14,7 @@ from collect.models.search import SearchBlock, SearchRun
 
 __all__ = [
     "Build",
+    "Capture",
     "Checkpoint",
     "ErasedEvent",
     "Erasure",

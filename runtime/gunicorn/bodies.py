@@ -79,6 +79,19 @@ def leave_unread(body: Body) -> None:
     body.failed = True
 
 
+def arrived(body: Any) -> bytes:
+    """Return what has come of a body whose reading broke off, and which nobody was given; b"" of any other stream.
+
+    Gunicorn collects it in steps: the body has the finished ones, and its reader what has come of the last.
+    """
+    reader = getattr(body, "reader", None)
+    if reader is None:
+        return b""
+    # Behind a body with a Content-Length nothing else can have come, for it is not whole.
+    last = reader.unreader.buf if hasattr(reader, "length") else reader.buf
+    return bytes(body.buf.getvalue() + last.getvalue())
+
+
 def read_out(body: Body, sock: BoundedSocket) -> bool:
     """Read what the application left of a body, at most `LEFT_BYTES`. Return whether the body is at its end.
 

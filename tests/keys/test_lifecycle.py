@@ -69,3 +69,56 @@ def test_revoke_is_seen_by_this_process_at_once() -> None:
     assert some(directory.find(key.prefix)).is_active()
     lifecycle.revoke(key, factories.ACTOR)
     assert not some(directory.find(key.prefix)).is_active()
+
+
+# --- captures ---
+
+
+def test_capture_is_ordered_and_noted() -> None:
+    key, _ = factories.issue()
+    before = timezone.now()
+    lifecycle.capture(key, Actor("olga"), 20)
+    stored = ApiKey.objects.get()
+    assert stored.capture_left == 20
+    assert before + lifecycle.CAPTURE_TIME <= some(stored.capture_until) <= timezone.now() + lifecycle.CAPTURE_TIME
+    line = stored.history.filter(what="capture").get()
+    assert line.by_name == "olga"
+    assert line.detail.startswith("the next 20 requests, until ")
+
+
+@pytest.mark.parametrize("requests", [-1, 0, 101])
+def test_capture_of_a_number_out_of_bounds_is_refused(requests: int) -> None:
+    key, _ = factories.issue()
+    with pytest.raises(ValueError, match="1 to 100"):
+        lifecycle.capture(key, factories.ACTOR, requests)
+    assert ApiKey.objects.get().capture_left == 0
+
+
+def test_capture_is_seen_by_this_process_at_once_and_by_others_when_they_look() -> None:
+    key, _ = factories.issue()
+    others = directory.Directory()
+    known = [some(find(key.prefix)) for find in (directory.find, others.find)]
+    assert [one.capture_left for one in known] == [0, 0]
+    lifecycle.capture(key, factories.ACTOR, 3)
+    assert some(directory.find(key.prefix)).capture_left == 3
+    assert some(others.find(key.prefix)).capture_left == 0
+    assert others.refresh()
+    assert some(others.find(key.prefix)).capture_left == 3
+
+
+def test_capture_is_stopped_and_noted_once() -> None:
+    key, _ = factories.issue()
+    lifecycle.capture(key, factories.ACTOR, 3)
+    assert lifecycle.stop_capture([key.pk], Actor("olga")) == [key]
+    assert lifecycle.stop_capture([key.pk], Actor("olga")) == []
+    assert ApiKey.objects.get().capture_left == 0
+    assert [line.by_name for line in key.history.filter(detail__startswith="stopped")] == ["olga"]
+
+
+def test_saving_a_key_that_was_read_before_does_not_end_its_capture() -> None:
+    key, _ = factories.issue()
+    stale = ApiKey.objects.get()
+    lifecycle.capture(key, factories.ACTOR, 3)
+    stale.label = "another"
+    lifecycle.change(stale, factories.ACTOR)
+    assert ApiKey.objects.get().capture_left == 3

@@ -1,5 +1,6 @@
 """`erase_events`: what is erased stays away, and the proof tells nobody."""
 
+import gzip
 import json
 import signal
 import subprocess
@@ -14,12 +15,13 @@ from django.db import connection, connections, transaction
 from collect.backfills import erasing
 from collect.backfills.erasing import EraseOptions, erase_events
 from collect.backfills.run import Run
-from collect.models import ErasedEvent, Erasure, Event, Rejection
+from collect.models import Capture, ErasedEvent, Erasure, Event, Rejection
 from collect.storage import ingest, spool, store
 from collect.storage.rows import Row
 from keys.models import ApiKey
 from tests.collect.backfills.old import events, left, refuse
 from tests.collect.backfills.runs import Command, NewRun, send_beside
+from tests.collect.storage.sent import EVENT, arm, send, written
 from tests.harness import factories
 from tests.harness.server import Server
 
@@ -92,6 +94,27 @@ def test_erase_finds_a_value_that_was_refused_for_being_a_number(api_key: ApiKey
     other = refuse(api_key, b'{"event_name": "", "params": {"quantity": 12345}}')
     erase(api_key, new_run(), value="12345")
     assert [one.pk for one in Rejection.objects.all()] == [other.pk] != [meant.pk]
+
+
+def test_erase_deletes_the_captures_of_the_partner_and_ends_those_that_are_ordered(
+    queue: None, new_run: NewRun
+) -> None:
+    """One of them waits in a worker to be written, and is not; another partner's stay."""
+    (mine, raw_key), (other, their_raw_key) = factories.key(), factories.key()
+    for key in (mine, other):
+        arm(key)
+    send(raw_key, gzip.compress(EVENT), **{"Content-Encoding": "gzip"})
+    send(their_raw_key)
+    assert len(written()) == 2
+    send(raw_key)
+    dry = new_run(dry_run=True)
+    assert erase(mine, dry) == {}
+    assert dry.counts["captures erased"] == 1
+    assert Capture.objects.count() == 2
+    assert erase(mine, new_run())["captures"] == 1
+    assert [one.api_key for one in written()] == [other]
+    send(raw_key)
+    assert [one.api_key for one in written()] == [other]
 
 
 def test_erase_does_not_wait_for_whoever_sends_on(

@@ -174,3 +174,23 @@ def test_list_keys_lets_no_control_character_through() -> None:
     stdout, _ = run("list_keys")
     assert "\\x1b[31mred\\u202e" in stdout
     assert "\x1b" not in stdout
+
+
+def test_capture_requests_orders_and_stops() -> None:
+    key, _ = factories.issue()
+    said, _ = run("capture_requests", key.prefix, "--requests", "5")
+    assert f"The next 5 requests of {key.prefix}" in said
+    assert ApiKey.objects.get().capture_left == 5
+    assert "Would stop" in run("capture_requests", key.prefix, "--stop", "--dry-run")[0]
+    assert ApiKey.objects.get().capture_left == 5
+    assert "Nothing more is kept" in run("capture_requests", key.prefix, "--stop")[0]
+    assert "Nothing was being kept" in run("capture_requests", key.prefix, "--stop")[0]
+    assert ApiKey.objects.get().capture_left == 0
+
+
+@pytest.mark.parametrize("number", ["0", "101"])
+def test_capture_requests_refuses_a_number_out_of_bounds(number: str) -> None:
+    key, _ = factories.issue()
+    with pytest.raises(CommandError, match="1 to 100"):
+        run("capture_requests", key.prefix, "--requests", number)
+    assert ApiKey.objects.get().capture_left == 0

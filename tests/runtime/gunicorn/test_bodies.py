@@ -1,10 +1,14 @@
 """A client's bytes, read within bounds."""
 
+import io
 import socket
 from collections.abc import Iterator
 
 import pytest
+from gunicorn.http.body import Body as GunicornBody
+from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
+from gunicorn.http.unreader import SocketUnreader
 
 from runtime.gunicorn import bodies
 
@@ -118,3 +122,33 @@ def test_body_that_nobody_wants_is_not_asked_for() -> None:
             bounded.recv(1)
         ours.close()
         assert theirs.recv(100) == b""
+
+
+class Source:
+    """Where gunicorn reads from: some pieces, then a silence."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = list(pieces)
+
+    def recv(self, _size: int) -> bytes:
+        if not self._pieces:
+            raise TimeoutError
+        return self._pieces.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "came"),
+    [((), b""), ((b"a", b"bc"), b"abc"), ((b"x" * 3_000, b"y"), b"x" * 3_000 + b"y")],
+)
+def test_what_came_of_a_body_that_broke_off(pieces: tuple[bytes, ...], came: bytes) -> None:
+    with_length = GunicornBody(LengthReader(SocketUnreader(Source(*pieces)), 10_000))
+    chunked = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces]
+    in_chunks = GunicornBody(ChunkedReader(None, SocketUnreader(Source(*chunked))))
+    for body in (with_length, in_chunks):
+        with pytest.raises(TimeoutError):
+            body.read(9_000)
+        assert bodies.arrived(body) == came
+
+
+def test_nothing_came_of_a_stream_that_is_not_gunicorn_s() -> None:
+    assert bodies.arrived(io.BytesIO(b"some")) == b""
