@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from runtime import display
+
 # The ranges that an address can name by their length, which end now.
 LENGTHS = {
     "15m": timedelta(minutes=15),
@@ -12,6 +14,8 @@ LENGTHS = {
     "7d": timedelta(days=7),
     "30d": timedelta(days=30),
 }
+
+IN_WORDS = {"15m": "15 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 
 
 class BadRange(ValueError):  # noqa: N818  # said to a person, who made no error of ours
@@ -40,10 +44,8 @@ class Range:
         return {"from": _text(self.start), "until": _text(self.end)}
 
     def __str__(self) -> str:
-        """Write the range out; its seconds only where it has any."""
-        form = "%Y-%m-%d %H:%M:%S" if self.start.second or self.end.second else "%Y-%m-%d %H:%M"
-        end = self.end.strftime(form if self.start.date() != self.end.date() else form.partition(" ")[2])
-        return f"{self.start.strftime(form)} to {end} UTC"
+        """Write the range out."""
+        return display.span(self.start, self.end)
 
 
 def last(length: timedelta, now: datetime | None = None) -> Range:

@@ -93,7 +93,8 @@ def totals(over: Range, whose: Whose = EVERYBODY) -> Totals:
 
 def by(name: str, over: Range, whose: Whose = EVERYBODY) -> dict[Any, Totals]:
     """Return the totals for each value of a column: `partner` or `api_key` (ids), `endpoint`, `is_test`."""
-    sums = entries(over, whose).filter(endpoint__in=INCOMING).values_list(name, "outcome")
+    incoming = entries(over, whose).filter(endpoint__in=INCOMING, outcome__in=(RECEIVED, *OUTCOMES))
+    sums = incoming.values_list(name, "outcome")
     found: dict[Any, dict[str, int]] = defaultdict(dict)
     requests: dict[Any, tuple[int, int]] = {}
     for value, outcome, events, asked, size in sums.annotate(Sum("events"), Sum("requests"), Sum("bytes")):

@@ -53,6 +53,12 @@ def number(value: float) -> str:
     return display.number(value)
 
 
+@register.filter
+def percent(part: float) -> str:
+    """Return the part of one in per cent."""
+    return display.share(part)
+
+
 def amount(value: float, unit: str) -> str:
     """Return the number with its unit: `1 event`, `12,345 events`."""
     return f"{display.number(value)} {unit.removesuffix('s') if value == 1 else unit}"
