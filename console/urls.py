@@ -1,21 +1,25 @@
 """The addresses of the console's own pages, below /admin/."""
 
 from django.contrib import admin
-from django.urls import URLPattern, path
+from django.urls import path
 
 from console.pages.frame import routes
 from console.pages.ledger import LedgerPage
 from console.pages.live import LivePage
 from console.pages.overview import OverviewPage
+from console.pages.rejections import GroupPage, GroupStateView, RejectionsPage
 from console.pages.search import SearchPage
 
 app_name = "console"
 
-urlpatterns: list[URLPattern] = [
+urlpatterns = [
     # In the place of the admin's own first page.
     path("", admin.site.admin_view(OverviewPage.as_view()), name="home"),
     *routes("overview", OverviewPage, "overview"),
     *routes("ledger", LedgerPage, "ledger"),
     *routes("live", LivePage, "live"),
     *routes("search", SearchPage, "search"),
+    *routes("rejections", RejectionsPage, "rejections"),
+    *routes("rejections/<int:group>", GroupPage, "rejection_group"),
+    path("rejections/<int:group>/state/", admin.site.admin_view(GroupStateView.as_view()), name="rejection_group_state"),
 ]

@@ -138,11 +138,20 @@ def trend(ids: Iterable[int], range: Range) -> Mapping[int, list[int]]:
     """Return the rejections of each group in equal steps of the range: minutes up to 3 hours, hours to 8 days, days."""
     width, cut = _step(range)
     first = _floor(range.start, width)
-    steps = -((first - range.end) // width)
-    found: dict[int, list[int]] = {pk: [0] * steps for pk in ids}
+    found: dict[int, list[int]] = {pk: [0] * len(steps(range)) for pk in ids}
     counted = _counted(range).filter(group__in=found).annotate(step=cut("start"))
     for pk, step, number in counted.values_list("group", "step").annotate(Sum("count")):
         found[pk][(step - first) // width] += number
+    return found
+
+
+def steps(range: Range) -> list[tuple[datetime, datetime]]:
+    """Return the steps of `trend`, each from its start until before its end."""
+    width, _ = _step(range)
+    start, found = _floor(range.start, width), []
+    while start < range.end:
+        found.append((start, start + width))
+        start += width
     return found
 
 
@@ -155,6 +164,27 @@ def _step(range: Range) -> tuple[timedelta, Any]:
 def _floor(moment: datetime, width: timedelta) -> datetime:
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + (moment - midnight) // width * width
+
+
+def builds_of(group: RejectionGroup, range: Range) -> list[dict[str, Any]]:
+    """Return the builds that sent with the group's key since the range began, those refused most in it first.
+
+    `refused` are the rejections of the group in the range; `requests` are all that the build ever sent.
+    """
+    counted = _counted(range).filter(group=group).values("build").annotate(number=Sum("count"))
+    refused = dict(counted.values_list("build", "number"))
+    seen = Build.objects.filter(Q(pk__in=refused) | Q(api_key=group.api_key_id, last_seen__gte=range.start))
+    found = [
+        {
+            "build": build.user_agent,
+            "refused": refused.get(build.pk, 0),
+            "requests": build.requests,
+            "first_seen": build.first_seen,
+            "last_seen": build.last_seen,
+        }
+        for build in seen.order_by("-last_seen")[:_MAX_BUILDS]
+    ]
+    return sorted(found, key=lambda build: -build["refused"])
 
 
 # --- the incident ----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from collect.models import RejectionCount, RejectionGroup
@@ -72,6 +72,16 @@ def add(sightings: Sequence[Sighting]) -> list[int]:
     found = [ids[digest] for digest in digests]
     _count_minutes(grouped, found)
     return found
+
+
+def resolve(group_id: int, by: str) -> None:
+    """Call the group resolved from now on; it is regressed once it is seen again. Raises `django.db.Error`."""
+    RejectionGroup.objects.filter(pk=group_id).update(resolved_at=datetime.now(UTC), resolved_by=by[:150])
+
+
+def reopen(group_id: int) -> None:
+    """Call the group open again. Raises `django.db.Error`."""
+    RejectionGroup.objects.filter(pk=group_id).update(resolved_at=None, resolved_by="")
 
 
 def _count(rows: dict[str, dict[str, Any]], digest: str, sighting: Sighting) -> None:
