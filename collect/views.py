@@ -17,7 +17,8 @@ from collect.intake import causes, contract, hints, wire
 from collect.intake.contract import SentEvent
 from collect.intake.source import Source
 from collect.intake.wire import Received
-from collect.storage import builds, captures, ingest, outcomes
+from collect.storage import captures, ingest, outcomes
+from collect.storage.grouping import builds
 from collect.storage.ledger.tally import Endpoint, Tally, receive
 from collect.storage.outcomes import DURABLE, Outcome
 from collect.storage.rejections import Record

@@ -21,5 +21,5 @@ urlpatterns = [
     *routes("search", SearchPage, "search"),
     *routes("rejections", RejectionsPage, "rejections"),
     *routes("rejections/<int:group>", GroupPage, "rejection_group"),
-    path("rejections/<int:group>/state/", admin.site.admin_view(GroupStateView.as_view()), name="rejection_group_state"),
+    path("rejections/<int:group>/state/", admin.site.admin_view(GroupStateView.as_view()), name="rejection_state"),
 ]

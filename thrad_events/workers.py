@@ -7,7 +7,8 @@ from collect.backfills import pruning
 from collect.enrichment import user_agent
 from collect.mending import runner
 from collect.search import indexer
-from collect.storage import builds, captures, drain, ingest, spool
+from collect.storage import captures, drain, ingest, spool
+from collect.storage.grouping import builds
 from collect.storage.ledger import writing as ledger
 from keys import directory, housekeeping, limits
 

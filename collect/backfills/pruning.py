@@ -1,6 +1,7 @@
 """Deletes rows past their retention period, a few at a time, so that nobody waits for their locks.
 
-A thread of the server deletes the events of test keys. Nothing else that was sent is ever deleted unasked.
+A thread of the server deletes the events of test keys, and looks after the groups of rejections. Nothing else that was
+sent is ever deleted unasked.
 """
 
 import logging
@@ -11,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import Error, connection, models
+from django.db.models import Exists, OuterRef
 
 from collect.backfills.run import Run
-from collect.models import Event, Rejection, RejectionTally
+from collect.models import Build, Event, Rejection, RejectionCount, RejectionGroup, RejectionTally
+from collect.storage.grouping import upkeep
 from collect.storage.ledger.tally import Endpoint
 from collect.storage.removal import remove
 from keys import history
@@ -67,13 +70,28 @@ def _old(kind: str, before: datetime, partner: Partner | None) -> Iterator["mode
         for one in partners:
             yield Rejection.objects.filter(partner=one, received_at__lt=before).order_by("received_at")
             yield RejectionTally.objects.filter(api_key__partner=one, hour__lt=before).order_by("id")
+            yield RejectionCount.objects.filter(group__partner=one, start__lt=before).order_by("start")
+            # Those that rejections, or counts, of a later time have are never among them, whatever comes in meanwhile.
+            groups = RejectionGroup.objects.filter(partner=one, last_seen__lt=before)
+            yield groups.filter(~Exists(Rejection.objects.filter(group=OuterRef("pk")))).order_by("last_seen")
+            builds = Build.objects.filter(api_key__partner=one, last_seen__lt=before)
+            yield builds.filter(~Exists(RejectionCount.objects.filter(build=OuterRef("pk")))).order_by("id")
     else:
         for one in partners:
             yield Event.objects.filter(partner=one, received_at__lt=before).order_by("received_at")
 
 
+# What goes with old rejections.
+_BESIDE_REJECTIONS: dict[type[models.Model], str] = {
+    RejectionTally: "hours of rejections",
+    RejectionCount: "counts of rejections",
+    RejectionGroup: "groups of rejections",
+    Build: "builds of senders",
+}
+
+
 def _delete(kind: str, rows: "models.QuerySet[models.Model]", run: Run) -> None:
-    what = "hours of rejections" if rows.model is RejectionTally else kind
+    what = _BESIDE_REJECTIONS.get(rows.model, kind)
     if run.dry_run:
         run.counts[f"{what} deleted"] += rows.count()
         return
@@ -119,6 +137,10 @@ def _turn() -> None:
             logger.info("test events pruned", extra={"events": pruned})
     except Error as error:
         logger.warning("test events could not be pruned", extra={"reason": str(error)})
+    try:
+        upkeep.look_after(datetime.now(UTC))
+    except Error as error:
+        logger.warning("groups of rejections could not be looked after", extra={"reason": str(error)})
     connection.close()
 
 

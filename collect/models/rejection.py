@@ -16,7 +16,7 @@ class Build(models.Model):
     """A program that sends with a key, named by the User-Agent header of its requests, whatever becomes of them."""
 
     api_key = models.ForeignKey(ApiKey, models.PROTECT, related_name="builds", db_index=False)
-    # The header, or one of the names of `collect.storage.builds`.
+    # The header, or one of the names of `collect.storage.grouping.builds`.
     user_agent = models.CharField(max_length=MAX_USER_AGENT)
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()

@@ -14,8 +14,8 @@ from collect.intake import contract
 from collect.intake.source import Source
 from collect.models import Rejection, RejectionTally
 from collect.models.rejection import MAX_CONTENT_TYPE, MAX_USER_AGENT
-from collect.storage import builds, groups
-from collect.storage.groups import Sighting
+from collect.storage.grouping import builds, groups
+from collect.storage.grouping.groups import Sighting
 from collect.storage.outcomes import CODES, Outcome, Written
 from collect.storage.rows import Arrival
 from runtime.refusals import Refusal

@@ -15,14 +15,14 @@ from django.urls import reverse
 from django.views import View
 
 from collect.models import Rejection, RejectionGroup
-from collect.storage import groups as stored
+from collect.storage.grouping import groups as stored
 from console.charts import Chart, Line, Point, Series
 from console.pages.frame import DataPage
 from keys.models import ApiKey, Partner
-from reporting import bodies, groups, telling
-from reporting.groups import GroupFilter
 from reporting.ranges import LENGTHS, BadRange, Range
-from reporting.telling import Told
+from reporting.rejections import bodies, groups, telling
+from reporting.rejections.groups import GroupFilter
+from reporting.rejections.telling import Told
 from runtime.display import number, second, share
 
 # Partners and keys there are to choose from.

@@ -9,7 +9,8 @@ from pytest_django import Settings
 from collect.backfills import pruning
 from collect.mending import runner
 from collect.search import indexer
-from collect.storage import builds, captures, drain, ingest, spool
+from collect.storage import captures, drain, ingest, spool
+from collect.storage.grouping import builds
 from collect.storage.ledger import writing
 from keys import directory, housekeeping
 from thrad_events import workers

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from collect.backfills.pruning import EVENTS, KEY_HISTORY, REJECTIONS, TEST_EVENTS, PruneOptions, prune_events
 from collect.backfills.run import Run
-from collect.models import Event, Rejection, RejectionTally
+from collect.models import Build, Event, Rejection, RejectionCount, RejectionGroup, RejectionTally
 from keys.models import ApiKey, KeyChange, Partner
 from tests.collect.backfills.old import OLD, YEAR_AGO, events, kept, left, refuse
 from tests.collect.backfills.runs import Command, NewRun, send_beside
@@ -45,8 +45,20 @@ def test_prune_deletes_old_events_of_the_kind_and_partner(api_key: ApiKey, new_r
 def test_prune_deletes_old_rejections_and_their_hours(api_key: ApiKey, new_run: NewRun) -> None:
     refuse(api_key, b"{}", age=OLD)
     refuse(api_key, b"{}")
-    assert prune(new_run(), REJECTIONS) == {"rejections deleted": 1, "hours of rejections deleted": 1}
-    assert (Rejection.objects.count(), RejectionTally.objects.count()) == (1, 1)
+    assert prune(new_run(), REJECTIONS) == {
+        "rejections deleted": 1, "hours of rejections deleted": 1, "counts of rejections deleted": 1,
+    }  # fmt: skip
+    assert (Rejection.objects.count(), RejectionTally.objects.count(), RejectionCount.objects.count()) == (1, 1, 1)
+    assert RejectionGroup.objects.get().count == 2
+
+
+def test_prune_deletes_a_group_and_its_builds_with_the_last_of_its_rejections(api_key: ApiKey, new_run: NewRun) -> None:
+    refuse(api_key, b"{}", age=OLD)
+    assert {"groups of rejections deleted": 1, "builds of senders deleted": 1}.items() <= prune(
+        new_run(), REJECTIONS
+    ).items()
+    assert not RejectionGroup.objects.exists()
+    assert not Build.objects.exists()
 
 
 def test_prune_deletes_old_history_and_nothing_else_can(api_key: ApiKey, new_run: NewRun) -> None:

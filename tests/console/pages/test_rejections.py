@@ -13,10 +13,11 @@ from django.test import Client
 
 from collect.intake import contract
 from collect.models import LedgerEntry, RejectionGroup
-from collect.storage import builds, rejections
+from collect.storage import rejections
+from collect.storage.grouping import builds
 from collect.storage.rejections import Record
 from keys.models import ApiKey
-from reporting import telling
+from reporting.rejections import telling
 from runtime.refusals import Code, Refusal
 from tests.harness import factories, plans
 from tests.harness.server import ROOT

@@ -10,10 +10,10 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
 
 from collect.models import Build, LedgerEntry, Rejection, RejectionCount, RejectionGroup
-from collect.storage import builds
-from reporting.bursts import Point
-from reporting.incidents import Incident, SeenBuild, incident
+from collect.storage.grouping import builds
 from reporting.ranges import Range
+from reporting.rejections.bursts import Point
+from reporting.rejections.incidents import Incident, SeenBuild, incident
 
 OPEN, RESOLVED, REGRESSED = STATES = ("open", "resolved", "regressed")
 COUNT, LAST_SEEN = ORDERS = ("count", "last_seen")

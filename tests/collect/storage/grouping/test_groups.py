@@ -13,7 +13,8 @@ from django.test import Client
 from collect.intake import contract
 from collect.intake.source import Source
 from collect.models import Build, Rejection, RejectionCount, RejectionGroup
-from collect.storage import builds, groups, rejections
+from collect.storage import rejections
+from collect.storage.grouping import builds, groups
 from collect.storage.rejections import Record
 from runtime.refusals import Code, Refusal
 from tests.harness import factories

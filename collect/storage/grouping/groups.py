@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from collect.models import RejectionCount, RejectionGroup
 from collect.models.rejection import MAX_FOLDED
-from collect.storage import additive, builds
+from collect.storage.grouping import additive, builds
 
 # Groups that a key may begin in a day; further rejections go to one group for each code.
 MAX_NEW_A_DAY = 200
@@ -67,7 +67,7 @@ def add(sightings: Sequence[Sighting]) -> list[int]:
     rows: dict[str, dict[str, Any]] = {}
     for digest, sighting in zip(digests, grouped, strict=True):
         _count(rows, digest, sighting)
-    how = {"first_seen": additive.EARLIEST, "last_seen": additive.LATEST, "count": additive.SUM}
+    how = additive.COUNTED | {"last_seen": additive.LATEST}
     ids: dict[str, int] = dict(additive.add(RejectionGroup, list(rows.values()), ("digest",), how))
     found = [ids[digest] for digest in digests]
     _count_minutes(grouped, found)
@@ -130,4 +130,4 @@ def _count_minutes(sightings: Sequence[Sighting], group_ids: Sequence[int]) -> N
         row["first_seen"] = min(row["first_seen"], sighting.at)
         row["count"] += 1
     unique = ("group", "start", "minutes", "build")
-    additive.add(RejectionCount, list(rows.values()), unique, {"first_seen": additive.EARLIEST, "count": additive.SUM})
+    additive.add(RejectionCount, list(rows.values()), unique, additive.COUNTED)

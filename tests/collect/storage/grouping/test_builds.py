@@ -1,13 +1,12 @@
 """Builds that send with a key are known, also those of which nothing is refused."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
 
 from collect.models import Build
-from collect.storage import builds
+from collect.storage.grouping import builds
 from keys.models import ApiKey
 from tests.harness import factories
 
@@ -15,14 +14,6 @@ pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 5, 26, 12, 0, 30, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted() -> Iterator[None]:
-    """Take away what other tests left in memory, and leave nothing to them."""
-    builds._uses.clear()
-    yield
-    builds._uses.clear()
 
 
 @pytest.fixture
@@ -51,6 +42,13 @@ def test_request_without_the_header_is_a_build_too(key: ApiKey) -> None:
     builds.count(key.pk, {"HTTP_USER_AGENT": "x" * 301}, NOON)
     builds.write()
     assert {name: use[2] for name, use in known().items()} == {builds.NONE: 2, "x" * 256: 2}
+
+
+def test_key_that_the_database_does_not_have_holds_up_no_other(key: ApiKey) -> None:
+    for pk in (key.pk, key.pk + 1_000):
+        builds.count(pk, {"HTTP_USER_AGENT": "svc/1"}, NOON)
+    builds.write()
+    assert known() == {"svc/1": (NOON, NOON, 1)}
 
 
 def test_memory_is_bounded_by_key(key: ApiKey, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,9 @@ from django.db import connection, models
 SUM = "{old} + {new}"
 EARLIEST, LATEST = "{least}({old}, {new})", "{greatest}({old}, {new})"
 
+# A number that is counted, and when the first of it came.
+COUNTED = {"first_seen": EARLIEST, "count": SUM}
+
 
 def add(
     model: type[models.Model], rows: Sequence[Mapping[str, Any]], unique: Sequence[str], merged: Mapping[str, str]

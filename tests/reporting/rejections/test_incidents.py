@@ -7,13 +7,14 @@ import pytest
 
 from collect.intake import contract
 from collect.models import RejectionGroup
-from collect.storage import builds, rejections
+from collect.storage import rejections
+from collect.storage.grouping import builds
 from collect.storage.rejections import Record
 from keys.models import ApiKey
-from reporting import groups
+from reporting.rejections import groups
 from tests.harness import factories
-from tests.reporting import made
-from tests.reporting.made import Made
+from tests.reporting.rejections import made
+from tests.reporting.rejections.made import Made
 
 REFUSAL = contract.invalid_event({"timestamp": ["must be a number of Unix seconds"]})
 

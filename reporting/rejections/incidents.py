@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from reporting import bursts
-from reporting.bursts import Burst, Point
+from reporting.rejections import bursts
+from reporting.rejections.bursts import Burst, Point
 
 # Of a build that was faulty from the first at least so much of what it sent was refused.
 _FAULTY = 0.5

@@ -9,10 +9,10 @@ from typing import Any
 from collect.models import Rejection, RejectionGroup
 from collect.storage.outcomes import Outcome
 from collect.storage.rejections import MAX_KEPT_BODY
-from reporting.bodies import masked
-from reporting.groups import GroupRow
-from reporting.incidents import Incident
 from reporting.ranges import Range
+from reporting.rejections.bodies import masked
+from reporting.rejections.groups import GroupRow
+from reporting.rejections.incidents import Incident
 from runtime.display import number, second, share
 from runtime.refusals import Code
 

@@ -12,7 +12,8 @@ from django.db import connection
 
 from collect.models import Build
 from collect.models.rejection import MAX_USER_AGENT
-from collect.storage import additive
+from collect.storage.grouping import additive
+from keys.models import ApiKey
 from runtime.hub import OwnThread
 from runtime.periodic import Periodic
 
@@ -65,7 +66,9 @@ def write() -> None:
     counted, _uses = _uses, defaultdict(dict)
     # Copied, because a thread that read the name before the swap may still add to it.
     uses = {(key, name): use for key, builds in counted.copy().items() for name, use in builds.copy().items()}
-    if uses:
+    # A worker may know a key that a restored database does not have; those of the others are written.
+    there = set(ApiKey.objects.filter(pk__in=counted).values_list("pk", flat=True)) if uses else ()
+    if uses := {build: use for build, use in uses.items() if build[0] in there}:
         _add(uses)
 
 
