@@ -6,6 +6,7 @@ from django.urls import path
 from console.pages.frame import routes
 from console.pages.ledger import LedgerPage
 from console.pages.live import LivePage
+from console.pages.mending import MendPage
 from console.pages.overview import OverviewPage
 from console.pages.rejections import GroupPage, GroupStateView, RejectionsPage
 from console.pages.search import SearchPage
@@ -22,4 +23,5 @@ urlpatterns = [
     *routes("rejections", RejectionsPage, "rejections"),
     *routes("rejections/<int:group>", GroupPage, "rejection_group"),
     path("rejections/<int:group>/state/", admin.site.admin_view(GroupStateView.as_view()), name="rejection_state"),
+    *routes("rejections/<int:group>/mend", MendPage, "group_mend"),
 ]

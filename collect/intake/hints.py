@@ -20,7 +20,7 @@ _MAX_HINTS = 8
 _MAX_NAME = 40
 
 # What the server takes from the request, whatever an event says.
-_ADDRESS = "ip_address"
+ADDRESS = "ip_address"
 # Other usual names of our fields, without case and separators.
 _OTHER_NAMES = {
     "event_name": ("event", "name", "eventtype"),
@@ -34,10 +34,10 @@ _OTHER_NAMES = {
     "tag_id": ("tag",),
     "attribution_type": ("attribution",),
     "params": ("param", "parameters", "properties", "props", "eventparams", "eventproperties", "customdata"),
-    _ADDRESS: ("ip", "clientip", "clientipaddress", "remoteaddr"),
+    ADDRESS: ("ip", "clientip", "clientipaddress", "remoteaddr"),
 }
 _SEPARATORS = str.maketrans("", "", "_-. $")
-_MEANT = {name.translate(_SEPARATORS): name for name in (*RULES, _ADDRESS)} | {
+_MEANT = {name.translate(_SEPARATORS): name for name in (*RULES, ADDRESS)} | {
     other: name for name, others in _OTHER_NAMES.items() for other in others
 }
 _keys = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -51,7 +51,7 @@ class Hint(NamedTuple):
 
     def __str__(self) -> str:
         """The hint in words. It is ASCII, without line breaks: a key with other characters gets no hint."""
-        if self.field == _ADDRESS:
+        if self.field == ADDRESS:
             return f"{self.sent} is not read: the address is that of the request"
         return f"{self.sent} looks like {self.field}"
 

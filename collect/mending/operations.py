@@ -139,6 +139,19 @@ class Rename(Move, frozen=True, tag="rename"):
             raise ValueError("a field is renamed to nothing")
         return (*path[:-1], self.to)
 
+    def apply(self, body: Raw) -> Raw:
+        """Return the body with the field in its place under the new name."""
+        *way, name = paths.parse(self.path)
+
+        def renamed(value: Raw | None) -> Raw | None:
+            fields = None if value is None else paths.fields_of(value)
+            if fields is None or name not in fields:
+                return value
+            kept = {old: inner for old, inner in fields.items() if old != self.to}
+            return Raw(msgspec.json.encode({self.to if old == name else old: inner for old, inner in kept.items()}))
+
+        return paths.changed(body, tuple(way), renamed) if way else renamed(body) or body
+
 
 class Delete(Operation, frozen=True, tag="delete"):
     """Takes a field, or all elements of an array, away."""

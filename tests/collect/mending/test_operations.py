@@ -271,7 +271,7 @@ def test_nothing_to_do_leaves_every_byte() -> None:
 def test_what_is_not_on_the_path_keeps_its_bytes() -> None:
     body = rb'{"event": "x\u00e9", "params": {"v": 58.00, "big": 12345678901234567890123, "t" : "\u0041"}, "n":1E2}'
     assert mended(body, [Rename("event", "event_name")]) == (
-        rb'{"params":{"v": 58.00, "big": 12345678901234567890123, "t" : "\u0041"},"n":1E2,"event_name":"x\u00e9"}'
+        rb'{"event_name":"x\u00e9","params":{"v": 58.00, "big": 12345678901234567890123, "t" : "\u0041"},"n":1E2}'
     )
 
 

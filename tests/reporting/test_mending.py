@@ -1,0 +1,103 @@
+"""What would mend a rejection, and how a mend is told."""
+
+import json
+from typing import Any
+
+import pytest
+
+from collect.intake import contract
+from collect.mending.operations import mended
+from collect.models import Mend, Rejection
+from keys.models import ApiKey
+from reporting import mending
+from runtime.refusals import Refusal
+from tests.harness import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def rejected(body: Any, **fields: Any) -> Rejection:
+    """The rejection of a body, for the reasons that the contract has."""
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    api_key: ApiKey = factories.key(**fields)[0]
+    with pytest.raises(Refusal) as caught:
+        contract.decode(text)
+    factories.reject(caught.value, factories.source(api_key), text)
+    return Rejection.objects.select_related("api_key").get()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"event": "a"}, "rename event to event_name"),
+        ({"params": {}}, 'set event_name to "custom"'),
+        ({"event_name": " "}, 'set event_name to "custom"'),
+        ({"event_name": "a", "event_id": 12345678901234567890}, "turn event_id into a text"),
+        ({"event_name": "a", "timestamp": "1748275200"}, "turn timestamp into a number"),
+        ({"event_name": "a", "timestamp": "2026-05-26T16:00:00Z"}, "turn timestamp into a number"),
+        ({"event_name": "a", "timestamp": 1748275200123456}, "turn timestamp from milliseconds into seconds"),
+        ({"event_name": "a", "params": []}, "delete params"),
+        ({"event_name": "a", "params": '{"a": 1}'}, "turn the text params into the JSON that it has"),
+    ],
+)
+def test_suggestion_mends_what_was_refused(body: dict[str, Any], expected: str) -> None:
+    rejection = rejected(body)
+    suggested = mending.suggestions(rejection)
+    assert [[str(one) for one in mend] for mend in suggested] == [[expected]]
+    contract.decode(mended(bytes(rejection.body), suggested[0]))
+    assert mending.example(rejection, suggested[0])["is_accepted"]
+    assert not mending.example(rejection, [])["is_accepted"]
+
+
+def test_suggestions_for_nanoseconds_and_names_beside_the_fault() -> None:
+    rejection = rejected({"event_name": "a", "timestamp": 1748275200123456789, "clientId": "ann", "ip": "::1"})
+    seconds = "turn timestamp from milliseconds into seconds"
+    assert [[str(one) for one in mend] for mend in mending.suggestions(rejection)] == [
+        [seconds, seconds],
+        ["rename clientId to client_id"],
+    ]
+
+
+def test_suggestion_of_a_tag_that_the_key_may_have() -> None:
+    rejection = rejected({"params": {}}, tags=["shop", "adv_*"])
+    Rejection.objects.update(code="tag_not_allowed", errors={})
+    rejection.refresh_from_db()
+    assert [[str(one) for one in mend] for mend in mending.suggestions(rejection)] == [['set tag_id to "shop"']]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"\xff", b'{"a":', b'"text"', b"[" * 200])
+def test_body_that_is_no_object_has_no_suggestion_and_is_shown(body: bytes) -> None:
+    rejection = rejected(body)
+    assert mending.suggestions(rejection) == []
+    example = mending.example(rejection, [])
+    assert (example["is_changed"], example["is_accepted"]) == (False, False)
+
+
+def mend(kind: str, counts: dict[str, int], reasons: dict[str, int] | None = None, **fields: Any) -> Mend:
+    total = sum(counts.values())
+    defaults = {"state": "done", "total": total, "done": total, "operations": "[]"}
+    return Mend(kind=kind, counts=counts, reasons=reasons or {}, **{**defaults, **fields})
+
+
+def test_sentence_has_every_number_and_the_frequent_reasons_first() -> None:
+    counts = {
+        "stored": 1398,
+        "duplicate": 9,
+        "still refused: invalid_event": 12,
+        "still refused: conflict": 3,
+        "replayed before": 1,
+        "left: the body was kept in part only": 2,
+        "pruned or erased meanwhile": 4,
+    }
+    reasons = {"a": 1, "b": 8, "c": 1, "d": 1, "e": 1, "f": 3}
+    assert mending.sentence(mend("preview", counts, reasons)) == (
+        "1,429: 1,398 would be stored, 1 was replayed before, 4 were pruned or erased meanwhile, 2 were kept in part "
+        "only, 9 are duplicates, 15 are still refused: b (8); f (3); a (1); c (1); d (1); other reasons (1)"
+    )
+    assert mending.sentence(mend("replay", {"stored": 1, "duplicate": 1})) == "2: 1 was stored, 1 is a duplicate"
+    cancelled = mend("replay", {"stored": 7}, state="cancelled", total=20)
+    assert mending.sentence(cancelled) == "7 of 20: 7 were stored"
+
+
+def test_mend_of_another_version_is_told_without_its_operations() -> None:
+    assert mending.state(mend("preview", {}, operations='[{"op":"future"}]'))["operations"] == []
