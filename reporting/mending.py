@@ -24,7 +24,7 @@ MAX_LINES, MAX_CHARACTERS = 400, 20_000
 
 def of_group(group: int) -> list[dict[str, Any]]:
     """Return the last mends of a group, the newest first."""
-    return [state(mend) for mend in Mend.objects.filter(group=group).order_by("-id")[:SHOWN]]
+    return [state(mend) for mend in Mend.objects.filter(group=group).select_related("preview").order_by("-id")[:SHOWN]]
 
 
 def state(mend: Mend) -> dict[str, Any]:
@@ -41,6 +41,7 @@ def state(mend: Mend) -> dict[str, Any]:
         "reasons": mend.reasons,
         "would_store": mend.counts.get(steps.STORED, 0),
         "sentence": sentence(mend),
+        "foreseen": _foreseen(mend),
         "fault": mend.fault,
         "preview": mend.preview_id,
         "requested_by": mend.requested_by_name,
@@ -48,6 +49,13 @@ def state(mend: Mend) -> dict[str, Any]:
         "started_at": mend.started_at,
         "finished_at": mend.finished_at,
     }
+
+
+def _foreseen(mend: Mend) -> str:
+    """Return what the preview had said, if what was replayed is something else."""
+    preview = mend.preview
+    is_same = preview is None or mend.state != Mend.State.DONE or preview.counts == mend.counts
+    return "" if preview is None or is_same else sentence(preview)
 
 
 def _operations(mend: Mend) -> list[Operation]:

@@ -4,29 +4,24 @@ An operation that finds nothing to do, or a body that is no JSON object, leaves 
 judged as it stands.
 """
 
-import re
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import ClassVar
 
 import msgspec
 from msgspec import Raw
 
-from collect.backfills.formats import tables
 from collect.intake import json_rules
 from collect.intake.contract import RULES
 from collect.mending import paths
+from collect.mending.conversions import JSON, NUMBER, TEXT, as_type, scaled
 from collect.mending.paths import EACH, Path
 from runtime.refusals import Refusal
 
-# What a field can be turned into: a text with a number or a moment, anything plain, a text with JSON.
-NUMBER, TEXT, JSON = TYPES = ("number", "text", "json")
 MAX_OPERATIONS = 20
 # Bytes of the operations of one mend as JSON.
 MAX_BYTES = 64 * 1024
 
 _PARAMS = "params"
-_NUMBER = re.compile(rb"-?[0-9]")
 
 
 class Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="op"):
@@ -200,7 +195,7 @@ class ToSeconds(Operation, frozen=True, tag="seconds"):
 
     def turned(self, value: bytes) -> bytes:
         """Return a thousandth, to the last digit."""
-        return _scaled(value, -3)
+        return scaled(value, -3)
 
 
 class ToMilliseconds(Operation, frozen=True, tag="milliseconds"):
@@ -210,7 +205,7 @@ class ToMilliseconds(Operation, frozen=True, tag="milliseconds"):
 
     def turned(self, value: bytes) -> bytes:
         """Return a thousandfold, to the last digit."""
-        return _scaled(value, 3)
+        return scaled(value, 3)
 
 
 class Wrap(Operation, frozen=True, tag="wrap"):
@@ -275,27 +270,3 @@ def mended(body: bytes, operations: Sequence[Operation]) -> bytes:
     for operation in operations:
         after = operation.apply(after)
     return body if after is before else bytes(after)
-
-
-def as_type(value: bytes, type: str) -> bytes:
-    """Return a JSON value as one of `TYPES`; unchanged if it cannot be one."""
-    if type == TEXT:
-        is_plain = value[:1] not in (b'"', b"{", b"[", b"n")
-        return msgspec.json.encode(value.decode()) if is_plain else value
-    if not value.startswith(b'"'):
-        return value
-    text = msgspec.json.decode(value, type=str)
-    found = tables.moment(text.strip(), "timestamp", is_exported=False) if type == NUMBER else tables.literal(text)
-    is_number = found[:1] in b"-0123456789"
-    return found if is_number or type == JSON else value
-
-
-def _scaled(value: bytes, places: int) -> bytes:
-    """Return a JSON number with its point moved so many places; any other value unchanged."""
-    if not _NUMBER.match(value):
-        return value
-    sign, digits, exponent = Decimal(value.decode()).as_tuple()
-    if abs(int(exponent)) > -json_rules.MIN_EXPONENT:  # written out it would fill the memory
-        return value
-    text = f"{Decimal((sign, digits, int(exponent) + places)):f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text).encode()

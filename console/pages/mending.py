@@ -4,7 +4,7 @@ Everything is in the address, so that a colleague can be sent it. Every button p
 that the page works without script; with script, what is under way is shown as it goes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
@@ -73,9 +73,14 @@ def rows_of(query: QueryDict) -> list[FormRow]:
     return [row for row in rows[: MAX_OPERATIONS + 1] if not row.is_blank]
 
 
-def address(rows: Sequence[FormRow]) -> str:
-    """Return the rows as the query of an address."""
-    return urlencode([pair for row in rows for pair in (("op", row.op), ("path", row.path), ("to", row.to))])
+def address(rows: Sequence[FormRow], times: Mapping[str, str] | None = None) -> str:
+    """Return the rows, and the time that the page looks at, as the query of an address."""
+    pairs = [pair for row in rows for pair in (("op", row.op), ("path", row.path), ("to", row.to))]
+    return urlencode([*(times or {}).items(), *pairs])
+
+
+def _times(query: QueryDict) -> dict[str, str]:
+    return {name: str(query[name]) for name in ("range", "from", "until") if query.get(name)}
 
 
 def operations(rows: Sequence[FormRow]) -> list[Operation]:
@@ -133,7 +138,8 @@ def context(request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
         "may_mend": request.user.has_perm(RIGHT),
         "current": next(iter(data["mends"]), None),
         "page": page,
-        "query": urlencode({"page": page}) + (f"&{address(rows)}" if rows else ""),
+        "times": _times(request.GET),
+        "query": address(rows, {"page": page, **_times(request.GET)}),
     }
 
 
@@ -175,7 +181,7 @@ class MendPage(DataPage):
         elif does == "preview":
             _preview(request, group, rows)
         page = _one_of(request.path, request.POST.get("page"))
-        return redirect(f"{page}?{address(rows)}#mending")
+        return redirect(f"{page}?{address(rows, _times(request.POST))}#mending")
 
 
 def _one_of(here: str, page: str | None) -> str:

@@ -101,3 +101,11 @@ def test_sentence_has_every_number_and_the_frequent_reasons_first() -> None:
 
 def test_mend_of_another_version_is_told_without_its_operations() -> None:
     assert mending.state(mend("preview", {}, operations='[{"op":"future"}]'))["operations"] == []
+
+
+def test_replay_that_became_something_else_tells_what_was_foreseen() -> None:
+    preview = mend("preview", {"stored": 2})
+    assert mending.state(mend("replay", {"stored": 2}, preview=preview))["foreseen"] == ""
+    assert mending.state(mend("replay", {"stored": 1}, preview=preview, state="cancelled"))["foreseen"] == ""
+    changed = mending.state(mend("replay", {"stored": 1, "duplicate": 1}, preview=preview))
+    assert changed["foreseen"] == "2: 2 would be stored"

@@ -14,21 +14,8 @@ from collect.backfills.replaying import ReplayOptions, replay_rejections
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection, find_partner
 from collect.mending import paths
-from collect.mending.operations import (
-    NUMBER,
-    OF_TYPE,
-    TEXT,
-    TYPES,
-    Delete,
-    Move,
-    Operation,
-    Rename,
-    Set,
-    ToMilliseconds,
-    ToSeconds,
-    Wrap,
-    as_type,
-)
+from collect.mending.conversions import NUMBER, TEXT, TYPES, as_type
+from collect.mending.operations import OF_TYPE, Delete, Move, Operation, Rename, Set, ToMilliseconds, ToSeconds, Wrap
 
 
 def _assigned(text: str) -> tuple[str, str]:

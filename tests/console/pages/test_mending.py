@@ -91,6 +91,8 @@ def test_buttons_of_the_form_lead_to_an_address(console: Client, group: Rejectio
     assert answer["Location"] == f"{address(group, second)}#mending"
     assert press(console, group, "try", RENAME, second)["Location"] == f"{address(group, RENAME, second)}#mending"
     of_group = f"/admin/rejections/{group.pk}/"
+    assert press(console, group, "try", range="7d")["Location"].endswith("/mend/?range=7d#mending")
+    assert 'name="range" value="7d"' in text(console.get(f"{address(group)}&range=7d"))
     assert press(console, group, "try", page=of_group)["Location"] == f"{of_group}?#mending"
     assert press(console, group, "try", page="https://evil.example/")["Location"] == f"{address(group)}#mending"
     assert not Mend.objects.exists()

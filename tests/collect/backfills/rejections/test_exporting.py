@@ -11,7 +11,7 @@ from django.core.management import CommandError
 from collect.backfills.mending import RejectionExport, export_rejections, read_bodies
 from collect.backfills.replaying import ReplayOptions, replay_rejections
 from collect.backfills.run import BackfillError
-from collect.mending.operations import as_type
+from collect.mending.conversions import as_type
 from collect.models import Event, Rejection
 from keys.models import ApiKey
 from tests.collect.backfills.old import OLD, kept, refuse
