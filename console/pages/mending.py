@@ -23,11 +23,14 @@ from collect.mending import mends
 from collect.mending import operations as operations_of
 from collect.mending.operations import MAX_OPERATIONS, Operation
 from collect.models import Mend, Rejection, RejectionGroup
+from collect.storage.rejections import MAX_KEPT_BODY
 from console.admin.key_steps import ID
 from console.pages.frame import DataPage
 from reporting import mending
 
 RIGHT = "collect.replay_rejection"
+# Rejections of a group among which an example is looked for.
+LOOKED_AT = 200
 # The operations, with what their second field is; those without have none.
 CHOICES = {
     "set": ("set to a value", "value: JSON, or a text"),
@@ -111,16 +114,22 @@ def parts(group: RejectionGroup, query: QueryDict) -> dict[str, Any]:
     except ValueError as error:
         fault = str(error)
     found = {"group": group.pk, "operations": [str(one) for one in done], "fault": fault}
-    # One that is kept in full and not replayed yet, if there is one among the first.
-    first = list(Rejection.objects.filter(group=group).select_related("api_key").order_by("id")[:50])
-    chosen = next((one for one in first if one.replayed_as is None and one.body_size <= len(one.body)), None)
-    chosen = chosen or next(iter(first), None)
+    chosen = _example(group)
     return {
         **found,
         "example": None if chosen is None else mending.example(chosen, done),
         "suggestions": [] if chosen is None else [_suggested(one) for one in mending.suggestions(chosen)],
         "mends": mending.of_group(group.pk),
     }
+
+
+def _example(group: RejectionGroup) -> Rejection | None:
+    """Return the newest rejection that is kept in full and not replayed yet, if there is one among the newest."""
+    kept = Rejection.objects.filter(group=group).order_by("-id")
+    newest = list(kept.values_list("id", "replayed_as", "body_size")[:LOOKED_AT])
+    left = (id for id, replayed_as, size in newest if replayed_as is None and size <= MAX_KEPT_BODY)
+    chosen = next(left, newest[0][0] if newest else 0)
+    return kept.select_related("api_key").filter(pk=chosen).first()
 
 
 def _suggested(done: Sequence[Operation]) -> dict[str, str]:

@@ -9,14 +9,13 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template import TemplateDoesNotExist
-from django.template.loader import get_template
 from django.urls import reverse
 from django.views import View
 
 from collect.models import Rejection, RejectionGroup
 from collect.storage.grouping import groups as stored
 from console.charts import Chart, Line, Point, Series
+from console.pages import mending
 from console.pages.frame import DataPage
 from keys.models import ApiKey, Partner
 from reporting.ranges import LENGTHS, BadRange, Range
@@ -27,7 +26,6 @@ from runtime.display import number, second, share
 
 # Partners and keys there are to choose from.
 CHOICES = 500
-MEND = "admin/console/group_mend.html"
 _TIMES = ("range", "from", "until")
 
 
@@ -131,6 +129,7 @@ class GroupPage(DataPage):
             "example": _example(told.example),
             "curl": telling.curl(url, telling.passing(group, fields)),
             "message_for_sender": telling.message(told, url),
+            "mending": mending.parts(group, request.GET),
         }
 
     def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
@@ -140,8 +139,7 @@ class GroupPage(DataPage):
             "chart": _chart(data, within),
             "shown": _row(data, {}),
             "may_change": request.user.has_perm(CHANGE_RIGHT),
-            "has_mend": _exists(MEND),
-            "mend_template": MEND,
+            "mend": mending.context(request, data["mending"]),
             "history": LogEntry.objects.filter(content_type__model="rejectiongroup", object_id=str(data["id"]))
             .select_related("user").order_by("-action_time")[:20],
             "ranges": list(LENGTHS),
@@ -150,14 +148,6 @@ class GroupPage(DataPage):
 
 
 CHANGE_RIGHT = "collect.change_rejection"
-
-
-def _exists(template: str) -> bool:
-    try:
-        get_template(template)
-    except TemplateDoesNotExist:
-        return False
-    return True
 
 
 def _incident(told: Told) -> dict[str, Any] | None:

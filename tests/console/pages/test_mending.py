@@ -3,6 +3,7 @@
 import json
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -24,7 +25,7 @@ HOSTILE = "<script>alert(1)</script>\u202e"
 
 @pytest.fixture
 def group() -> RejectionGroup:
-    bodies = [b'{"event": "a", "event_id": "1"}', b'{"event": "a", "event_id": "1"}', b"[]"]
+    bodies = [b"[]", b'{"event": "a", "event_id": "1"}', b'{"event": "a", "event_id": "1"}']
     return refuse(factories.key(factories.partner("acme"))[0], *bodies)
 
 
@@ -144,6 +145,28 @@ def test_mend_or_group_that_is_not_there(console: Client, group: RejectionGroup,
     assert press(console, group, "replay", mend=id).status_code == 404
     assert console.get(f"/admin/rejections/{id or 'x'}/mend/").status_code == 404
     assert console.get(f"/admin/rejections/{id or 'x'}/mend.json").status_code == 404
+
+
+def test_group_has_it_on_its_page_and_in_its_data(console: Client, group: RejectionGroup) -> None:
+    of_group = f"/admin/rejections/{group.pk}/"
+    answer = press(console, group, "preview", RENAME, page=of_group)
+    assert answer["Location"] == f"{of_group}?{query(RENAME)}#mending"
+    finish(Mend.objects.get())
+    shown = text(console.get(f"{of_group}?{query(RENAME)}"))
+    assert "Replay 1" in shown
+    assert f'name="page" value="{of_group}"' in shown
+    assert console.get(f"/admin/rejections/{group.pk}.json").json()["mending"]["mends"][0]["would_store"] == 1
+
+
+def test_example_is_the_newest_that_is_left(console: Client, group: RejectionGroup) -> None:
+    first, *_, last = group.rejections.order_by("pk")
+    assert data(console, group)["example"]["rejection"] == last.pk
+    group.rejections.exclude(pk=first.pk).update(replayed_as=uuid4())
+    assert data(console, group)["example"]["rejection"] == first.pk
+    group.rejections.update(replayed_as=uuid4())
+    assert "all replayed before" in text(console.get(address(group)))
+    group.rejections.all().delete()
+    assert "nothing to mend" in text(console.get(address(group)))
 
 
 def test_only_who_has_the_right_mends(client: Client, group: RejectionGroup) -> None:
