@@ -12,12 +12,13 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from collect import assembly, batch, openapi, turned_away
+from collect.captures import keeping as captures
 from collect.enrichment.middleware import EnrichedRequest
 from collect.intake import causes, contract, hints, wire
 from collect.intake.contract import SentEvent
 from collect.intake.source import Source
 from collect.intake.wire import Received
-from collect.storage import captures, ingest, outcomes
+from collect.storage import ingest, outcomes
 from collect.storage.grouping import builds
 from collect.storage.ledger.tally import Endpoint, Tally, receive
 from collect.storage.outcomes import DURABLE, Outcome

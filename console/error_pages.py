@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.urls import Resolver404, resolve
 
 from collect import turned_away
-from collect.storage import captures
+from collect.captures import keeping as captures
 from collect.storage.ledger.tally import Endpoint
 from runtime.answers import as_refusal, respond
 from runtime.refusals import STATUS, Code, Refusal, Unavailable

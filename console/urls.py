@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import path
 
+from console.pages import captures
 from console.pages.frame import routes
 from console.pages.ledger import LedgerPage
 from console.pages.live import LivePage
@@ -18,6 +19,7 @@ urlpatterns = [
     path("", admin.site.admin_view(OverviewPage.as_view()), name="home"),
     *routes("overview", OverviewPage, "overview"),
     *routes("ledger", LedgerPage, "ledger"),
+    *captures.urlpatterns,
     *routes("live", LivePage, "live"),
     *routes("search", SearchPage, "search"),
     *routes("rejections", RejectionsPage, "rejections"),

@@ -173,7 +173,7 @@ class ApiKey(models.Model):
         validators=[MinValueValidator(1)],
         help_text="From midnight UTC; more are told 429. Empty: any number.",
     )
-    # How many more requests are kept as they come, and until when (`collect.storage.captures`).
+    # How many more requests are kept as they come, and until when (`collect.captures.keeping`).
     capture_left = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     capture_until = models.DateTimeField(null=True, editable=False)
 

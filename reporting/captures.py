@@ -19,7 +19,7 @@ _GZIP = ("gzip", "x-gzip")
 def of_key(key: ApiKey) -> list[dict[str, Any]]:
     """Return the newest captures of the key, up to `LISTED`, without headers and bodies."""
     names = ("id", "received_at", "method", "path", "status", "body_size", "milliseconds", "request_id")
-    return list(Capture.objects.filter(api_key=key).order_by("-id").values(*names)[:LISTED])
+    return list(Capture.objects.filter(api_key=key).order_by("-received_at", "-id").values(*names)[:LISTED])
 
 
 def one(capture: Capture) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
+from collect.captures import keeping as captures
 from collect.storage.grouping import builds
 from collect.storage.ledger import tally
 from runtime import outage
@@ -105,3 +106,9 @@ def _no_outage() -> Iterator[None]:
     """Leave no outage, which the process remembers for seconds, to the next test."""
     yield
     outage.end()
+
+
+@pytest.fixture
+def queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue of captures in which no other test has left any."""
+    monkeypatch.setattr(captures, "shared", captures.Queue())

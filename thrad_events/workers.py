@@ -4,10 +4,11 @@ import gc
 import logging
 
 from collect.backfills import pruning
+from collect.captures import keeping as captures
 from collect.enrichment import user_agent
 from collect.mending import runner
 from collect.search import indexer
-from collect.storage import captures, drain, ingest, spool
+from collect.storage import drain, ingest, spool
 from collect.storage.grouping import builds
 from collect.storage.ledger import writing as ledger
 from keys import directory, housekeeping, limits

@@ -8,7 +8,7 @@ from keys.models import ApiKey, Partner
 
 
 class Capture(models.Model):
-    """One request of a key and its answer. No row lives for longer than `collect.storage.captures.KEPT_FOR`."""
+    """One request of a key and its answer. No row lives for longer than `collect.captures.keeping.KEPT_FOR`."""
 
     received_at = models.DateTimeField(db_index=True)
     # From the key being accepted to the answer being made, with the time in which the body came.
@@ -23,8 +23,8 @@ class Capture(models.Model):
     protocol = models.CharField(max_length=16)
     # Pairs of a name and a value, in the order in which they came.
     headers = models.JSONField()
-    # The body without the framing of chunks, else as it came on the wire, cut at `recording.KEPT_BYTES`. `body_size` is
-    # how much of it was read.
+    # As it came on the wire, but without the framing of chunks; cut at `recording.KEPT_BYTES`. `body_size` is how much
+    # of it was read.
     body = models.BinaryField()
     body_size = models.PositiveBigIntegerField()
     status = models.PositiveSmallIntegerField()

@@ -20,7 +20,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from console import key_use
-from console.admin import show_once
+from console.admin import captures, show_once
 from console.admin.key_forms import ApiKeyForm
 from console.admin.key_steps import Steps, actor
 from keys import lifecycle
@@ -145,6 +145,7 @@ class ApiKeyAdmin(Steps):
                 "uses": key_use.of(key),
                 "changes": changes[:SHOWN_CHANGES],
                 "has_more": len(changes) > SHOWN_CHANGES,
+                "capture": captures.section(request, key),
             }
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response

@@ -1,4 +1,4 @@
-"""Captures in the console: ordering them, looking at one, and its raw body. Whoever looks is noted in the key's history.
+"""Captures: ordering them, looking at one, and its raw body. Whoever looks is noted in the key's history.
 
 What was captured is hostile: it is shown as text, and leaves only as a file that no browser opens.
 """
@@ -6,17 +6,16 @@ What was captured is hostile: it is shown as text, and leaves only as a file tha
 import shlex
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_POST
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from collect.intake.recording import REMOVED
+from collect.captures.recording import REMOVED
 from collect.models import Capture
+from console.admin.captures import CaptureForm
 from console.admin.key_steps import actor
 from console.pages.frame import DataPage, routes
 from keys import history, lifecycle
@@ -29,18 +28,6 @@ MAX_IN_LINE = 16 * 1024
 # What curl says by itself, or what belongs to the connection.
 _OF_CURL = frozenset(("Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect"))
 _PLACEHOLDER = "Authorization: Bearer $KEY"
-
-
-class CaptureForm(forms.Form):
-    """How many requests are to be kept."""
-
-    requests = forms.IntegerField(
-        min_value=1,
-        max_value=lifecycle.MAX_CAPTURED,
-        initial=20,
-        label="Requests",
-        widget=UnfoldAdminIntegerFieldWidget(attrs={"id": "capture-requests"}),
-    )
 
 
 def curl(capture: Capture, address: str) -> str:
@@ -88,12 +75,6 @@ class CapturePage(DataPage):
         address = request.build_absolute_uri("/").rstrip("/")
         return {"capture": {**captures.one(capture), "curl": curl(capture, address)}}
 
-    def get(self, request: HttpRequest, **named: Any) -> HttpResponse:
-        """Answer as any page does, but so that no cache keeps it."""
-        response = super().get(request, **named)
-        response["Cache-Control"] = "no-store"
-        return response
-
 
 @require_GET
 def body(request: HttpRequest, number: int) -> HttpResponse:
@@ -105,7 +86,6 @@ def body(request: HttpRequest, number: int) -> HttpResponse:
         headers={
             "Content-Disposition": f'attachment; filename="{_file_name(capture)}"',
             "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",
         },
     )
 
@@ -147,6 +127,7 @@ def stop(request: HttpRequest, number: int) -> HttpResponse:
     return _back(request, key)
 
 
+# `admin_view` says of each of them that no cache may keep it.
 urlpatterns: list[URLPattern] = [
     *routes("captures/<int:number>", CapturePage, "capture"),
     path("captures/<int:number>/body", admin.site.admin_view(body), name="capture_body"),

@@ -7,8 +7,6 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
-from collect.storage import captures
-
 
 @pytest.fixture
 def own_spool(tmp_path: Path, settings: Settings) -> Iterator[None]:
@@ -18,9 +16,3 @@ def own_spool(tmp_path: Path, settings: Settings) -> Iterator[None]:
     with connections["spool"].cursor() as cursor:
         cursor.execute("DELETE FROM spooled")
         cursor.execute("DELETE FROM set_aside")
-
-
-@pytest.fixture
-def queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A queue of captures in which no other test has left any."""
-    monkeypatch.setattr(captures, "shared", captures.Queue())

@@ -3,7 +3,7 @@
 from typing import cast
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,4 +19,4 @@ class WhoView(APIView):
         return Response({"prefix": cast(ApiKey, request.auth).prefix, "user": request.user})
 
 
-urlpatterns = [path("admin/", admin.site.urls), path("who", WhoView.as_view())]
+urlpatterns = [path("admin/", include("console.urls")), path("admin/", admin.site.urls), path("who", WhoView.as_view())]

@@ -7,9 +7,10 @@ import pytest
 from pytest_django import Settings
 
 from collect.backfills import pruning
+from collect.captures import keeping as captures
 from collect.mending import runner
 from collect.search import indexer
-from collect.storage import captures, drain, ingest, spool
+from collect.storage import drain, ingest, spool
 from collect.storage.grouping import builds
 from collect.storage.ledger import writing
 from keys import directory, housekeeping

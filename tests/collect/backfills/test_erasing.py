@@ -21,7 +21,7 @@ from collect.storage.rows import Row
 from keys.models import ApiKey
 from tests.collect.backfills.old import events, left, refuse
 from tests.collect.backfills.runs import Command, NewRun, send_beside
-from tests.collect.storage.sent import EVENT, arm, send, written
+from tests.collect.captures.sent import EVENT, arm, send, written
 from tests.harness import factories
 from tests.harness.server import Server
 

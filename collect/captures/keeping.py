@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework.exceptions import MethodNotAllowed
 
-from collect.intake.recording import Recording
+from collect.captures.recording import Recording
 from collect.models import Capture
 from keys import authentication
 from keys.models import ApiKey

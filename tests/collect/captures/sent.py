@@ -4,8 +4,8 @@ from typing import Any
 
 from django.test import Client
 
+from collect.captures import keeping as captures
 from collect.models import Capture
-from collect.storage import captures
 from keys import lifecycle
 from keys.models import ApiKey
 from tests.harness import factories

@@ -11,14 +11,15 @@ from django.test import Client
 from django.utils import timezone
 from time_machine import TimeMachineFixture
 
-from collect.intake import recording
+from collect.captures import keeping as captures
+from collect.captures import recording
 from collect.models import Capture, Event
-from collect.storage import captures, ingest
+from collect.storage import ingest
 from collect.storage.outcomes import Outcome, Written
 from collect.storage.rows import Arrival
 from keys import lifecycle
 from keys.models import ApiKey
-from tests.collect.storage.sent import EVENT, arm, send, written
+from tests.collect.captures.sent import EVENT, arm, send, written
 from tests.harness import factories
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("queue")]
