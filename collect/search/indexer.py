@@ -1,9 +1,11 @@
-"""The thread that writes the search index. One process of a machine does, a step a second: what a step costs, a worker
-of the database is busy for less than a tenth of its time.
+"""The thread that writes the search index, a step a second, which keeps the database busy for a tenth of it.
+
+One process of a machine has the right to, for as long as it lives. If another machine makes the same run, one is told.
 """
 
 import logging
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from django.conf import settings
@@ -21,7 +23,7 @@ PERIOD_SECONDS, FIRST_SECONDS = 1.0, 10.0
 # How long a process rests that found nothing to do.
 REST_SECONDS = 10.0
 # Runs that a turn checks: of the newest, in which events may still arrive that took long, and of all in their order.
-NEWEST, OTHERS = 5, 5
+NEWEST, OTHERS = 5, 10
 
 
 class Indexer:
@@ -32,15 +34,16 @@ class Indexer:
         self._checked = runs.FIRST
         self._fails = False
         self._rests_until = 0.0
+        self._right: ExitStack | None = None
 
     def turn(self) -> None:
         """Take a step, unless another process of the machine is at it. A failure is logged once."""
         if time.monotonic() < self._rests_until:
             return
         try:
-            with alone(Path(settings.VAR_DIR) / "search.lock"):
-                if not self.step():
-                    self._rests_until = time.monotonic() + REST_SECONDS
+            self._right = self._right or _take_the_right()
+            if not self.step():
+                self._rests_until = time.monotonic() + REST_SECONDS
         except Busy:
             self._rests_until = time.monotonic() + REST_SECONDS
         except IntegrityError:
@@ -69,6 +72,13 @@ class Indexer:
         return [*suspects, *newest, *others]
 
 
+def _take_the_right() -> ExitStack:
+    """Return the right to write the index on this machine. Raises `Busy` if another process has it, and OSError."""
+    with ExitStack() as stack:
+        stack.enter_context(alone(Path(settings.VAR_DIR) / "search.lock"))
+        return stack.pop_all()
+
+
 _indexer = Indexer()
 
 
@@ -76,7 +86,8 @@ _indexer = Indexer()
 @OwnThread(lambda: connection.vendor == "sqlite")
 def _turn() -> None:
     _indexer.turn()
-    connection.close()
+    if connection.vendor == "sqlite":
+        connection.close()
 
 
-thread = Periodic("search-index", _turn, PERIOD_SECONDS, delay=FIRST_SECONDS)
+thread = Periodic("search-index", _turn, PERIOD_SECONDS, delay=FIRST_SECONDS, keeps_connections=True)

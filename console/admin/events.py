@@ -1,11 +1,9 @@
 """Events in the console. Nothing here can change or remove one."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
-from uuid import UUID
 
-from django.contrib import admin
-from django.db.models import Q, QuerySet, TextField
+from django.contrib import admin, messages
+from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 from django.forms import modelform_factory
 from django.http import HttpRequest
@@ -15,14 +13,10 @@ from unfold.decorators import display
 from collect.enrichment import bots
 from collect.intake.contract import STANDARD_EVENTS
 from collect.models import Event
-from collect.storage import rows
 from collect.storage.repetition import JSON_COLUMNS
 from console.admin.read_only import LargeTableAdmin, ValueFilter, as_json, moment
+from reporting import event_search, search
 from runtime.display import exact
-
-# A search reads only events as new as this, which lie together in the primary key. An id is found at any age.
-SEARCHED = timedelta(days=7)
-
 
 RECEIVED = moment("received_at", "received")
 # On the page of an event, exactly.
@@ -92,7 +86,7 @@ class EventAdmin(LargeTableAdmin):
     list_filter = (KindFilter, ("is_test", TestFilter), BotFilter, "partner")
     list_select_related = ("partner",)
     search_fields = ("event_id",)
-    search_help_text = "An event's id, or the exact event_id, name, tag, click, session or client of the last 7 days"
+    search_help_text = "An exact id: of the event, click, impression, bid, session, client or order; of any age"
     ordering = ("-id",)
     # No column has an index of its own over all partners.
     sortable_by = ()
@@ -162,16 +156,17 @@ class EventAdmin(LargeTableAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """Return exact matches only: a search must not read a hundred million rows."""
+        """Return the newest events that have the text as an id, and say what could not be searched."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        try:
-            return queryset.filter(pk=UUID(term)), False
-        except ValueError:
-            names = ("event_id", "event_name", "tag_id", "click_id", "session_id", "client_id")
-            matches = Q(*((name, term) for name in names), _connector=Q.OR)
-            return queryset.filter(matches, pk__gte=rows.uuid7(datetime.now(UTC) - SEARCHED)), False
+        found = event_search.find(event_search.Wanted(term, limit=event_search.CANDIDATES))
+        for sentence in search.limits(found.coverage):
+            self.message_user(request, f"{sentence}.", messages.WARNING)
+        if found.has_more:
+            self.message_user(request, "Only the newest events that have it are shown.", messages.WARNING)
+        id = search.as_uuid(term)
+        return queryset.filter(pk__in=[hit.id for hit in found.hits] + ([] if id is None else [id])), False
 
     @display(description="place")
     def place(self, event: Event) -> str:

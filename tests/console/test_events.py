@@ -9,11 +9,12 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from collect.intake.source import Source
-from collect.models import Event, Rejection
+from collect.models import Event, Rejection, SearchRun
+from collect.search import runs
 from collect.storage import ingest, store
 from keys.models import ApiKey
 from runtime.refusals import Code, Refusal
-from tests.harness import factories
+from tests.harness import factories, plans
 
 pytestmark = pytest.mark.django_db
 
@@ -55,15 +56,26 @@ def test_hostile_text_is_escaped_everywhere(admin_client: Client, source: Source
     assert "\u202e" not in page
 
 
-@pytest.mark.parametrize("name", ["event_id", "event_name", "tag_id", "click_id", "session_id", "client_id"])
-def test_search_finds_the_exact_value_of_the_last_days(admin_client: Client, source: Source, name: str) -> None:
+@pytest.mark.parametrize("name", ["event_id", "click_id", "impression_id", "bid_id", "session_id", "client_id"])
+def test_search_of_the_list_finds_an_exact_id_of_any_age(admin_client: Client, source: Source, name: str) -> None:
     found = stored(source, **{"event_id": "e1", name: "needle"})
     old = factories.source(ApiKey.objects.get(), received_at=datetime.now(UTC) - timedelta(days=30))
-    too_old = stored(old, **{"event_id": "e2", "tag_id": "t2", name: "needle", "click_id": "needle"})
-    other = stored(source, event_id="e3", click_id="needle and more")
+    older = stored(old, **{"event_id": "e2", name: "needle", "tag_id": "t2"})
+    other = stored(source, event_id="e3", click_id="needle and more", event_name="needle")
     page = admin_client.get("/admin/collect/event/", {"q": " needle "}).content.decode()
-    assert [id in page for id in (found, too_old, other)] == [True, False, False]
-    assert too_old in admin_client.get("/admin/collect/event/", {"q": too_old}).content.decode()
+    assert [id in page for id in (found, older, other)] == [True, True, False]
+    assert older in admin_client.get("/admin/collect/event/", {"q": older}).content.decode()
+    filtered = admin_client.get("/admin/collect/event/", {"q": "needle", "event_name": "order_created"})
+    assert found not in filtered.content.decode()
+
+
+def test_search_of_the_list_says_what_it_could_not_search(admin_client: Client, source: Source) -> None:
+    plans.fill(ApiKey.objects.get(), 30)
+    runs.make(runs.FIRST, runs.LAST)
+    assert "still being put into the search index" not in admin_client.get("/admin/collect/event/").content.decode()
+    SearchRun.objects.update(first=Event.objects.get(event_id="many-21").pk)
+    page = admin_client.get("/admin/collect/event/", {"q": "many-1"}).content.decode()
+    assert "still being put into the search index" in page
 
 
 def test_filters_narrow_the_lists(admin_client: Client, source: Source) -> None:
