@@ -63,10 +63,19 @@ def _id_at(events: Any, place: int) -> UUID | None:
 
 
 def suspect(ids: Iterable[UUID | str]) -> None:
-    """Note that events with these ids were stored late, or deleted: the runs in which they lie are checked next."""
+    """Note that events with these ids are new or gone: the runs from the first to the last of them are checked next."""
     found = sorted(UUID(str(id)) for id in ids)
     if found:
-        SearchRun.objects.filter(first__lte=found[-1], until__gt=found[0], is_suspect=False).update(is_suspect=True)
+        _suspect(found[0], found[-1])
+
+
+def suspect_between(start: datetime, end: datetime) -> None:
+    """Note that events of the time from `start` to `end` are new or gone: its runs are checked next."""
+    _suspect(UUID(rows.uuid7(start, 0)), UUID(rows.uuid7(end, 2**74 - 1)))
+
+
+def _suspect(first: UUID, last: UUID) -> None:
+    SearchRun.objects.filter(first__lte=last, until__gt=first, is_suspect=False).update(is_suspect=True)
 
 
 def check(run: SearchRun, step: int = STEP) -> bool:

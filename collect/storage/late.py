@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from collect.models import LateArrival
+from collect.search import runs
 from collect.storage.outcomes import CODES, Outcome, Written
 from collect.storage.rows import Arrival, moment_of
 
@@ -38,6 +39,8 @@ def note(road: str, arrivals: Sequence[Arrival], results: Sequence[Written]) -> 
     if found:
         LateArrival.objects.bulk_create(_row(road, partner_id, rows, now) for partner_id, rows in found.items())
         LateArrival.objects.filter(at__lt=now - KEPT).delete()
+        for rows in found.values():
+            runs.suspect_between(min(start for start, _, _ in rows), max(end for _, end, _ in rows))
 
 
 def _row(road: str, partner_id: int, rows: Sequence[tuple[datetime, datetime, bool]], now: datetime) -> LateArrival:

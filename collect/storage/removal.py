@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from collect.models import Event
+from collect.search import runs
 from collect.storage.ledger import entries
 from collect.storage.ledger.tally import ERASED, PRUNED, Amount, Endpoint, Entry
 
@@ -20,6 +21,7 @@ def remove(ids: Sequence[UUID], why: Endpoint) -> int:
         found = list(rows.only("pk", "received_at", "partner_id", "api_key_id", "is_test"))
         entries.add(entries.total((_entry(event, why), Amount(1)) for event in found))
         Event.objects.filter(pk__in=[event.pk for event in found]).delete()
+    runs.suspect(event.pk for event in found)
     return len(found)
 
 
