@@ -9,6 +9,7 @@ from console.pages.ledger import LedgerPage
 from console.pages.live import LivePage
 from console.pages.mending import MendPage
 from console.pages.overview import OverviewPage
+from console.pages.partners import PartnerPage, PartnersPage
 from console.pages.rejections import GroupPage, GroupStateView, RejectionsPage
 from console.pages.search import SearchPage
 
@@ -26,4 +27,6 @@ urlpatterns = [
     *routes("rejections/<int:group>", GroupPage, "rejection_group"),
     path("rejections/<int:group>/state/", admin.site.admin_view(GroupStateView.as_view()), name="rejection_state"),
     *routes("rejections/<int:group>/mend", MendPage, "group_mend"),
+    *routes("partners", PartnersPage, "partners"),
+    *routes("partners/<int:partner_id>", PartnerPage, "partner"),
 ]

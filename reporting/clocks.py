@@ -144,20 +144,22 @@ def _units(samples: Sequence[Sample]) -> list[Diagnosis]:
 def _shift(samples: Sequence[Sample], of: int) -> Diagnosis | None:
     """Return a time zone or a constant skew, if most events of some time have one.
 
-    Behind, an event may only be late: most of those of the time have to be so by the same time. Ahead of the server's
-    clock is no sound event, so that a few are enough.
+    An event that is behind may only be late: most have to be, by the same time, and none fresher. No sound event is
+    ahead of the server's clock, so that a few are enough.
     """
     for candidates, share in (
         ([sample for sample in samples if sample.age <= -LEAST_SHIFT], _SHARE_AHEAD),
         ([sample for sample in samples if sample.age >= LEAST_SHIFT - _BELOW], _SHARE_BEHIND),
     ):
         cluster = _cluster(candidates)
-        if len(cluster) < LEAST_EVENTS or not _is_spread(cluster) or not _is_steady(cluster):
+        if len(cluster) < LEAST_EVENTS or not _is_spread(cluster):
             continue
-        first, last = cluster[0].received, cluster[-1].received
-        meanwhile = sum(first <= sample.received <= last for sample in samples)
-        edge = _edge([sample.age for sample in cluster])
-        if len(cluster) >= share * meanwhile and abs(edge) >= LEAST_SHIFT - _BELOW:
+        edge, strays = _edge([sample.age for sample in cluster]), len(cluster) // 20
+        # Without those few that have this age by chance, before the fault or after it.
+        first, last = cluster[strays].received, cluster[-1 - strays].received
+        meanwhile = [sample for sample in samples if first <= sample.received <= last]
+        judged = cluster if edge < 0 else meanwhile
+        if len(cluster) >= share * len(meanwhile) and _is_steady(judged, edge):
             return _of_shift(edge, Diagnosis(Signature.SKEW, len(cluster), of, first, last, ahead=-edge))
     return None
 
@@ -186,10 +188,9 @@ def _is_spread(cluster: Sequence[Sample]) -> bool:
     return is_long and len(Counter(sample.happened // 60 for sample in cluster)) >= _LEAST_MINUTES
 
 
-def _is_steady(cluster: Sequence[Sample]) -> bool:
-    """Tell whether the freshest events are as old at all times, which those in a queue are not."""
-    edges = [edge for _, edge in _edges(cluster, 5)]
-    return max(edges) - min(edges) <= _STEADY
+def _is_steady(samples: Sequence[Sample], edge: float) -> bool:
+    """Tell whether the freshest events are equally old at all times, which those in a queue are not."""
+    return all(abs(found - edge) <= _STEADY for _, found in _edges(samples, 5))
 
 
 def _edges(samples: Sequence[Sample], parts: int) -> list[tuple[float, float]]:

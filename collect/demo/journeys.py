@@ -130,7 +130,7 @@ def _view_pages(profile: Profile, rng: Random) -> list[Step]:
 
 def _shop(profile: Profile, rng: Random) -> list[Step]:
     steps = _view_pages(profile, rng)
-    if rng.random() >= 0.4:
+    if rng.random() >= profile.intent:
         return steps
     seconds, total = steps[-1].seconds, 0.0
     for _ in range(rng.choices((1, 2, 3), (65, 25, 10))[0]):

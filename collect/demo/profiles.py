@@ -46,6 +46,8 @@ class Profile:
     keys: tuple[KeyPlan, ...]
     tag_id: str | None = None
     kind: str = "shop"
+    # How many of a shop's visitors put something into the cart.
+    intent: float = 0.4
     endpoint: str = COLLECT
     # So many events an hour at least in the last day, however few are asked for: else there was nothing to see.
     floor: int = 4
@@ -83,7 +85,7 @@ STREAMLINE = Profile(
 BODEGA = Profile(
     name="Bodega del Sur", share=0.12, hours=_SHOPPING, weekend=1.1, utc_offset=timedelta(hours=-3),
     host="loja.bodegadelsur.example", cities=places.in_countries("BR", "AR", "CL", "UY"), agent="GuzzleHttp/7",
-    currency="BRL", amount=180.0,
+    currency="BRL", amount=180.0, intent=0.75, floor=30,
     keys=(
         KeyPlan("storefront", age=20 * DAY),
         KeyPlan("till export", age=2 * DAY),

@@ -49,8 +49,8 @@ class Stories:
 
 
 def _busiest(profile: Profile, until: datetime) -> datetime:
-    """Return the start of the busiest hour of the partner that began four to fourteen hours before `until`."""
-    starts = [until - timedelta(hours=n) for n in range(4, 15)]
+    """Return the start of the busiest hour of the partner that began six to fourteen hours before `until`."""
+    starts = [until - timedelta(hours=n) for n in range(6, 15)]
     return max(starts, key=lambda start: profile.hours[(start + profile.utc_offset).hour])
 
 

@@ -145,6 +145,7 @@ def test_orders_lose_their_value_at_a_moment() -> None:
     has_value = [(event["timestamp"], "value" in event["params"]) for event in orders]
     assert any(has for _, has in has_value)
     assert [moment for moment, has in has_value if has and moment > lost.timestamp()] == []
+    assert sum(moment > lost.timestamp() for moment, _ in has_value) >= 8
 
 
 def test_key_of_the_tills_is_always_refused() -> None:

@@ -1,0 +1,214 @@
+"""Partners in the console: what each sends and what becomes of it, and what is wrong with what it sends."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest
+from django.urls import reverse
+
+from collect.storage.outcomes import Outcome
+from console import charts, warnings
+from console.charts import Chart, Line, Point
+from console.pages.frame import DataPage
+from keys.models import ApiKey, Partner
+from reporting import clocks, partners, quality, traffic
+from reporting.partners import Sent
+from reporting.ranges import LENGTHS, Range
+from reporting.traffic import Whose
+from runtime import display
+
+PARTNERS_OF_A_PAGE = 25
+# Fields that vanished, and keys, that a page shows.
+SHOWN_FIELDS, SHOWN_KEYS = 8, 50
+_PERMISSIONS = ("collect.view_event", "keys.view_partner")
+
+
+def _range(period: Range) -> dict[str, Any]:
+    return {"start": period.start, "end": period.end, "text": str(period), "query": urlencode(period.query)}
+
+
+def _lengths(request: HttpRequest, default: str) -> list[dict[str, Any]]:
+    """Return the ranges that an operator may choose, as links to the page that is shown."""
+    is_named = "from" not in request.GET and "until" not in request.GET
+    chosen = request.GET.get("range", default) if is_named else None
+    return [{"name": name, "href": f"?range={name}", "is_chosen": name == chosen} for name in LENGTHS]
+
+
+class PartnersPage(DataPage):
+    """All partners by name, with what they sent in a range."""
+
+    title = "Partners"
+    template_name = "admin/partners/list.html"
+    permissions = _PERMISSIONS
+
+    def data(self, request: HttpRequest, **_named: Any) -> dict[str, Any]:
+        """Return the partners of a page. Raises `BadRange`."""
+        period = self.range(request)
+        page = Paginator(Partner.objects.order_by("name"), PARTNERS_OF_A_PAGE).get_page(request.GET.get("page"))
+        ids = [partner.pk for partner in page]
+        sent, last = partners.sent(ids, period), partners.last_events(ids)
+        told = _warnings(ids, period)
+        return {
+            "range": _range(period),
+            "page": {"number": page.number, "of": page.paginator.num_pages, "partners": page.paginator.count},
+            "partners": [_row(partner, sent[partner.pk], last.get(partner.pk), told[partner.pk]) for partner in page],
+        }
+
+    def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the lines to draw, and the links."""
+        page = data["page"]
+        chosen = {name: request.GET[name] for name in ("range", "from", "until") if name in request.GET}
+
+        def link(number: int) -> str | None:
+            return f"?{urlencode({**chosen, 'page': number})}" if 0 < number <= page["of"] else None
+
+        lines = [Line(f"Events of {row['name']}", row["rhythm"]) for row in data["partners"]]
+        return {
+            "rows": list(zip(data["partners"], lines, strict=True)),
+            "lengths": _lengths(request, self.default_range),
+            "earlier": link(page["number"] - 1),
+            "later": link(page["number"] + 1),
+            "chosen": urlencode(chosen),
+        }
+
+
+def _row(partner: Partner, sent: Sent, last: datetime | None, told: Sequence[str]) -> dict[str, Any]:
+    return {
+        "id": partner.pk,
+        "name": partner.name,
+        "address": reverse("console:partner", kwargs={"partner_id": partner.pk}),
+        "events": sent.outcomes.total(),
+        "refused_share": sent.refused_share,
+        "last_event": last,
+        "rhythm": sent.rhythm,
+        "warnings": list(told),
+    }
+
+
+def _warnings(ids: Sequence[int], period: Range) -> dict[int, list[str]]:
+    """Return the warnings of these partners and of their keys, by partner."""
+    found: dict[int, list[str]] = defaultdict(list)
+    now, refused = datetime.now(UTC), partners.always_refused(ids, period)
+    keys = ApiKey.objects.in_bulk([key for _, key, _ in refused])
+    for partner, key, events in refused:
+        found[partner].append(f"{_named(keys[key])} is used and always refused: {display.number(events)} events")
+    for partner, since in partners.silent(ids, now).items():
+        found[partner].append(f"silent since {display.minute(since)} UTC, and sent hour by hour before")
+    for warning in warnings.find():
+        # A partner that has just fallen silent is named by both.
+        if warning.key is not None:
+            found[warning.partner.pk].append(f"{_named(warning.key)} {warning.text}")
+        elif not any(text.startswith("silent") for text in found[warning.partner.pk]):
+            found[warning.partner.pk].append(warning.text)
+    return found
+
+
+def _named(key: ApiKey) -> str:
+    return f"key {key.prefix} ({key.label})"
+
+
+class PartnerPage(DataPage):
+    """One partner: traffic, keys, quality, fields that vanished, and its clock."""
+
+    template_name = "admin/partners/partner.html"
+    permissions = _PERMISSIONS
+
+    def data(self, request: HttpRequest, **named: Any) -> dict[str, Any]:
+        """Return what there is to know of the partner. Raises `BadRange`, and `Http404` where there is none."""
+        partner = Partner.objects.filter(pk=named["partner_id"]).first()
+        if partner is None:
+            raise Http404(f"There is no partner {named['partner_id']}")
+        period = self.range(request)
+        sent = partners.sent([partner.pk], period)[partner.pk]
+        sampled = quality.sample(partner.pk, period)
+        return {
+            "title": partner.name,
+            "partner": _row(
+                partner,
+                sent,
+                partners.last_events([partner.pk]).get(partner.pk),
+                _warnings([partner.pk], period)[partner.pk],
+            ),
+            "range": _range(period),
+            "traffic": [
+                {"start": point.over.start, "end": point.over.end, **point.outcomes}
+                for point in traffic.series(period, Whose(partner=partner.pk))
+            ],
+            "outcomes": {name: sent.outcomes[name] for name in traffic.OUTCOMES},
+            "keys": _keys(partner, period),
+            "sampled": {"events": len(sampled.events), "is_all": sampled.is_all},
+            "quality": [asdict(one) for one in quality.shares(sampled.events)],
+            "vanished": _vanished(partner, sampled),
+            "clock": _clock([*sampled.clock, *partners.refused_clock(partner.pk, period)]),
+        }
+
+    def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the chart and the links."""
+        return {
+            "lengths": _lengths(request, self.default_range),
+            "chart": _chart(data["traffic"]),
+            "measures": list(quality.MEASURES),
+        }
+
+
+def _chart(parts: Sequence[dict[str, Any]]) -> Chart:
+    """Return the chart of the traffic; each bar leads to this page at its time."""
+    series = [one for one in charts.OUTCOMES if any(part.get(one.name) for part in parts)]
+    points = [
+        Point(
+            part["start"],
+            part["end"],
+            f"?{urlencode(Range(part['start'], part['end']).query)}",
+            {one.name: part.get(one.name, 0) for one in series},
+        )
+        for part in parts
+    ]
+    return Chart("Events by outcome", series, points)
+
+
+def _keys(partner: Partner, period: Range) -> list[dict[str, Any]]:
+    """Return the partner's keys, the last used first, with what became of what they sent."""
+    outcomes, keys = partners.by_key(partner.pk, period), ApiKey.objects.filter(partner=partner)
+    found = []
+    for key in keys.order_by("-last_used_at", "-pk")[:SHOWN_KEYS]:
+        of_key = outcomes.get(key.pk, Counter())
+        found.append(
+            {
+                "prefix": key.prefix,
+                "label": key.label,
+                "address": reverse("admin:keys_apikey_change", args=[key.pk]),
+                "is_test": key.is_test,
+                "state": key.state,
+                "last_used": key.last_used_at,
+                "received": sum(of_key[name] for name in traffic.OUTCOMES),
+                "refused": of_key[Outcome.REJECTED],
+                "turned_away": of_key["turned_away"],
+            }
+        )
+    return found
+
+
+def _vanished(partner: Partner, sampled: quality.Sampled) -> list[dict[str, Any]]:
+    found = quality.vanished(sampled.events)[:SHOWN_FIELDS]
+    return [asdict(quality.closer(fall, partial(quality.sample, partner.pk))) for fall in found]
+
+
+def _clock(samples: Sequence[clocks.Sample]) -> list[dict[str, Any]]:
+    return [
+        {
+            "signature": found.signature,
+            "text": found.text,
+            "events": found.events,
+            "of": found.of,
+            "ahead_seconds": found.ahead,
+            "first": datetime.fromtimestamp(found.first, UTC),
+            "last": datetime.fromtimestamp(found.last, UTC),
+        }
+        for found in clocks.diagnose(samples)
+    ]
