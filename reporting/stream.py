@@ -47,6 +47,10 @@ _REJECTION_COLUMNS = (
 )
 
 
+# What a rejection has not: a name, a tag, an `event_id`.
+_OF_AN_EVENT: tuple[str, str, None] = ("", "", None)
+
+
 class BadFilter(BadRange):
     """The address or command filters by what is none."""
 
@@ -185,7 +189,7 @@ class Table:
                 Row(EVENT, str(pk), self.at(received_at, pk), received_at, *more) for pk, received_at, *more in found
             ]
         return [
-            Row(REJECTION, str(pk), at, at, *shared, code=code, detail=detail, request_id=request_id)
+            Row(REJECTION, str(pk), at, at, *shared, *_OF_AN_EVENT, code, detail, request_id)
             for pk, at, *shared, code, detail, request_id in found
         ]
 
@@ -249,7 +253,8 @@ def _counted(parts: Sequence[QuerySet[Any]]) -> list[int]:
     """Return the number of rows of each part, up to `COUNTED`."""
     if not parts:
         return []
-    selects, params = [], []
+    selects: list[str] = []
+    params: list[Any] = []
     for index, part in enumerate(parts):
         sql, values = part.order_by().values("pk")[:COUNTED].query.sql_with_params()
         selects.append(f"SELECT {index} AS part, (SELECT COUNT(*) FROM ({sql}) AS rows_of_it)")  # noqa: S608  # Django's

@@ -44,7 +44,7 @@ class LivePage(DataPage):
         """Return the rows. Raises `BadRange` for an address that names no time, filter or place."""
         chosen = stream.of_query(request.GET.dict())
         address = _Address(request.path, chosen)
-        shared = {"filter": chosen.query, "address": address.to()}
+        shared: dict[str, Any] = {"filter": chosen.query, "address": address.to()}
         if any(request.GET.get(name) for name in _TIMES):
             within = self.range(request)
             limit = LISTED_AS_JSON if self.is_json else LISTED

@@ -1,16 +1,13 @@
 """The page Live over five minutes at full rate, and over an outage: a watcher is told of every row."""
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e import live
+from tests.e2e.live import full_rate
 from tests.faults.house import House, until
 from tests.faults.load import Load
-from tests.harness.server import ROOT
 from tests.harness.watcher import Key, Watcher
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1_800)]
@@ -22,10 +19,8 @@ AWAY_SECONDS = 90
 
 @pytest.fixture
 def watcher(house: House) -> Watcher:
-    command = [sys.executable, "manage.py", "createsuperuser", "--noinput", "--username=w", "--email=w@example.com"]
-    settings = house.environment_of_commands | {"DJANGO_SUPERUSER_PASSWORD": "a long password"}
-    subprocess.run(command, cwd=ROOT, env=settings, check=True, capture_output=True)
-    return Watcher(live.reader(house.port, "w", "a long password"))
+    full_rate.add_operator(house.url)
+    return Watcher(full_rate.reader(house.port))
 
 
 def table(house: House) -> set[Key]:
@@ -36,9 +31,9 @@ def table(house: House) -> set[Key]:
 def test_five_minutes_at_full_rate(
     house: House, watcher: Watcher, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sent = live.watch(house.port, house.key, MINUTES * 60, tmp_path, [watcher])
+    sent = full_rate.watch(house.port, house.key, MINUTES * 60, tmp_path, [watcher])
     everything = table(house)
-    live.assert_whole(watcher, everything)
+    full_rate.assert_whole(watcher, everything)
     assert len(everything) > sent
     with capsys.disabled():
         print(
@@ -58,7 +53,7 @@ def test_events_that_come_late_from_the_spool_are_told(house: House, watcher: Wa
         load.wait_for(200)
     deadline = time.monotonic() + 60
     while not watcher.late and time.monotonic() < deadline:
-        time.sleep(live.EVERY_SECONDS)
+        time.sleep(full_rate.EVERY_SECONDS)
         watcher.look()
     assert {one["road"] for one in watcher.late} == {"spool"}
-    live.assert_whole(watcher, table(house))
+    full_rate.assert_whole(watcher, table(house))

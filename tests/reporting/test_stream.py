@@ -127,7 +127,8 @@ def test_event_of_an_import_stands_where_its_id_has_it_and_with_a_partner_where_
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("chosen", ["all", "partner", "name", "key"])
-def test_postgresql_reads_by_indexes_alone(key: ApiKey, chosen: str) -> None:
+def test_postgresql_reads_by_indexes_alone(key: ApiKey, chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "SCANNED", 200)
     others = [factories.key(factories.partner())[0] for _ in range(9)]
     for one in [key, *others]:
         events(one, *(number / 10 for number in range(500)))

@@ -52,7 +52,7 @@ def test_row_that_is_committed_behind_the_cursor_is_told(key: ApiKey, lateness: 
     for after in range(2, int(lateness), 2):
         cursor = look(cursor, after, wanted).cursor
     committed = events(key, 0.1)
-    told = []
+    told: list[str] = []
     for after in range(int(lateness), int(lateness) + watching.DEEP_EVERY + 4, 2):
         news = look(cursor, after, wanted)
         told, cursor = told + ids(news), news.cursor

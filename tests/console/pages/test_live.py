@@ -140,7 +140,7 @@ def test_address_that_says_nothing_is_a_400(console: Client, query: str) -> None
 
 
 def test_filter_is_in_the_form(console: Client, key: ApiKey) -> None:
-    page = console.get(LIVE, {"key": key.pk, "name": "x", "outcome": "stored"}).content.decode()
+    page = console.get(LIVE, {"key": str(key.pk), "name": "x", "outcome": "stored"}).content.decode()
     assert f'<option value="{key.pk}" selected>' in page
     assert f'<option value="{key.partner_id}" selected>Acme' in page
     assert '<option value="stored" selected>' in page

@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +15,11 @@ from typing import Any
 
 from tests.faults.load import Load
 from tests.harness.browser import Browser
+from tests.harness.server import ROOT
 from tests.harness.watcher import Key, Watcher
 
 EVERY_SECONDS = 2
+OPERATOR, PASSWORD = "olga", "a long password"
 
 
 class Batches:
@@ -50,10 +55,17 @@ class Batches:
         connection.close()
 
 
-def reader(port: int, name: str, password: str) -> Callable[[str], Any]:
+def add_operator(database_url: str) -> None:
+    """Add somebody who may see all of the console."""
+    command = [sys.executable, "manage.py", "createsuperuser", "--noinput", "--email=o@example.com"]
+    own = {"DATABASE_URL": database_url, "DJANGO_SUPERUSER_PASSWORD": PASSWORD, "DJANGO_SUPERUSER_USERNAME": OPERATOR}
+    subprocess.run(command, cwd=ROOT, env=os.environ | own, check=True, capture_output=True)
+
+
+def reader(port: int) -> Callable[[str], Any]:
     """What reads the JSON at an address of the console, logged in."""
     browser = Browser(f"http://127.0.0.1:{port}")
-    browser.log_in(name, password)
+    browser.log_in(OPERATOR, PASSWORD)
 
     def get(address: str) -> Any:
         status, text = browser.open(address)

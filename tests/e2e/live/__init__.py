@@ -1,0 +1,1 @@
+"""The page Live, as a script and as a browser read it."""
