@@ -20,9 +20,9 @@ from reporting.ranges import BadRange, Range
 from runtime.refusals import Code
 
 # How many rows one query looks at for a filter that no index knows.
-SCANNED = 50_000
-# How far rows are counted; what is more is "100,000 or more".
-COUNTED = 100_000
+SCANNED = 20_000
+# How far rows are counted; what is more is "50,000 or more".
+COUNTED = 50_000
 STORED, TEST, REJECTED = "stored", "test", "rejected"
 # The codes of rejections that one can ask for.
 CODES = (
@@ -45,10 +45,6 @@ _REJECTION_COLUMNS = (
     *("pk", "received_at", "partner_id", "partner__name", "api_key_id", "api_key__prefix"),
     *("api_key__is_test", "code", "detail", "request_id"),
 )
-
-
-# What a rejection has not: a name, a tag, an `event_id`.
-_OF_AN_EVENT: tuple[str, str, None] = ("", "", None)
 
 
 class BadFilter(BadRange):
@@ -189,8 +185,10 @@ class Table:
                 Row(EVENT, str(pk), self.at(received_at, pk), received_at, *more) for pk, received_at, *more in found
             ]
         return [
-            Row(REJECTION, str(pk), at, at, *shared, *_OF_AN_EVENT, code, detail, request_id)
-            for pk, at, *shared, code, detail, request_id in found
+            Row(
+                REJECTION, str(pk), at, at, owner, name, key, prefix, test, code=code, detail=detail, request_id=sent_as
+            )
+            for pk, at, owner, name, key, prefix, test, code, detail, sent_as in found
         ]
 
     def at(self, received_at: datetime, pk: Any) -> datetime:

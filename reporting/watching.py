@@ -18,7 +18,7 @@ from reporting import listing, stream
 from reporting.ranges import Range
 from reporting.stream import BadFilter, Filter, Place, Row
 
-# How many of the last seconds are looked at again: at each look, and now and then.
+# How many of the last seconds are looked at again: at each look, and each once in so many seconds.
 NEAR, DEEP = 15, 120
 DEEP_EVERY = 15
 # Machines whose clocks are ahead give rows of seconds that have not come yet.
@@ -34,7 +34,7 @@ _CURSOR = re.compile(r"(\d{1,11})\.(\d{1,11})\.(\d{1,17})\.(\d{1,7}(?:-\d{1,7}){
 class Cursor:
     """What a watcher was told: the rows of each second from `start` on, in seconds since 1970.
 
-    `checked` is when all of these were last looked at again; `noted`, in microseconds, how far late rows were told.
+    `checked` is when it last looked; `noted`, in microseconds, how far late rows were told.
     """
 
     start: int
@@ -103,8 +103,7 @@ def look(chosen: Filter, cursor: Cursor | None, now: datetime) -> News:
         cursor = Cursor(end - DEEP, today, _microseconds(settled), ())
     end = max(end, cursor.end)
     start = max(cursor.end, end - DEEP)
-    is_deep = today - cursor.checked >= DEEP_EVERY
-    again = range(cursor.start if is_deep else max(cursor.start, cursor.end - AHEAD - NEAR), cursor.end)
+    again = _due(cursor, today)
     told = dict(enumerate(cursor.told, cursor.start))
     found = stream.counts(chosen, [*again, *range(start, end)])
     changed = {one: number for one, number in found.items() if sum(number) != told.get(one, 0)}
@@ -117,7 +116,7 @@ def look(chosen: Filter, cursor: Cursor | None, now: datetime) -> News:
         _late(chosen, cursor.noted, settled),
         Cursor(
             kept,
-            today if is_deep else cursor.checked,
+            today,
             max(cursor.noted, _microseconds(settled)),
             tuple(now_told.get(one, 0) for one in range(kept, end)),
         ),
@@ -126,12 +125,19 @@ def look(chosen: Filter, cursor: Cursor | None, now: datetime) -> News:
     )
 
 
+def _due(cursor: Cursor, today: int) -> list[int]:
+    """Return the seconds to look at again: the newest, and of the others so many that each has its turn in time."""
+    turns = {one % DEEP_EVERY for one in range(max(cursor.checked, today - DEEP_EVERY), today)}
+    newest = cursor.end - AHEAD - NEAR
+    return [one for one in range(cursor.start, cursor.end) if one >= newest or one % DEEP_EVERY in turns]
+
+
 def _between(chosen: Filter, start: int, end: int) -> tuple[Second | None, list[Second]]:
     """Return a time of which nothing was told: as one if it has many rows, else as its seconds."""
     if start >= end:
         return None, []
     time = Range(stream.second(start).start, stream.second(end).start)
-    page = listing.page(chosen, time, Place(), ROWS)
+    page = listing.search(chosen, time, Place(), ROWS)
     if page.older is not None:
         events, rejections = stream.count(chosen, time)
         return Second(time, events, rejections, (), was_told=False), []

@@ -48,7 +48,7 @@ class LivePage(DataPage):
         if any(request.GET.get(name) for name in _TIMES):
             within = self.range(request)
             limit = LISTED_AS_JSON if self.is_json else LISTED
-            page = listing.page(chosen, within, listing.read(request.GET.get("before", "")), limit)
+            page = listing.search(chosen, within, listing.read(request.GET.get("before", "")), limit)
             return shared | {"is_live": False, "range": _in_words(within), "list": _listed(address, page, within)}
         now = datetime.now(UTC)
         after = request.GET.get("after")
@@ -58,7 +58,7 @@ class LivePage(DataPage):
             return shared
         before = listing.everything_before(stream.second(news.cursor.start).start)
         shown = sum(len(one.rows) for one in news.seconds)
-        page = listing.page(chosen, before, Place(), max(FEWEST, LISTED - shown))
+        page = listing.search(chosen, before, Place(), max(FEWEST, LISTED - shown))
         return shared | {"list": _listed(address, page, before)}
 
     def range(self, request: HttpRequest) -> Range:
