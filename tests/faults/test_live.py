@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.live import full_rate
+from tests.e2e.live.watcher import Key, Watcher
 from tests.faults.house import House, until
 from tests.faults.load import Load
-from tests.harness.watcher import Key, Watcher
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1_800)]
 

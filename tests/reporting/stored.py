@@ -7,8 +7,8 @@ from collect.models import Event, Rejection
 from collect.storage import store
 from keys.models import ApiKey
 from runtime.refusals import Code, Refusal
+from tests.e2e.live.watcher import Key
 from tests.harness import factories
-from tests.harness.watcher import Key
 
 NOW = datetime(2026, 11, 26, 14, 2, 10, 500_000, tzinfo=UTC)
 

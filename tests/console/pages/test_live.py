@@ -13,8 +13,8 @@ from collect.models import LateArrival
 from collect.storage import store
 from keys.models import ApiKey
 from runtime.refusals import Code, Refusal
+from tests.e2e.live.watcher import Watcher
 from tests.harness import factories
-from tests.harness.watcher import Watcher
 
 pytestmark = pytest.mark.django_db
 

@@ -13,10 +13,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.live.watcher import Key, Watcher
 from tests.faults.load import Load
 from tests.harness.browser import Browser
 from tests.harness.server import ROOT
-from tests.harness.watcher import Key, Watcher
 
 EVERY_SECONDS = 2
 OPERATOR, PASSWORD = "olga", "a long password"

@@ -4,8 +4,8 @@ import uuid
 from pathlib import Path
 
 from tests.e2e.live import full_rate
+from tests.e2e.live.watcher import Key, Watcher
 from tests.harness.collector import Collector
-from tests.harness.watcher import Key, Watcher
 
 SECONDS = 20
 
