@@ -1,42 +1,52 @@
 """Texts from senders, made safe to show on a page or a terminal; and moments, formatted for both."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 # Marks that change the direction of the text after them, so that it could be shown as a different text.
-_DIRECTION_MARKS = {
-    code: f"\\u{code:04x}" for code in (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-}
+_DIRECTION_MARKS = (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+# Characters that show as nothing, so that two texts could look alike, and two that break a line where nobody sees it.
+_UNSEEN = (0x00AD, 0x115F, 0x1160, 0x180E, 0x200B, 0x2028, 0x2029, *range(0x2060, 0x2065), *range(0x206A, 0x2070))
+_UNSEEN += (0x3164, 0xFEFF, 0xFFA0, *range(0xFFF9, 0xFFFC), 0xE0001, *range(0xE0020, 0xE0080))
+_SPELLED = {code: f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}" for code in (*_DIRECTION_MARKS, *_UNSEEN)}
+# They shape the letters and the emoji on both sides of them; among letters of ASCII they are as unseen as the others.
+_JOINERS = re.compile("(?<![^\x00-\x7f\u200c\u200d])[\u200c\u200d]|[\u200c\u200d](?![^\x00-\x7f\u200c\u200d])")
 # Characters that move a terminal's cursor, change its colours, or do worse.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 # On a page these are only white space.
 _SPACE = {ord(character) for character in "\t\n\f\r"}
-_ON_PAGE = {code: text for code, text in (_DIRECTION_MARKS | _CONTROLS).items() if code not in _SPACE}
-_MARK = f"[{re.escape(''.join(map(chr, _ON_PAGE)))}]"
+_ON_PAGE = {code: text for code, text in (_SPELLED | _CONTROLS).items() if code not in _SPACE}
+_MARK = f"{_JOINERS.pattern}|[{re.escape(''.join(map(chr, _ON_PAGE)))}]"
 # What a form would send back has to stay as it is. Texts are escaped, so that no quote in one looks like an attribute.
-_HTML = re.compile(rf'(?s)\bvalue="[^"]*"|<textarea\b.*?</textarea>|(?P<mark>{_MARK})')
+_HTML = re.compile(rf'(?s)(?<=\s)value="[^"]*"|<textarea\b.*?</textarea>|(?P<mark>{_MARK})')
+
+
+def _spelled(text: str, table: Mapping[int, str]) -> str:
+    """Return the text with what the table has, and with joiners that join nothing, spelled out."""
+    return _JOINERS.sub(lambda match: f"\\u{ord(match[0]):04x}", text).translate(table)
 
 
 def on_page(html: str) -> str:
-    """Return the HTML of a page with direction marks and control characters spelled out, except in fields of forms."""
+    """Return the HTML of a page with marks, unseen and control characters spelled out, except in fields of forms."""
     if re.search(_MARK, html) is None:
         return html
-    return _HTML.sub(lambda match: match[0].translate(_ON_PAGE) if match["mark"] else match[0], html)
+    return _HTML.sub(lambda match: _spelled(match[0], _ON_PAGE) if match["mark"] else match[0], html)
 
 
 def in_json(value: Any) -> Any:
-    """Return decoded JSON, which a script will show, with direction marks and control characters spelled out."""
+    """Return decoded JSON, which a script will show, with marks, unseen and control characters spelled out."""
     if isinstance(value, dict):
         return {name: in_json(part) for name, part in value.items()}
     if isinstance(value, list):
         return [in_json(part) for part in value]
-    return value.translate(_ON_PAGE) if isinstance(value, str) else value
+    return _spelled(value, _ON_PAGE) if isinstance(value, str) else value
 
 
 def on_terminal(text: str) -> str:
-    """Return `text` for one line of a terminal, with direction marks and control characters spelled out."""
-    return text.translate(_DIRECTION_MARKS | _CONTROLS)
+    """Return `text` for one line of a terminal, with marks, unseen and control characters spelled out."""
+    return _spelled(text, _SPELLED | _CONTROLS)
 
 
 def millisecond(moment: datetime | None) -> str:

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.django_db
 
 # All that changes the direction of the text behind it, and two that act on what shows them.
 MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x07\x9b"
+# What shows as nothing, or breaks a line where nobody sees it.
+UNSEEN = "\u200b\u2028\ufeff\u00ad\u2060"
 SPELLED = "\\u061c\\u200e\\u200f\\u202a\\u202b\\u202c\\u202d\\u202e\\u2066\\u2067\\u2068\\u2069\\x07\\x9b"  # as in JSON
 
 
@@ -49,18 +51,19 @@ def outside_of_forms(page: str) -> str:
 @pytest.fixture
 def marked(console: Client) -> list[str]:
     """The addresses of pages on which something is named with marks."""
-    owner = factories.partner(f"P{MARKS}")
-    key, _ = factories.issue(partner=owner, label=f"L{MARKS}", tags=[f"T{MARKS}"])
+    marks = UNSEEN + MARKS
+    owner = factories.partner(f"P{marks}")
+    key, _ = factories.issue(partner=owner, label=f"L{marks}", tags=[f"T{marks}"])
     names = ("event_name", "tag_id", "event_id", "page_url", "referrer", "user_agent", "session_id", "client_id")
     more = ("click_id", "impression_id", "bid_id", "attribution_type", "zeta")
-    texts = dict.fromkeys((*names, *more), f"E{MARKS}")
-    event = factories.arrival(factories.source(key), **texts, params={MARKS: MARKS}, consent={MARKS: MARKS})
+    texts = dict.fromkeys((*names, *more), f"E{marks}")
+    event = factories.arrival(factories.source(key), **texts, params={marks: marks}, consent={marks: marks})
     (result,) = store.write([event])
-    Event.objects.update(geo_city=MARKS, geo_region=MARKS, ua_browser=MARKS, ua_device_model=MARKS)
-    refusal = Refusal(Code.INVALID_EVENT, MARKS, errors={MARKS: [MARKS]})
-    factories.reject(refusal, factories.source(key), MARKS.encode(), request_id=MARKS)
-    history.record(key, KeyChange.What.CHANGED, history.Actor(f"A{MARKS}"), f"D{MARKS}")
-    console.post(change(key), {"label": f"N{MARKS}", "expires_at_0": "", "expires_at_1": "", "tags": "a"})
+    Event.objects.update(geo_city=marks, geo_region=marks, ua_browser=marks, ua_device_model=marks)
+    refusal = Refusal(Code.INVALID_EVENT, marks, errors={marks: [marks]})
+    factories.reject(refusal, factories.source(key), marks.encode(), request_id=marks)
+    history.record(key, KeyChange.What.CHANGED, history.Actor(f"A{marks}"), f"D{marks}")
+    console.post(change(key), {"label": f"N{marks}", "expires_at_0": "", "expires_at_1": "", "tags": "a"})
     collected = f"/admin/collect/event/{result.id}/change/"
     rejected = f"/admin/collect/rejection/{Rejection.objects.get().pk}/change/"
     lists = ["/admin/collect/event/", "/admin/collect/rejection/", "/admin/collect/rejectiontally/", LIST]
@@ -72,8 +75,8 @@ def marked(console: Client) -> list[str]:
 def test_marks_are_spelled_out_on_every_page(console: Client, marked: list[str]) -> None:
     for address in marked:
         page = outside_of_forms(text(console.get(address)))
-        assert not set(page) & set(MARKS), address
-        assert SPELLED in page, address
+        assert not set(page) & set(UNSEEN + MARKS), address
+        assert f"\\u200b\\u2028\\ufeff\\u00ad\\u2060{SPELLED}" in page, address
 
 
 def test_every_column_of_an_event_shows_its_marks(console: Client, marked: list[str]) -> None:

@@ -14,6 +14,11 @@ from runtime import display
         ("a\u202eb\u2066c", "a\\u202eb\\u2066c", "a\\u202eb\\u2066c"),
         ("a\nb\x1b[31m\x7f\x9b", "a\nb\\x1b[31m\\x7f\\x9b", "a\\x0ab\\x1b[31m\\x7f\\x9b"),
         ("<b>", "<b>", "<b>"),
+        ("a\u200bb\u2028c\ufeff", "a\\u200bb\\u2028c\\ufeff", "a\\u200bb\\u2028c\\ufeff"),
+        ("soft\u00adhyphen \U000e0041", "soft\\u00adhyphen \\U000e0041", "soft\\u00adhyphen \\U000e0041"),
+        ("x\u200dy \u200c", "x\\u200dy \\u200c", "x\\u200dy \\u200c"),
+        *[(text, text, text) for text in ("\U0001f468\u200d\U0001f469", "\u0645\u06cc\u200c\u062e\u0648\u0627")],
+        ("a\u200d\u200d\u200db", "a\\u200d\\u200d\\u200db", "a\\u200d\\u200d\\u200db"),
     ],
 )
 def test_text_does_not_act_on_the_screen(text: str, page: str, terminal: str) -> None:
@@ -23,6 +28,10 @@ def test_text_does_not_act_on_the_screen(text: str, page: str, terminal: str) ->
 def test_fields_of_forms_are_left_as_they_are() -> None:
     form = '<input title="{0}" value="\u202e"><textarea rows="3">\n\u202e</textarea><option value="1">{0}</option>'
     assert display.on_page(form.format("\u202e")) == form.format("\\u202e")
+
+
+def test_attribute_that_only_ends_in_value_is_no_field() -> None:
+    assert display.on_page('<p data-value="\u202e">') == '<p data-value="\\u202e">'
 
 
 def test_decoded_json_is_spelled_out_at_any_depth() -> None:
