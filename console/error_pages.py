@@ -15,6 +15,7 @@ from django.urls import Resolver404, resolve
 from collect import turned_away
 from collect.captures import keeping as captures
 from collect.storage.ledger.tally import Endpoint
+from console import policy
 from runtime.answers import as_refusal, respond
 from runtime.refusals import STATUS, Code, Refusal, Unavailable
 
@@ -25,6 +26,8 @@ def _page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     if request.path.startswith("/admin/") and not request.path.endswith(".json"):
         answer.content = _content(request, refusal)
         answer["Content-Type"] = "text/html; charset=utf-8"
+        # What is refused before the console's middleware does not pass through it.
+        policy.protect(answer)
     return answer
 
 

@@ -1,4 +1,4 @@
-"""What holds for every page of the console: what cannot be read is a 400, and text shows as what it is."""
+"""What holds for every page of the console: headers, a 400 for what cannot be read, and text that shows what it is."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from django.core.paginator import InvalidPage
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 
-from console import error_pages
+from console import error_pages, policy
 from runtime import display
 from runtime.refusals import Code, Refusal
 
@@ -20,22 +20,26 @@ UNREADABLE = "The address has a value that cannot be looked for."
 
 
 class ConsoleMiddleware:
-    """Stands around the pages below /admin/ and nothing else; last, so that an error page has its user."""
+    """Stands around the pages below /admin/ and nothing else.
+
+    It stands inside of what finds the user, whom an error page shows, and around axes, whose answers are pages too.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Serve the page, with the marks in it spelled out."""
+        """Serve the page with its headers, and the marks in it spelled out."""
         if not request.path.startswith("/admin/"):
             return self.get_response(request)
         if "\0" in request.path + unquote(request.META.get("QUERY_STRING", "")):
             return error_pages.bad_request(request, Refusal(Code.BAD_REQUEST, NUL))
         response = self.get_response(request)
+        policy.protect(response)
         kind = response.headers.get("Content-Type", "")
         if not response.streaming and kind.startswith("text/html"):
             response.content = display.on_page(response.content.decode())
-        elif not response.streaming and kind == "application/json":
+        elif not response.streaming and kind.startswith("application/json"):
             response.content = json.dumps(display.in_json(json.loads(response.content)))
         return response
 

@@ -68,8 +68,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "collect.enrichment.middleware.EnrichmentMiddleware",
-    "axes.middleware.AxesMiddleware",
     "console.middleware.ConsoleMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 # --- the console's login ---------------------------------------------------------------------------

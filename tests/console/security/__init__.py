@@ -1,0 +1,1 @@
+"""What a page of the console may do in a browser, and what hostile text may not."""
