@@ -69,7 +69,10 @@ def marked(console: Client) -> list[str]:
     lists = ["/admin/collect/event/", "/admin/collect/rejection/", "/admin/collect/rejectiontally/", LIST]
     lists += ["/admin/keys/keychange/", "/admin/keys/partner/", f"/admin/keys/partner/{owner.pk}/change/"]
     steps = [f"{LIST}{key.pk}/{step}/" for step in ("change", "rotate", "revoke", "issued")]
-    return [*lists, collected, rejected, *steps, "/admin/"]
+    # An option of a form, and a line of Django's own history.
+    console.post(f"/admin/keys/partner/{owner.pk}/change/", {"name": f"Q{marks}"})
+    more = [f"{LIST}add/?partner={owner.pk}", f"/admin/keys/partner/{owner.pk}/history/"]
+    return [*lists, collected, rejected, *steps, *more, "/admin/"]
 
 
 def test_marks_are_spelled_out_on_every_page(console: Client, marked: list[str]) -> None:
