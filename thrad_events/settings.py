@@ -225,7 +225,8 @@ UNFOLD = {
     "SITE_HEADER": "thrad_events",
     "SITE_URL": None,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("console/favicon.svg")}],
-    "STYLES": [lambda _: static("console/charts.css")],
+    "STYLES": [lambda _: static("console/charts.css"), lambda _: static("console/console.css")],
+    "SIDEBAR": {"navigation": "console.navigation.groups"},
 }
 
 # --- logs ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -100,6 +100,3 @@ class LargeTableAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     list_per_page = 50
     list_disable_select_all = True
-
-    class Media:
-        css: ClassVar = {"all": ["console/console.css"]}

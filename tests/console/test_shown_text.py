@@ -71,8 +71,8 @@ def marked(console: Client) -> list[str]:
     steps = [f"{LIST}{key.pk}/{step}/" for step in ("change", "rotate", "revoke", "issued")]
     # An option of a form, and a line of Django's own history.
     console.post(f"/admin/keys/partner/{owner.pk}/change/", {"name": f"Q{marks}"})
-    more = [f"{LIST}add/?partner={owner.pk}", f"/admin/keys/partner/{owner.pk}/history/"]
-    return [*lists, collected, rejected, *steps, *more, "/admin/"]
+    others = [f"{LIST}add/?partner={owner.pk}", f"/admin/keys/partner/{owner.pk}/history/"]
+    return [*lists, collected, rejected, *steps, *others, "/admin/"]
 
 
 def test_marks_are_spelled_out_on_every_page(console: Client, marked: list[str]) -> None:
