@@ -1,0 +1,102 @@
+"""The overview and the ledger's page: what they say, to whom, and where their numbers lead."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from collect.models import LedgerEntry, LedgerGap, Machine
+from collect.storage import ingest
+from collect.storage.ledger import entries
+from collect.storage.ledger.tally import shared as counts
+from keys.models import ApiKey
+from tests.harness import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
+
+
+@pytest.fixture
+def key() -> ApiKey:
+    """A key whose partner sent three events ten minutes ago."""
+    key = factories.key(factories.partner("<b>Acme</b>"))[0]
+    source = factories.source(key, received_at=timezone.now() - timedelta(minutes=10))
+    params = {"value": 10, "currency": "EUR"}
+    ingest.submit([factories.arrival(source, event_name="order_created", params=params, n=n) for n in range(3)])
+    entries.add(entries.total(counts.take()))
+    return key
+
+
+def findings(console: Client) -> dict[str, str]:
+    return {one["text"]: one["state"] for one in console.get("/admin/overview.json").json()["findings"]}
+
+
+def test_all_is_well_where_it_is(console: Client, key: ApiKey) -> None:
+    now = timezone.now()
+    Machine.objects.create(name="a", reported_at=now, spool_events=0, geo_state="ok", geo_built_at=now)
+    assert {*findings(console).values()} == {"well"}
+    page = console.get("/admin/").content.decode()
+    assert "Every event is accounted for" in page
+    assert "&lt;b&gt;Acme&lt;/b&gt;" in page
+    assert "<b>Acme</b>" not in page
+
+
+def test_what_is_not_well_is_said_first(console: Client, key: ApiKey) -> None:
+    now = timezone.now()
+    Machine.objects.create(name="a", reported_at=now - timedelta(minutes=5), geo_state="missing")
+    Machine.objects.create(
+        name="b", reported_at=now, spool_events=7, spool_oldest=now, spool_set_aside=2, geo_state="ok", geo_built_at=now
+    )
+    LedgerEntry.objects.filter(outcome="stored").update(outcome="unavailable")
+    found = findings(console)
+    assert [*found.values()] == sorted(found.values(), key=["broken", "attention", "well"].index)
+    said = "\n".join(found)
+    for text in ("a has not reported", "7 events wait in the spool of b", "2 events that the database refused"):
+        assert text in said
+    assert "3 events were answered 503" in said
+    assert "a has no geo database" in said
+
+
+def test_difference_is_shown_with_its_size_and_what_may_explain_it(console: Client, key: ApiKey) -> None:
+    LedgerEntry.objects.filter(outcome="stored").update(events=1)
+    page = console.get("/admin/ledger/").content.decode()
+    assert "A difference that nothing explains" in page
+    assert "2 without an outcome" in page
+    assert "2 more rows than were counted" in page
+    at = timezone.now() - timedelta(minutes=10)
+    LedgerGap.objects.create(machine="a", process=uuid4(), start=at, end=at, events=4)
+    page = console.get("/admin/ledger/").content.decode()
+    assert "A difference that has an explanation" in page
+    assert "Unknown, at most <b>4</b>" in page
+
+
+def test_data_has_the_numbers_of_the_page(console: Client, key: ApiKey) -> None:
+    found = console.get("/admin/overview.json").json()
+    assert found["received"] == 3
+    assert found["tops"]["event_name"] == [{"value": "order_created", "events": 3}]
+    assert found["tops"]["worth"] == [{"currency": "EUR", "sum": "30", "events": 3}]
+    assert sum(point["outcomes"].get("stored", 0) for point in found["day"]["series"]) == 3
+    (partner,) = found["partners"]
+    assert len(console.get(partner["list"].replace("/live/", "/live.json")).json()["list"]["seconds"]) == 1
+    ledger = console.get("/admin/ledger.json", {"partner": key.partner_id, "range": "1h"}).json()
+    assert (ledger["received"], ledger["outcomes"]["stored"], ledger["equation"]["rows"]["counted"]) == (3, 3, 3)
+
+
+@pytest.mark.parametrize("query", [{"partner": "x"}, {"kind": "x"}, {"range": "x"}, {"from": "x"}])
+def test_address_that_names_nothing_is_refused_with_its_part(console: Client, query: dict[str, str]) -> None:
+    answer = console.get("/admin/ledger.json", query)
+    assert answer.status_code == 400
+    assert "'x'" in answer.json()["detail"]
+    assert answer.json()["detail"].startswith(next(iter(query)) if query != {"from": "x"} else "'x'")
+
+
+def test_who_may_see_no_events_sees_no_number_of_them(client: Client, key: ApiKey) -> None:
+    client.force_login(User.objects.create_user("nobody", is_staff=True))
+    page = client.get("/admin/")
+    assert page.status_code == 200
+    assert b"order_created" not in page.content
+    assert client.get("/admin/overview.json").json() == {"may_see_events": False}
+    assert client.get("/admin/ledger/").status_code == 403
+    assert Client().get("/admin/overview.json").status_code == 302
