@@ -45,6 +45,11 @@ def make(*, is_test: bool) -> str:
     public_id = "".join(secrets.choice(ALPHABET) for _ in range(ID_LENGTH))
     secret = _base62(int.from_bytes(secrets.token_bytes(SECRET_BYTES)), SECRET_LENGTH)
     body = f"{TEST if is_test else LIVE}_{public_id}_{secret}"
+    return seal(body)
+
+
+def seal(body: str) -> str:
+    """Return the raw key of a prefix and a secret, with its CRC."""
     return body + _crc(body)
 
 

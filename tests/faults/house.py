@@ -189,6 +189,11 @@ class House:
         with psycopg.connect(self.url) as connection:
             return connection.execute(query).fetchall()
 
+    def execute(self, statement: str) -> None:
+        """Change the database, past the application."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(statement)
+
     def kept(self, key: str) -> bool:
         """Whether the spool keeps this raw key for a start without the database."""
         with closing(sqlite3.connect(self.spool)) as connection:

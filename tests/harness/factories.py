@@ -68,6 +68,12 @@ def unknown() -> str:
     return crypto.make(is_test=False)
 
 
+def with_other_secret(raw_key: str) -> str:
+    """A well-formed raw key with the prefix of this one, and another secret."""
+    other = crypto.make(is_test=False).rpartition("_")[2][: crypto.SECRET_LENGTH]
+    return crypto.seal(f"{crypto.prefix_of(raw_key)}_{other}")
+
+
 def source(api_key: ApiKey, **fields: Any) -> Source:
     defaults: dict[str, Any] = {
         "partner_id": api_key.partner_id,

@@ -80,7 +80,7 @@ def test_data_has_the_numbers_of_the_page(console: Client, key: ApiKey) -> None:
     assert sum(point["outcomes"].get("stored", 0) for point in found["day"]["series"]) == 3
     (partner,) = found["partners"]
     assert len(console.get(partner["list"].replace("/live/", "/live.json")).json()["list"]["seconds"]) == 1
-    ledger = console.get("/admin/ledger.json", {"partner": key.partner_id, "range": "1h"}).json()
+    ledger = console.get(f"/admin/ledger.json?partner={key.partner_id}&range=1h").json()
     assert (ledger["received"], ledger["outcomes"]["stored"], ledger["equation"]["rows"]["counted"]) == (3, 3, 3)
 
 
