@@ -9,10 +9,10 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PYTHON) -m pytest --cov --cov-append --cov-report= --cov-fail-under=0
 # Two runs for each database: what measures time or fills the cores runs one after the other, all else beside each other.
-ON_EVERY_CORE := --numprocesses logical --dist loadfile -m "not long and not alone"
+ON_EVERY_CORE := --numprocesses logical --dist loadfile -m "not long and not alone" --ignore tests/browser
 ALONE := -m "not long and alone" tests/e2e tests/faults
 
-.PHONY: help run test faults bench bench-backfill check venv clean lint types django audit
+.PHONY: help run test e2e faults bench bench-backfill check venv clean lint types django audit
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -29,7 +29,12 @@ test: .venv/.dev ## Run the tests on SQLite and on a PostgreSQL that they start 
 	$(PYTEST) --database sqlite $(ALONE)
 	$(PYTEST) --database postgresql $(ON_EVERY_CORE)
 	$(PYTEST) --database postgresql $(ALONE)
+	@$(MAKE) --no-print-directory e2e
 	@$(PYTHON) -m coverage report
+
+e2e: .venv/.dev ## Look at the console in Chromium, on SQLite and on PostgreSQL
+	$(PYTHON) -m pytest --database sqlite tests/browser
+	$(PYTHON) -m pytest --database postgresql tests/browser
 
 faults: .venv/.dev ## Break the database, the server and the disk in every way that docs/operations.md names: a quarter of an hour
 	$(PYTHON) -m pytest --database postgresql -m "long or not long" tests/faults

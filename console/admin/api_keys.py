@@ -12,8 +12,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.db.models import ForeignKey, QuerySet
+from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -21,7 +21,7 @@ from unfold.decorators import display
 
 from console import key_use
 from console.admin import captures, show_once
-from console.admin.key_forms import ApiKeyForm
+from console.admin.key_forms import ApiKeyForm, NamedSelect
 from console.admin.key_steps import Steps, actor
 from keys import lifecycle
 from keys.models import ApiKey, ApiKeyQuerySet, State
@@ -115,6 +115,15 @@ class ApiKeyAdmin(Steps):
     def state_word(self, key: ApiKey) -> str:
         """Return the state as a word, so that the colour alone says nothing."""
         return key.state.value
+
+    def formfield_for_foreignkey(
+        self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> "ModelChoiceField[Any] | None":
+        """Return the field, with a name where it searches."""
+        if db_field.name in self.autocomplete_fields:
+            kwargs["widget"] = NamedSelect(db_field, self.admin_site)
+        field: ModelChoiceField[Any] | None = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        return field
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Sequence[str]:
         """Return the fields that may be chosen for a new key, or all that is known of an old one."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget
@@ -32,6 +33,15 @@ class Lines(forms.Field):
     def to_python(self, value: Any) -> list[str]:
         """Return the entries as a list, without blank lines."""
         return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+
+
+class NamedSelect(AutocompleteSelect):
+    """Searches as one types, and has a name for those who hear the page."""
+
+    @property
+    def media(self) -> forms.Media:
+        """Return the scripts of the field, the one that names it last."""
+        return super().media + forms.Media(js=["admin/js/autocomplete.js", "console/named_select.js"])
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]

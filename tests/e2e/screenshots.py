@@ -8,8 +8,6 @@ import argparse
 import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 from http.client import HTTPConnection
 from pathlib import Path
@@ -17,11 +15,12 @@ from typing import Literal
 
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
+from tests.browser import chromium
+from tests.browser.site import make_superuser
 from tests.harness.collector import manage
 from tests.harness.server import ROOT, Server, serve
 
 WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=420, height=900)
-CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 RAW_KEY = re.compile(r"thrad_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}")
 
 
@@ -93,19 +92,9 @@ def look(directory: Path, scheme: Literal["light", "dark"], size: ViewportSize) 
     with tempfile.TemporaryDirectory() as scratch:
         url = f"sqlite:///{scratch}/events.sqlite3"
         manage(url, "migrate", "-v0")
-        command = [
-            sys.executable,
-            "manage.py",
-            "createsuperuser",
-            "--noinput",
-            "--username=olga",
-            "--email=o@example.com",
-        ]
-        settings = os.environ | {"DATABASE_URL": url, "DJANGO_SUPERUSER_PASSWORD": "a long password"}
-        subprocess.run(command, cwd=ROOT, env=settings, check=True, capture_output=True)
+        make_superuser(url)
         with serve(url) as server, sync_playwright() as playwright:
-            path = next((path for path in CHROMIUM if Path(path).exists()), None)
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            browser = chromium.launch(playwright)
             walk(browser.new_page(viewport=size, color_scheme=scheme), server, directory)
             browser.close()
 

@@ -1,0 +1,78 @@
+"""Every page that can be reached from the console's first one: no error, nobody else's host, no text out of the window.
+
+What axe sees is told by the page and its styles, not by the database: with SQLite alone.
+"""
+
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser import axe
+from tests.browser.conftest import OpenPage
+from tests.browser.site import PASSWORD, USERNAME
+from tests.harness.browser import Browser
+from tests.harness.collector import Collector
+
+Scheme = Literal["light", "dark"]
+
+# What has to be among the pages, or the walk has lost its way.
+KNOWN = {
+    "/admin/",
+    "/admin/collect/event/",
+    "/admin/collect/rejection/",
+    "/admin/keys/apikey/",
+    "/admin/keys/apikey/add/",
+    "/admin/keys/apikey/1/change/",
+    "/admin/keys/apikey/1/revoke/",
+    "/admin/keys/apikey/1/rotate/",
+    "/admin/password_change/",
+}
+# How far the page can be moved sideways, in pixels.
+OVERFLOW = """() => {
+    window.scrollTo(10_000, 0);
+    const moved = window.scrollX;
+    window.scrollTo(0, 0);
+    return moved;
+}"""
+
+
+@pytest.fixture(scope="session")
+def paths(site: Collector) -> list[str]:
+    """The paths of all pages, as links of other pages name them."""
+    walker = Browser(site.server.url)
+    walker.log_in(USERNAME, PASSWORD)
+    found = [path for path, page in walker.pages("/admin/") if "<html" in page]
+    assert set(found) >= KNOWN
+    return found
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_an_error_or_is_wider_than_its_window(
+    open_page: OpenPage, paths: list[str], faults: list[str], scheme: Scheme, width: int
+) -> None:
+    page = open_page(paths[0], scheme=scheme, width=width)
+    for path in paths:
+        settled(page, path)
+        assert page.evaluate("document.documentElement.classList.contains('dark')") == (scheme == "dark")
+        if page.evaluate(OVERFLOW):
+            faults.append(f"{path} can be moved sideways")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_grave_on_any_page(
+    open_page: OpenPage, paths: list[str], faults: list[str], scheme: Scheme, width: int
+) -> None:
+    page = open_page(paths[0], scheme=scheme, width=width, bypass_csp=True)
+    for path in paths:
+        settled(page, path)
+        faults += [f"{path}: {violation}" for violation in axe.violations(page)]
+
+
+def settled(page: Page, path: str) -> None:
+    """Open the page and wait until its scripts have run and its transitions have ended."""
+    page.goto(path, wait_until="load")
+    page.wait_for_function("document.getAnimations().every((animation) => animation.playState !== 'running')")

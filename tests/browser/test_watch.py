@@ -1,0 +1,30 @@
+"""The watch and axe see what is wrong: a page with every fault has all of them named."""
+
+from tests.browser import axe
+from tests.browser.conftest import OpenPage
+
+
+def test_every_fault_of_a_page_is_named(open_page: OpenPage, faults: list[str]) -> None:
+    page = open_page("/admin/", bypass_csp=True)
+    with page.expect_event("requestfailed"):
+        page.evaluate("fetch('http://127.0.0.1:1/elsewhere').catch(() => console.error('it failed'))")
+    with page.context.expect_event("weberror"):
+        page.evaluate("setTimeout(() => { throw new Error('it was thrown') })")
+    assert page.evaluate("fetch('/admin/nowhere/').then((response) => response.status)") == 404
+    page.wait_for_timeout(200)  # the console's lines come after the answers that they are about
+    told = "\n".join(faults)
+    faults.clear()
+    assert "request to another host: http://127.0.0.1:1/elsewhere" in told
+    assert "failed request (net::ERR_" in told
+    assert "it failed" in told
+    assert "script error" in told
+    assert "it was thrown" in told
+    assert "/admin/nowhere/: Failed to load resource" in told
+
+
+def test_axe_names_grave_violations_alone(open_page: OpenPage) -> None:
+    page = open_page("/admin/", bypass_csp=True)
+    page.evaluate("document.documentElement.removeAttribute('lang')")
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\"><h6>a jump</h6>')")
+    found = axe.violations(page)
+    assert [violation.partition(" ")[0] for violation in found] == ["html-has-lang", "image-alt"]
