@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ from tests.harness import databases
 from tests.harness.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# Linux's file system in memory, and how much a run may need of it.
+MEMORY, ROOM = Path("/dev/shm"), 4 * 1024**3  # noqa: S108  # a directory of its own is made in it
 
 scratch_key = pytest.StashKey[Path]()
 postgres_key = pytest.StashKey[Postgres]()
@@ -35,11 +39,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Set the environment for the settings, which pytest-django loads in this same hook."""
-    scratch = early_config.stash[scratch_key] = Path(tempfile.mkdtemp(prefix="tests-"))
+    scratch = early_config.stash[scratch_key] = Path(tempfile.mkdtemp(prefix="tests-", dir=_in_memory()))
     if "PYTEST_XDIST_WORKER" not in os.environ:  # else the process that started this one has done it
         _isolate(_database_url(early_config, scratch))
     # Its own for each process of `-n`: the spool and the counts of the metrics are files in it.
     os.environ |= {"VAR_DIR": str(scratch), "GEOIP_PATH": str(scratch / "city.mmdb")}
+
+
+def _in_memory() -> Path | None:
+    """Where databases of tests are that claim nothing of a disk; None where they have to be on one.
+
+    Nearly every test waits for some of its files to be synced, which takes a disk milliseconds. Containers often have
+    a small one, or one from which the binaries of PostgreSQL could not be run.
+    """
+    with suppress(OSError):
+        place = os.statvfs(MEMORY)
+        if place.f_bavail * place.f_frsize >= ROOM and not place.f_flag & os.ST_NOEXEC:
+            return MEMORY
+    return None
 
 
 def _database_url(config: pytest.Config, scratch: Path) -> str:
@@ -48,7 +65,7 @@ def _database_url(config: pytest.Config, scratch: Path) -> str:
         return f"sqlite:///{scratch}/events.sqlite3"
     if url := os.environ.get("TEST_DATABASE_URL"):
         return url
-    config.stash[postgres_key] = Postgres()
+    config.stash[postgres_key] = Postgres(below=_in_memory())
     return config.stash[postgres_key].url("events")
 
 

@@ -63,9 +63,15 @@ class Postgres:
     To be started from a thread that lives as long as the server shall, such as the main one.
     """
 
-    def __init__(self, options: Mapping[str, str] | None = None, binaries: Path | None = None) -> None:
-        """`options` are the server's settings, such as `{"fsync": "off"}`; they may change between starts."""
+    def __init__(
+        self, options: Mapping[str, str] | None = None, binaries: Path | None = None, *, below: Path | None = None
+    ) -> None:
+        """`options` are the server's settings, such as `{"fsync": "off"}`; they may change between starts.
+
+        The data are in a new directory below `below`, or where temporary files usually are.
+        """
         self.options = dict(options or {})
+        self._below = below
         self.port = free_port()
         self._password = secrets.token_urlsafe(16)
         self._binaries = binaries
@@ -174,7 +180,7 @@ class Postgres:
 
     def _make_home(self) -> Path:
         """A new directory with a new cluster in it."""
-        self._home = home = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self._home = home = Path(tempfile.mkdtemp(prefix="postgres-", dir=self._below))
         atexit.register(self.remove)
         (home / "password").write_text(self._password)
         if self._owner is not None:
