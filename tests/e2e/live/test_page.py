@@ -1,13 +1,12 @@
 """The page Live in a real browser: it shows, folds, pauses, catches up, and never grows without end."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.browser import chromium
 from tests.e2e.live.full_rate import OPERATOR, PASSWORD
-from tests.e2e.screenshots import CHROMIUM
 from tests.harness.collector import Collector
 
 PATIENCE = 30_000
@@ -28,8 +27,7 @@ def complaints() -> list[str]:
 def page(own: Collector, complaints: list[str]) -> Iterator[Page]:
     """A browser on the page, logged in; afterwards it must have complained of nothing."""
     with sync_playwright() as playwright:
-        path = next((path for path in CHROMIUM if Path(path).exists()), None)
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = chromium.launch(playwright)
         opened = browser.new_page()
         opened.set_default_timeout(PATIENCE)
         opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)

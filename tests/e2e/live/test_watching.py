@@ -3,9 +3,13 @@
 import uuid
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.live import full_rate
 from tests.e2e.live.watcher import Key, Watcher
 from tests.harness.collector import Collector
+
+pytestmark = pytest.mark.alone
 
 SECONDS = 20
 
