@@ -22,7 +22,8 @@ urlpatterns = [
     *routes("ledger", LedgerPage, "ledger"),
     *captures.urlpatterns,
     *routes("live", LivePage, "live"),
-    *routes("search", SearchPage, "search"),
+    # /admin/search/ is where unfold looks for the words that are typed into its command (Ctrl+K).
+    *routes("find", SearchPage, "search"),
     *routes("rejections", RejectionsPage, "rejections"),
     *routes("rejections/<int:group>", GroupPage, "rejection_group"),
     path("rejections/<int:group>/state/", admin.site.admin_view(GroupStateView.as_view()), name="rejection_state"),

@@ -17,7 +17,7 @@ from tests.harness import factories, plans
 
 pytestmark = pytest.mark.django_db
 
-PAGE, DATA = "/admin/search/", "/admin/search.json"
+PAGE, DATA = "/admin/find/", "/admin/find.json"
 
 
 @pytest.fixture

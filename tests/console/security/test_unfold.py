@@ -8,6 +8,7 @@ part of a page in a browser.
 
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import unfold
@@ -15,6 +16,7 @@ from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.staticfiles import finders
 from django.test import RequestFactory
+from django.urls import NoReverseMatch, URLPattern, resolve, reverse
 
 from tests.harness.server import ROOT
 from tests.harness.values import some
@@ -88,3 +90,15 @@ def test_every_function_that_a_page_asks_alpine_for_is_registered() -> None:
     templates = [*TEMPLATES.rglob("*.html"), *(UNFOLD / "templates").rglob("*.html")]
     asked = {name for path in templates for name in re.findall(r'x-data="(\w+)\(', path.read_text())}
     assert asked == registered
+
+
+def test_no_page_of_ours_stands_at_an_address_of_the_admin() -> None:
+    """Ours are found first: unfold's command would look for its words at a page of ours, and find nothing."""
+    names = {pattern.name for pattern in admin.site.get_urls() if isinstance(pattern, URLPattern) and pattern.name}
+    names -= {"index"}  # the overview stands there on purpose
+    found = 0
+    for name in names:
+        with suppress(NoReverseMatch):  # one with parameters
+            assert resolve(reverse(f"admin:{name}")).namespaces == ["admin"], name
+            found += 1
+    assert found > 5
