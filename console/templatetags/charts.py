@@ -65,12 +65,14 @@ def amount(value: float, unit: str) -> str:
 
 
 def ticks(largest: float) -> list[float]:
-    """Return at most five rounded values at equal distances from 0 to at least `largest`; whole ones from 4 on."""
+    """Return at most five rounded values from 0 to at least `largest`, equally far apart; of a whole number, whole."""
     rough = largest / 4
     power = 10 ** math.floor(math.log10(rough)) if rough > 0 else 1
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999_999)
-    if float(largest).is_integer():
-        step = max(1, math.ceil(step))
+    is_whole = float(largest).is_integer()
+    factors = (1, 2, 5, 10) if is_whole and power < 10 else (1, 2, 2.5, 5, 10)
+    step = next(power * factor for factor in factors if power * factor >= rough * 0.999_999)
+    if is_whole:
+        step = max(1, step)
     return [round(step * n, 9) for n in range(math.ceil(largest / step - 1e-9) + 1)]
 
 

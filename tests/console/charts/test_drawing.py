@@ -129,6 +129,12 @@ def test_ticks_are_few_whole_and_rounded_and_reach_the_largest(largest: int) -> 
     assert len(f"{found[1]:.0f}".rstrip("0")) <= 2
 
 
+def test_ticks_are_of_ones_twos_and_fives() -> None:
+    assert ticks(10) == [0, 5, 10]
+    assert ticks(7) == [0, 2, 4, 6, 8]
+    assert ticks(100) == [0, 25, 50, 75, 100]
+
+
 def test_ticks_of_sums_of_money_have_fractions() -> None:
     assert ticks(0.9) == [0, 0.25, 0.5, 0.75, 1]
 
