@@ -12,16 +12,16 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views import View
 
-from collect.models import Rejection, RejectionGroup
+from collect.models import RejectionGroup
 from collect.storage.grouping import groups as stored
 from console.charts import Chart, Line, Point, Series
 from console.pages import mending
 from console.pages.frame import DataPage
 from keys.models import ApiKey, Partner
 from reporting.ranges import LENGTHS, BadRange, Range
-from reporting.rejections import bodies, groups, telling
+from reporting.rejections import groups, telling
 from reporting.rejections.groups import GroupFilter
-from reporting.rejections.telling import Told
+from reporting.rejections.report import report
 from runtime.display import number, second, share
 
 # Partners and keys there are to choose from.
@@ -116,21 +116,8 @@ class GroupPage(DataPage):
         """Return the group `group`. Raises `BadRange` and `Http404`."""
         group = get_object_or_404(RejectionGroup.objects.select_related("partner", "api_key"), pk=named["group"])
         within = self.range(request)
-        kept = Rejection.objects.filter(group=group).order_by("-pk")
-        told = Told(groups.in_range(group, within), groups.incident_of(group), kept.first(), within)
-        fields = told.example.errors if told.example else {}
-        url = request.build_absolute_uri("/api/collect")
-        return told.row.as_data() | {
-            "range": str(within),
-            "starts": within.start,
-            "incident": _incident(told),
-            "builds": groups.builds_of(group, within),
-            "rules": telling.rules(group, fields),
-            "example": _example(told.example),
-            "curl": telling.curl(url, telling.passing(group, fields)),
-            "message_for_sender": telling.message(told, url),
-            "mending": mending.parts(group, request.GET),
-        }
+        told = report(group, within, request.build_absolute_uri("/api/collect"))
+        return told | {"mending": mending.parts(group, request.GET)}
 
     def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
         """Return the chart, and what the operator may do."""
@@ -148,36 +135,6 @@ class GroupPage(DataPage):
 
 
 CHANGE_RIGHT = "collect.change_rejection"
-
-
-def _incident(told: Told) -> dict[str, Any] | None:
-    found = told.incident
-    if found is None:
-        return None
-    return {
-        "onset": found.onset,
-        "told": telling.when(found),
-        "culprits": [{"build": one.build, "count": one.count} for one in found.culprits],
-        "steady": [{"build": one.build, "count": one.count} for one in found.steady],
-        "spared": list(found.spared),
-        "gone": list(found.gone),
-    }
-
-
-def _example(rejection: Rejection | None) -> dict[str, Any] | None:
-    if rejection is None:
-        return None
-    return {
-        "id": rejection.pk,
-        "received_at": rejection.received_at,
-        "request_id": rejection.request_id,
-        "detail": rejection.detail,
-        "user_agent": rejection.user_agent,
-        "content_type": rejection.content_type,
-        "body": bodies.pretty(bytes(rejection.body)),
-        "is_cut": rejection.body_size > len(rejection.body),
-        "body_size": rejection.body_size,
-    }
 
 
 def _chart(data: dict[str, Any], within: Range) -> Chart:

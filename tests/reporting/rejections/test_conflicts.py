@@ -92,6 +92,7 @@ def test_page_of_a_conflict_shows_both(admin_client: Client) -> None:
 def test_list_of_single_rejections_is_filtered_by_group_and_key(admin_client: Client) -> None:
     conflict({"referrer": "a"}, {"referrer": "b"})
     rejection = Rejection.objects.get()
+    assert rejection.group_id
     address = "/admin/collect/rejection/"
     for query, is_there in {
         f"group={rejection.group_id}": True,
