@@ -102,10 +102,13 @@ def passing(group: RejectionGroup, fields: Mapping[str, object]) -> dict[str, An
 
 
 def curl(url: str, event: Mapping[str, Any]) -> str:
-    """Return a command that sends the event with a key in its sender's environment."""
+    """Return a command that has the event judged with the key in its sender's environment.
+
+    `url` takes events; what it says of them without storing any is below it.
+    """
     body = shlex.quote(json.dumps(event, ensure_ascii=False))
     return "\n".join(
-        [f"curl -i {shlex.quote(url)} \\", f'  -H "Authorization: Bearer {KEY}" \\',
+        [f"curl -i {shlex.quote(f'{url}/validate')} \\", f'  -H "Authorization: Bearer {KEY}" \\',
          "  -H 'Content-Type: application/json' \\", f"  -d {body}"]
     )  # fmt: skip
 
@@ -131,5 +134,9 @@ def message(told: Told, url: str) -> str:
         cut = " (cut)" if told.example.body_size > MAX_KEPT_BODY else ""
         lines += ["", f"One of them{cut}, request {told.example.request_id}, its values masked:"]
         lines.append(masked(bytes(told.example.body)))
-    lines += ["", "This passes; set THRAD_API_KEY to your key:", curl(url, passing(group, fields))]
+    lines += [
+        "",
+        "This passes, and is not stored by /validate; set THRAD_API_KEY to your key:",
+        curl(url, passing(group, fields)),
+    ]
     return "\n".join(lines)

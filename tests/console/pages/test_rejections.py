@@ -136,9 +136,11 @@ def test_line_that_the_sender_is_given_passes(console: Client, refusal: Refusal)
     ).stdout.split(b"\0")
     assert f"Authorization: Bearer {raw_key}".encode() in words
     body = words[words.index(b"-d") + 1]
-    headers = {"authorization": f"Bearer {raw_key}"}
-    response = Client().post("/api/collect", body, content_type="application/json", headers=headers)
-    assert (response.status_code, response.get("X-Event-Outcome")) == (204, "stored")
+    assert words[2].endswith(b"/api/collect/validate")
+    headers, sender = {"authorization": f"Bearer {raw_key}"}, Client()
+    judged = sender.post("/api/collect/validate", body, content_type="application/json", headers=headers)
+    assert (judged.status_code, judged.json()["valid"]) == (200, True)
+    assert sender.post("/api/collect", body, content_type="application/json", headers=headers).status_code == 204
 
 
 def test_group_is_resolved_regresses_and_is_opened_again(console: Client, operator: User) -> None:

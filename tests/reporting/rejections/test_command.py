@@ -69,7 +69,7 @@ def test_group_is_told_as_its_sender_is_to_be_told() -> None:
     refuse(key, body=b'{"email": "anna@example.org"}', minutes=2)
     group = RejectionGroup.objects.get()
     told = printed("--group", str(group.pk), "--url", "https://events.example/")
-    assert "curl -i https://events.example/api/collect" in told
+    assert "curl -i https://events.example/api/collect/validate" in told
     assert '"email": "xxxx@xxxxxxx.xxx"' in told
     assert "all 1 from svc/2" in told
     assert json.loads(printed("--group", str(group.pk), "--json"))["example"]["body"].count("anna") == 1
