@@ -28,7 +28,7 @@ from console.admin.key_steps import ID
 from console.pages.frame import DataPage
 from reporting import mending
 
-RIGHT = "collect.replay_rejection"
+RIGHT, CHANGE_RIGHT = "collect.replay_rejection", "collect.change_rejection"
 # Rejections of a group among which an example is looked for.
 LOOKED_AT = 200
 # The operations, with what their second field is; those without have none.
@@ -145,6 +145,7 @@ def context(request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
         "rows": [*rows, *[FormRow()] * (len(rows) < MAX_OPERATIONS)],
         "choices": [(op, words) for op, (words, _) in CHOICES.items()],
         "may_mend": request.user.has_perm(RIGHT),
+        "may_resolve": request.user.has_perm(CHANGE_RIGHT),
         "current": next(iter(data["mends"]), None),
         "page": page,
         "times": _times(request.GET),

@@ -125,16 +125,13 @@ class GroupPage(DataPage):
         return {
             "chart": _chart(data, within),
             "shown": _row(data, {}),
-            "may_change": request.user.has_perm(CHANGE_RIGHT),
+            "may_change": request.user.has_perm(mending.CHANGE_RIGHT),
             "mend": mending.context(request, data["mending"]),
             "history": LogEntry.objects.filter(content_type__model="rejectiongroup", object_id=str(data["id"]))
             .select_related("user").order_by("-action_time")[:20],
             "ranges": list(LENGTHS),
             "chosen_range": request.GET.get("range") or self.default_range,
         }  # fmt: skip
-
-
-CHANGE_RIGHT = "collect.change_rejection"
 
 
 def _chart(data: dict[str, Any], within: Range) -> Chart:
@@ -153,7 +150,7 @@ class GroupStateView(View):
 
     def post(self, request: HttpRequest, group: int) -> HttpResponse:
         """Do what the button says and return to the page. Raises PermissionDenied and Http404."""
-        if not request.user.has_perm(CHANGE_RIGHT):
+        if not request.user.has_perm(mending.CHANGE_RIGHT):
             raise PermissionDenied
         found = get_object_or_404(RejectionGroup, pk=group)
         user = cast(User, request.user)

@@ -66,6 +66,7 @@ def test_group_is_previewed_and_replayed(console: Client, group: RejectionGroup,
     shown = text(console.get(address(group)))
     assert "3: 1 was stored, 1 is a duplicate, 1 is still refused" in shown
     assert "Replay 1" not in shown
+    assert "Mark the group as resolved" in shown
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id) == (operator, str(group.pk))
     assert entry.change_message.startswith("Replayed: rename event to event_name. Preview: 3: 1 would be stored")
