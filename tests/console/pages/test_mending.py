@@ -8,15 +8,16 @@ from uuid import uuid4
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
 
 from collect.mending import mends
 from collect.mending.operations import Rename
-from collect.models import Event, Mend, RejectionGroup
+from collect.models import Event, Mend, Rejection, RejectionGroup
 from console.pages import mending as page
 from tests.collect.mending.incidents import finish, refuse
 from tests.console.key_pages import text
-from tests.harness import factories
+from tests.harness import factories, plans
 
 pytestmark = pytest.mark.django_db
 
@@ -168,6 +169,18 @@ def test_example_is_the_newest_that_is_left(console: Client, group: RejectionGro
     assert "all replayed before" in text(console.get(address(group)))
     group.rejections.all().delete()
     assert "nothing to mend" in text(console.get(address(group)))
+
+
+def test_queries_are_bounded_however_large_the_group_is(console: Client, group: RejectionGroup) -> None:
+    first = group.rejections.all()[0]
+    fields = ("received_at", "partner_id", "api_key_id", "group_id", "request_id", "code", "detail", "body_size")
+    one = {name: getattr(first, name) for name in fields}
+    Rejection.objects.bulk_create([Rejection(**one, body=b"{}") for _ in range(6_000)], batch_size=1_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE collect_rejection")
+    with plans.captured() as queries:
+        assert console.get(address(group, RENAME)).status_code == 200
+    plans.assert_bounded(queries)
 
 
 def test_only_who_has_the_right_mends(client: Client, group: RejectionGroup) -> None:
