@@ -93,6 +93,14 @@ class City:
         except Exception as error:  # the boundary: a damaged file raises whatever its bytes lead to
             raise CityError(f"damaged: {type(error).__name__} at an address: {error}") from error
 
+    def network(self, address: str) -> str | None:
+        """Return the network whose record tells where `address` is; None where there is none that can be read."""
+        try:
+            found = self._reader.city(address).traits.network
+        except Exception:  # the boundary, as in `find`; nobody stores this
+            return None
+        return None if found is None else str(found)
+
     def verify(self) -> None:
         """Read every record once, some 20 µs for each of them. Raises `CityError` if one cannot be read."""
         metadata = self._reader.metadata()

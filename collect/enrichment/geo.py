@@ -66,6 +66,10 @@ class CityFile:
             self.check()
         return UNKNOWN if address is None or self._city is None else self._find(address)
 
+    def network(self, address: str) -> str | None:
+        """Return the network whose record tells where `address` is, None where none does."""
+        return None if self._city is None else self._city.network(address)
+
     def check(self) -> None:
         """Read the file again if it is not the same file as before, or could not be read for a while."""
         with self._loading:
@@ -136,6 +140,11 @@ def file_at(path: str) -> CityFile:
 def lookup(address: str | None) -> Geo:
     """Return what is known of `address`, which is in the form that `addresses.normalise` returns."""
     return file_at(settings.GEOIP_PATH).lookup(address)
+
+
+def network(address: str) -> str | None:
+    """Return the network of the database whose record tells where `address` is, None where none does."""
+    return file_at(settings.GEOIP_PATH).network(address)
 
 
 def status() -> GeoStatus:

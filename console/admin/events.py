@@ -3,10 +3,12 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet, TextField
-from django.db.models.functions import Cast
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.forms import modelform_factory
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -14,8 +16,9 @@ from collect.enrichment import bots
 from collect.intake.contract import STANDARD_EVENTS
 from collect.models import Event
 from collect.storage.repetition import JSON_COLUMNS
+from console.admin import event_page
 from console.admin.read_only import LargeTableAdmin, ValueFilter, as_json, moment
-from reporting import event_search, search
+from reporting import event_search, one_event, search
 from runtime.display import exact
 
 RECEIVED = moment("received_at", "received")
@@ -87,6 +90,7 @@ class EventAdmin(LargeTableAdmin):
     list_select_related = ("partner",)
     search_fields = ("event_id",)
     search_help_text = "An exact id: of the event, click, impression, bid, session, client or order; of any age"
+    change_form_outer_after_template = "admin/collect/event/after.html"
     ordering = ("-id",)
     # No column has an index of its own over all partners.
     sortable_by = ()
@@ -149,9 +153,35 @@ class EventAdmin(LargeTableAdmin):
         """Return the event with its JSON columns as text: decoded, 58.00 would become 58.0."""
         event: Event | None = super().get_object(request, object_id, from_field)
         if event is not None:
-            texts = {f"{name}_text": Cast(name, TextField()) for name in JSON_COLUMNS}
-            vars(event).update(Event.objects.filter(pk=event.pk).values(**texts)[0])
+            vars(event)["texts"] = one_event.texts_of(event.pk)
         return event
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the pages of the events, and the data of an event's page."""
+        data = path("<path:object_id>/change.json", self.admin_site.admin_view(self.data_view))
+        return [data, *super().get_urls()]
+
+    def data_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return what the page of the event shows as JSON. Raises Http404 and PermissionDenied."""
+        event: Any = self.get_object(request, unquote(object_id))
+        if not self.has_view_permission(request, event):
+            raise PermissionDenied
+        if event is None:
+            raise Http404
+        # The middleware would decode plain JSON and make 58.0 of 58.00.
+        data = event_page.as_json(request, event, event.texts)
+        return HttpResponse(data, content_type="application/json; charset=utf-8")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the event, why it came out so, how it was sent, and what belongs to it."""
+        event: Any = self.get_object(request, unquote(object_id))
+        extra = extra_context or {}
+        if event is not None and self.has_view_permission(request, event):
+            extra |= event_page.data(request, event, event.texts)
+        response: HttpResponse = super().change_view(request, object_id, form_url, extra)
+        return response
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
@@ -181,14 +211,14 @@ class EventAdmin(LargeTableAdmin):
     @display(description="params")
     def shown_params(self, event: Any) -> SafeString | str:
         """Return the free-form properties as JSON."""
-        return as_json(event.params_text)
+        return as_json(event.texts.params)
 
     @display(description="consent")
     def shown_consent(self, event: Any) -> SafeString | str:
         """Return the consent flags as JSON."""
-        return as_json(event.consent_text)
+        return as_json(event.texts.consent)
 
     @display(description="extra")
     def shown_extra(self, event: Any) -> SafeString | str:
         """Return the keys that the contract does not name, as JSON."""
-        return as_json(event.extra_text)
+        return as_json(event.texts.extra)

@@ -56,7 +56,7 @@ class SearchPage(DataPage):
             **asked,
             "is_found": bool(found),
             "limits": search.limits(found.coverage),
-            "events": [_event(one) for one in found.events],
+            "events": [event_data(one) for one in found.events],
             "older": _older(text, found.next_before),
             "rejections": [_rejection(one) for one in found.rejections],
             "keys": [_key(one) for one in found.keys],
@@ -71,7 +71,8 @@ def _older(text: str, before: UUID | None) -> str | None:
     return f"{reverse('console:search')}?{query.urlencode()}"
 
 
-def _event(found: FoundEvent) -> dict[str, Any]:
+def event_data(found: FoundEvent) -> dict[str, Any]:
+    """Return an event of a list, as values that JSON knows."""
     event = found.event
     return {
         "id": str(event.pk),

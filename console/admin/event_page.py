@@ -1,0 +1,63 @@
+"""What the page of an event shows besides its columns, also as JSON: why, as it was sent, and what belongs to it."""
+
+import json
+import re
+import shlex
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest
+from django.urls import reverse
+
+from collect.models import Event, Rejection
+from console.pages.search import event_data
+from reporting import explanation, one_event
+from reporting.one_event import Texts
+
+# Where the key belongs in a command that somebody copies. A stored event does not have it.
+KEY = "YOUR_API_KEY"
+_NO_ASCII = re.compile(r"[^\x00-\x7e]+")
+
+
+def data(request: HttpRequest, event: Event, texts: Texts) -> dict[str, Any]:
+    """Return all of it, as values that msgspec knows."""
+    sent = one_event.as_sent(event, texts)
+    neighbours = one_event.neighbours_of(event)
+    return {
+        "why": [asdict(reason) for reason in explanation.of(event)],
+        "sent": sent,
+        "curl": curl(request.build_absolute_uri("/api/collect"), sent),
+        "rejections": [_rejection(rejection, event) for rejection in one_event.rejections_of(event)],
+        "earlier": [event_data(found) for found in neighbours.earlier],
+        "later": [event_data(found) for found in neighbours.later],
+    }
+
+
+def as_json(request: HttpRequest, event: Event, texts: Texts) -> str:
+    """Return the event with all that its page shows as JSON, in which numbers stand as they were sent.
+
+    It is ASCII: a mark that changes the direction of a text stands as its escape.
+    """
+    found = data(request, event, texts)
+    found["sent"] = msgspec.Raw(found["sent"].encode())
+    encoded = msgspec.json.encode({"event": one_event.as_stored(event, texts), **found}).decode()
+    return _NO_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], encoded)
+
+
+def curl(url: str, sent: str) -> str:
+    """Return a shell command that sends the event once more, with the key left out."""
+    words = ["curl", "-i", url, "-H", f"Authorization: Bearer {KEY}", "-H", "Content-Type: application/json"]
+    return shlex.join([*words, "--data-raw", sent])
+
+
+def _rejection(rejection: Rejection, event: Event) -> dict[str, Any]:
+    return {
+        "id": rejection.pk,
+        "received_at": rejection.received_at,
+        "outcome": rejection.code if rejection.replayed_as != event.pk else "replayed",
+        "detail": rejection.detail,
+        "api_key": rejection.api_key.prefix,
+        "request_id": rejection.request_id,
+        "address": reverse("admin:collect_rejection_change", args=[rejection.pk]),
+    }
