@@ -90,6 +90,7 @@ class EventAdmin(LargeTableAdmin):
     list_select_related = ("partner",)
     search_fields = ("event_id",)
     search_help_text = "An exact id: of the event, click, impression, bid, session, client or order; of any age"
+    change_form_outer_before_template = "admin/collect/event/before.html"
     change_form_outer_after_template = "admin/collect/event/after.html"
     ordering = ("-id",)
     # No column has an index of its own over all partners.
@@ -158,8 +159,9 @@ class EventAdmin(LargeTableAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Return the pages of the events, and the data of an event's page."""
-        data = path("<path:object_id>/change.json", self.admin_site.admin_view(self.data_view))
-        return [data, *super().get_urls()]
+        view = self.admin_site.admin_view(self.data_view)
+        urls: list[URLPattern] = super().get_urls()
+        return [path("<path:object_id>/change.json", view, name="collect_event_data"), *urls]
 
     def data_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Return what the page of the event shows as JSON. Raises Http404 and PermissionDenied."""
