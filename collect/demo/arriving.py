@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from random import Random
 
+import msgspec
 from django.db import transaction
 
 from collect import assembly
@@ -16,7 +17,7 @@ from collect.demo.sending import Sent
 from collect.enrichment.city import UNKNOWN, Geo
 from collect.intake import causes, contract
 from collect.intake.source import Source
-from collect.storage import rejections, store
+from collect.storage import builds, rejections, store
 from collect.storage.ledger import entries
 from collect.storage.ledger.tally import Amount, Counts, Endpoint, Entry, Tally
 from collect.storage.outcomes import CODES, Outcome
@@ -87,7 +88,7 @@ class Intake:
     def _judge(self, sent: Sent, source: Source, request_id: str, tally: Tally) -> Arrival:
         id = uuid7(sent.at, self._rng.getrandbits(74))
         row = assembly.build(contract.decode(sent.body), source, id)
-        return Arrival.of(row, sent.body, request_id, tally)
+        return Arrival.of(row, sent.body, request_id, tally, meta=source.meta)
 
     def turn_away(self, key: ApiKey, moments: Iterable[datetime], code: str) -> None:
         """Count requests with a key that is not accepted."""
@@ -98,7 +99,10 @@ class Intake:
     def _source(self, sent: Sent) -> Source:
         key = self._keys[sent.partner, sent.label].key
         self.made.last_used[key.pk] = sent.at
-        return _source_of(key, sent.at, sent.address, sent.place)
+        meta = {"HTTP_USER_AGENT": sent.agent, "CONTENT_TYPE": "application/json"}
+        builds.count(key.pk, meta, sent.at)
+        source = _source_of(key, sent.at, sent.address, sent.place)
+        return msgspec.structs.replace(source, meta=meta)
 
     @transaction.atomic
     def _store(self) -> None:
@@ -109,6 +113,8 @@ class Intake:
                 self._counts.settle(arrival.tally, written.outcome, CODES.get(written.outcome, ""), 1)
                 if written.outcome in CODES:
                     self._records.append(Record.of_written(arrival, written))
+        # Before the rejections, which would date a build that they are the first to name.
+        builds.write()
         rejections.keep(self._records)
         entries.add(self._counted())
         self._arrivals, self._records = [], []

@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from collect.demo import making, profiles, traffic
 from collect.demo.arriving import Made
+from collect.demo.sending import NEW_BUILD
 from collect.demo.traffic import Plan
 from collect.models import Event, LedgerEntry, Rejection, RejectionTally
+from collect.models.rejection import Build, RejectionCount, RejectionGroup
 from collect.storage import store
 from keys import crypto
 from keys.models import ApiKey, KeyChange, Partner, State
@@ -90,6 +92,20 @@ def test_ledger_is_folded_as_the_server_folds_it_and_has_requests_bytes_and_knoc
     knocks = LedgerEntry.objects.filter(outcome="turned_away")
     assert set(knocks.values_list("api_key__label", "code", "events")) == {("old storefront", "revoked", 0)}
     assert knocks.aggregate(sum=Sum("requests"))["sum"] == 216
+
+
+def test_build_that_is_refused_is_named_and_the_groups_count_all_rejections(made: Made) -> None:
+    assert sum(RejectionGroup.objects.values_list("count", flat=True)) == made.total("conflict", "rejected")
+    assert sum(RejectionCount.objects.values_list("count", flat=True)) == made.total("conflict", "rejected")
+    refused = RejectionGroup.objects.get(path="timestamp", message__contains="number", api_key__label="order service")
+    builds = set(refused.counts.values_list("build__user_agent", flat=True))
+    assert (builds, refused.first_seen) == ({NEW_BUILD}, made.refused[NEW_BUILD][0])
+    assert Rejection.objects.filter(group=refused).exclude(user_agent=NEW_BUILD).count() == 0
+    seen = {build.user_agent: build for build in Build.objects.filter(api_key__label="order service")}
+    assert seen.keys() == {NEW_BUILD, profiles.NORTHWIND.agent}
+    assert seen[NEW_BUILD].first_seen == refused.first_seen < seen[profiles.NORTHWIND.agent].last_seen
+    sent = LedgerEntry.objects.filter(outcome="received").aggregate(sum=Sum("requests"))["sum"]
+    assert sum(Build.objects.values_list("requests", flat=True)) == sent
 
 
 def test_events_have_places_and_the_keys_were_used(made: Made) -> None:
