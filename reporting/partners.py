@@ -11,7 +11,7 @@ from django.db.models.functions import TruncHour, TruncMinute
 
 from collect.intake.contract import MILLISECONDS_FROM
 from collect.models import Event, LedgerEntry, Rejection
-from collect.storage.ledger.tally import TURNED_AWAY
+from collect.storage.ledger.tally import RECEIVED, TURNED_AWAY
 from collect.storage.outcomes import Outcome
 from keys.models import Partner
 from reporting import traffic
@@ -98,7 +98,7 @@ def silent(partners: Collection[int], now: datetime) -> dict[int, datetime]:
     It looks back two days, by the ledger. An hour without anything is not silence for a partner that often has one.
     """
     since = (now - 2 * DAY).replace(minute=0, second=0, microsecond=0)
-    entries = _entries(Range(since, now + MINUTE), partners).filter(events__gt=0)
+    entries = traffic.entries(Range(since, now + MINUTE)).filter(partner__in=partners, outcome=RECEIVED, events__gt=0)
     hours = entries.annotate(hour=TruncHour("start")).values("partner", "hour").annotate(last=Max("start"))
     by_partner: dict[int, dict[datetime, datetime]] = defaultdict(dict)
     for partner, hour, last in hours.values_list("partner", "hour", "last"):

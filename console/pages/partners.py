@@ -110,7 +110,8 @@ def _warnings(ids: Sequence[int], period: Range) -> dict[int, list[str]]:
 
 
 def _named(key: ApiKey) -> str:
-    return f"key {key.prefix} ({key.label})"
+    """Return the key's label and the part of its prefix that tells it from others."""
+    return f"key {key.label} ({key.prefix.rpartition('_')[2]})"
 
 
 class PartnerPage(DataPage):

@@ -108,7 +108,7 @@ def test_last_events_are_of_those_that_have_any(key: ApiKey) -> None:
 )
 def test_partner_is_silent_that_sent_hour_by_hour_and_stopped(key: ApiKey, hours: list[int], is_silent: bool) -> None:
     for hour in hours:
-        entry(key, END - hour * HOUR - MINUTE)
+        entry(key, END - hour * HOUR - MINUTE, outcome="received")
     last = END - 2 * HOUR - MINUTE
     assert partners.silent([key.partner_id], END) == ({key.partner_id: last} if is_silent else {})
 

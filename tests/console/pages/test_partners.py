@@ -63,7 +63,7 @@ def test_list_has_each_partner_with_numbers_share_rhythm_and_warnings(console: C
 
 def test_list_names_partners_that_fell_silent(console: Client, key: ApiKey) -> None:
     for hour in range(2, 26):
-        count(key, hour * 60 + 1, 1)
+        count(key, hour * 60 + 1, 1, "received")
     (acme,) = console.get("/admin/partners.json").json()["partners"]
     assert acme["warnings"] == [f"silent since {NOW - 121 * MINUTE:%Y-%m-%d %H:%M} UTC, and sent hour by hour before"]
 
