@@ -17,10 +17,11 @@ from collect.demo.sending import Sent
 from collect.enrichment.city import UNKNOWN, Geo
 from collect.intake import causes, contract
 from collect.intake.source import Source
-from collect.storage import builds, rejections, store
+from collect.storage import late, rejections, store
+from collect.storage.grouping import builds
 from collect.storage.ledger import entries
 from collect.storage.ledger.tally import Amount, Counts, Endpoint, Entry, Tally
-from collect.storage.outcomes import CODES, Outcome
+from collect.storage.outcomes import CODES, Outcome, Written
 from collect.storage.rejections import Record
 from collect.storage.rows import Arrival, uuid7
 from keys.models import ApiKey
@@ -104,20 +105,26 @@ class Intake:
         source = _source_of(key, sent.at, sent.address, sent.place)
         return msgspec.structs.replace(source, meta=meta)
 
-    @transaction.atomic
     def _store(self) -> None:
-        """Store what has come in, and what was refused of it, all or nothing."""
-        if self._arrivals:
-            for arrival, written in zip(self._arrivals, store.write(self._arrivals), strict=True):
-                self.made.outcomes[self._names[arrival.row.partner_id], written.outcome] += 1
-                self._counts.settle(arrival.tally, written.outcome, CODES.get(written.outcome, ""), 1)
-                if written.outcome in CODES:
-                    self._records.append(Record.of_written(arrival, written))
+        """Store what has come in, and tell those who look at the newest rows, and the search index, that it is old."""
+        results = self._write()
+        late.note(late.IMPORT, self._arrivals, results)
+        self._arrivals, self._records = [], []
+
+    @transaction.atomic
+    def _write(self) -> list[Written]:
+        """Store what has come in, and what was refused of it, all or nothing; return what became of it."""
+        results = store.write(self._arrivals) if self._arrivals else []
+        for arrival, written in zip(self._arrivals, results, strict=True):
+            self.made.outcomes[self._names[arrival.row.partner_id], written.outcome] += 1
+            self._counts.settle(arrival.tally, written.outcome, CODES.get(written.outcome, ""), 1)
+            if written.outcome in CODES:
+                self._records.append(Record.of_written(arrival, written))
         # Before the rejections, which would date a build that they are the first to name.
         builds.write()
         rejections.keep(self._records)
         entries.add(self._counted())
-        self._arrivals, self._records = [], []
+        return results
 
     def _counted(self) -> dict[Entry, Amount]:
         counts = entries.total(self._counts.take())

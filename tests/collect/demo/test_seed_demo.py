@@ -15,7 +15,7 @@ from collect.demo import making, profiles, traffic
 from collect.demo.arriving import Made
 from collect.demo.sending import NEW_BUILD
 from collect.demo.traffic import Plan
-from collect.models import Event, LedgerEntry, Rejection, RejectionTally
+from collect.models import Event, LateArrival, LedgerEntry, Rejection, RejectionTally
 from collect.models.rejection import Build, RejectionCount, RejectionGroup
 from collect.storage import store
 from keys import crypto
@@ -119,6 +119,11 @@ def test_events_have_places_and_the_keys_were_used(made: Made) -> None:
             assert key.last_used_at == made.last_used[key.pk]
             assert key.history.get(what=KeyChange.What.ISSUED).at == key.created_at < key.last_used_at
     assert {key.state for key in ApiKey.objects.all()} == {State.ACTIVE, State.EXPIRING, State.REVOKED}
+
+
+def test_search_index_and_watchers_are_told_that_the_rows_are_old(made: Made) -> None:
+    old = Event.objects.filter(received_at__lt=timezone.now() - timedelta(minutes=5)).count()
+    assert old <= sum(LateArrival.objects.values_list("events", flat=True)) <= made.total("stored")
 
 
 def test_key_of_the_tills_has_rejections_and_no_event(made: Made) -> None:
