@@ -1,6 +1,6 @@
 """Notes what was committed long after it was received, so that whoever follows the newest rows is told of it.
 
-What is younger is not noted: a reader looks at the last two minutes again and again (`reporting/watching.py`).
+What is younger is not noted: a reader looks at the last two minutes again and again (`reporting/live/watching.py`).
 """
 
 from collections import defaultdict

@@ -10,11 +10,12 @@ from django.urls import reverse
 from collect.intake.contract import STANDARD_EVENTS
 from console.pages.frame import DataPage
 from keys.models import ApiKey, Partner
-from reporting import listing, ranges, stream, watching
-from reporting.listing import Page
+from reporting import ranges
+from reporting.live import listing, stream, watching
+from reporting.live.listing import Page
+from reporting.live.stream import Filter, Place, Row
+from reporting.live.watching import Late, News, Second
 from reporting.ranges import Range
-from reporting.stream import Filter, Place, Row
-from reporting.watching import Late, News, Second
 from runtime.display import millisecond, second
 
 # Rows of a page of a list, and how many at least are shown below the last two minutes.

@@ -76,7 +76,7 @@ def through_an_outage_and_restarts(house: House, sent: Teller, requests: int) ->
 def test_ledger_has_what_senders_were_told_through_an_outage_and_three_restarts(
     house: House, teller: Callable[[int], Teller]
 ) -> None:
-    through_an_outage_and_restarts(house, teller(5_000), 5_000)
+    through_an_outage_and_restarts(house, teller(3_000), 3_000)
 
 
 @pytest.mark.long

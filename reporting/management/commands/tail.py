@@ -14,10 +14,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from keys.management.arguments import find_key
 from keys.models import Partner
-from reporting import listing, stream, watching
+from reporting.live import listing, stream, watching
+from reporting.live.stream import Filter, Place, Row
+from reporting.live.watching import Cursor, Late, News, Second
 from reporting.ranges import BadRange
-from reporting.stream import Filter, Place, Row
-from reporting.watching import Cursor, Late, News, Second
 from runtime.display import millisecond, on_terminal
 
 PERIOD_SECONDS = 1.0

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from reporting import stream
+from reporting.live import stream
+from reporting.live.stream import BadFilter, Filter, Place, Row, Table
 from reporting.ranges import Range
-from reporting.stream import BadFilter, Filter, Place, Row, Table
 
 _PATIENCE_SECONDS = 0.5
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Max, Min, Sum
 
 from collect.models import LateArrival
-from reporting import listing, stream
+from reporting.live import listing, stream
+from reporting.live.stream import BadFilter, Filter, Place, Row
 from reporting.ranges import Range
-from reporting.stream import BadFilter, Filter, Place, Row
 
 # How many of the last seconds are looked at again: at each look, and each once in so many seconds.
 NEAR, DEEP = 15, 120

@@ -10,11 +10,11 @@ from django.core.management import CommandError, call_command
 
 from collect.models import LateArrival
 from keys.models import ApiKey
+from reporting.live.stream import Filter, Row
 from reporting.management.commands import tail
 from reporting.management.commands.tail import Follower
-from reporting.stream import Filter, Row
 from tests.harness import factories
-from tests.reporting.stored import NOW, events, rejection
+from tests.reporting.live.stored import NOW, events, rejection
 
 pytestmark = pytest.mark.django_db
 

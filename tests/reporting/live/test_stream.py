@@ -8,13 +8,13 @@ import pytest
 
 from collect.models import Event
 from keys.models import ApiKey
-from reporting import listing, stream
+from reporting.live import listing, stream
+from reporting.live.stream import BadFilter, Filter, Place
 from reporting.ranges import Range
-from reporting.stream import BadFilter, Filter, Place
 from runtime.refusals import Code
 from tests.e2e.live.watcher import Key
 from tests.harness import databases, factories, plans
-from tests.reporting.stored import NOW, events, rejection, table
+from tests.reporting.live.stored import NOW, events, rejection, table
 
 pytestmark = pytest.mark.django_db
 

@@ -6,11 +6,11 @@ import pytest
 
 from collect.models import LateArrival
 from keys.models import ApiKey
-from reporting import listing, stream, watching
-from reporting.stream import Filter, Place
-from reporting.watching import Cursor, News
+from reporting.live import listing, stream, watching
+from reporting.live.stream import Filter, Place
+from reporting.live.watching import Cursor, News
 from tests.harness import factories
-from tests.reporting.stored import NOW, events, rejection
+from tests.reporting.live.stored import NOW, events, rejection
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,1 @@
+"""The stream of events and rejections, told whole to whoever watches it."""
