@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import DisallowedHost
 from django.db import Error as DatabaseError
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.shortcuts import render
@@ -14,7 +15,9 @@ from django.urls import Resolver404, resolve
 
 from collect import turned_away
 from collect.captures import keeping as captures
+from collect.storage import spool
 from collect.storage.ledger.tally import Endpoint
+from collect.storage.spool import SpoolStatus
 from console import policy
 from runtime.answers import as_refusal, respond
 from runtime.refusals import STATUS, Code, Refusal, Unavailable
@@ -33,13 +36,29 @@ def _page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 
 def _content(request: HttpRequest, refusal: Refusal) -> str:
     """Return the page in the console's frame, or bare for a visitor and where the database has failed."""
-    context = {"refusal": refusal, "title": refusal.detail, "request": request}
+    context = {"refusal": refusal, "title": refusal.detail, "request": request, "outage": _outage(refusal)}
     with suppress(DatabaseError):
         # A request can be refused before Django looks who sent it.
         if hasattr(request, "user") and admin.site.has_permission(request):
             framed = {**admin.site.each_context(request), **context, "layout": "admin/base_site.html"}
             return render_to_string("error.html", framed, request)
     return render_to_string("error.html", {**context, "layout": "bare.html"})
+
+
+def _outage(refusal: Refusal) -> dict[str, SpoolStatus | None] | None:
+    """Return what waits in the spool of this machine while a database that has a spool does not answer.
+
+    None if it answers, or has none.
+    """
+    if refusal.code is not Code.UNAVAILABLE or not spool.is_enabled():
+        return None
+    with suppress(DatabaseError), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        return None
+    connection.close()
+    with suppress(DatabaseError):
+        return {"spool": spool.status()}
+    return {"spool": None}
 
 
 def locked_out(request: HttpRequest, *_args: object, **_kwargs: object) -> HttpResponse:

@@ -2,18 +2,38 @@
 
 import json
 import re
+from datetime import UTC, datetime
+from typing import NoReturn
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 
+from collect.storage import spool
+from collect.storage.spool import SpoolStatus
 from console import error_pages
 
 
 def test_our_failure_is_a_503_that_may_be_tried_again(rf: RequestFactory) -> None:
     answer = error_pages.server_error(rf.get("/api/collect"))
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+
+
+@pytest.mark.django_db(databases=["default", "spool"])
+def test_page_of_an_outage_says_how_many_events_wait(rf: RequestFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> NoReturn:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(spool, "is_enabled", lambda: True)
+    assert b"does not answer" not in error_pages.server_error(rf.get("/admin/")).content
+    monkeypatch.setattr(connection, "cursor", away)
+    waiting = SpoolStatus(1_234, datetime(2026, 11, 26, 14, 2, 10, tzinfo=UTC), 0, 0)
+    monkeypatch.setattr(spool, "status", lambda: waiting)
+    page = error_pages.server_error(rf.get("/admin/")).content.decode()
+    assert "<strong>1234</strong> wait in the spool of this machine, the first since 2026-11-26 14:02:10 UTC" in page
+    monkeypatch.setattr(spool, "status", away)
+    assert "senders get a 503" in error_pages.server_error(rf.get("/admin/")).content.decode()
 
 
 @pytest.mark.django_db

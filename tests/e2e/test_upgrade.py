@@ -29,6 +29,7 @@ BEFORE = Path(__file__).with_name("before_0.1.0.tar.xz")
 # Settings that the tests set for all processes; here they are those of the operator's own file.
 OWN = ("SECRET_KEY", "DATABASE_URL", "VAR_DIR", "GEOIP_PATH", "SPOOL_PATH", "ENV_FILE")
 NOTHING_PLANNED = "Planned operations:\n  No planned migration operations.\n"
+# The first operation of the migrations that are new since.
 PLANNED = "Planned operations:\ncollect.0004_event_ua_bot_reason\n    Add field ua_bot_reason to event\n"
 BOT = "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)"
 
@@ -147,7 +148,7 @@ def test_upgrade_and_downgrade_serve_what_the_other_version_wrote(versions: tupl
         before.spool({**spooled, "event_id": "spooled before"})
 
     # --- up ---
-    assert now.manage("migrate", "--plan") == PLANNED
+    assert now.manage("migrate", "--plan").startswith(PLANNED)
     now.manage("migrate", "-v0")
 
     def go_on(collector: Collector) -> None:
