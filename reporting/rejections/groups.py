@@ -17,7 +17,7 @@ from reporting.rejections.incidents import Incident, SeenBuild, incident
 
 OPEN, RESOLVED, REGRESSED = STATES = ("open", "resolved", "regressed")
 COUNT, LAST_SEEN = ORDERS = ("count", "last_seen")
-MAX_GROUPS = 100
+MAX_GROUPS = 50
 # How far back an incident is looked for before the last rejection, and how many counts and moments are read for it.
 _LOOK_BACK = timedelta(days=7)
 _MAX_POINTS, _MAX_MOMENTS, _MAX_BUILDS = 20_000, 5_000, 100
