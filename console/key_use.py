@@ -6,21 +6,26 @@ from datetime import timedelta
 from django.db.models import Count
 from django.utils import timezone
 
+from collect.models import Event
 from keys.models import ApiKey
 
 HOUR = timedelta(hours=1)
 SHOWN_ADDRESSES = 10
+# The most events of the partner that are looked at, the newest.
+LOOKED_AT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
     """The events that came with a key in the last hour, the addresses that sent most, and the time that it has left.
 
+    `is_whole` is False if the partner sent more than are looked at: then they are of the newest `LOOKED_AT`.
     `minutes_left` is None for a key that does not expire, 0 for one that has ended.
     """
 
     key: ApiKey
     events: int
+    is_whole: bool
     addresses: tuple[tuple[str, int], ...]
     minutes_left: int | None
 
@@ -31,11 +36,15 @@ def of(key: ApiKey) -> list[Use]:
 
 
 def _use(key: ApiKey) -> Use:
-    # Filtered by partner too, because there is an index on partner and time, and none on the key.
-    events = key.events.filter(partner=key.partner_id, received_at__gte=timezone.now() - HOUR)
+    # Of the partner's, because there is an index on partner and time, and none on the key.
+    newest = Event.objects.filter(partner=key.partner_id, received_at__gte=timezone.now() - HOUR)
+    looked_at = newest.order_by("-received_at").values("pk")[:LOOKED_AT]
+    events = Event.objects.filter(pk__in=looked_at, api_key=key)
     by_address = events.values_list("ip_address").annotate(events=Count("id")).order_by("-events")
     counts = [(address or "unknown", number) for address, number in by_address]
-    return Use(key, sum(number for _, number in counts), tuple(counts[:SHOWN_ADDRESSES]), _minutes_left(key))
+    is_whole = len(newest.values_list("pk")[: LOOKED_AT + 1]) <= LOOKED_AT
+    number = sum(number for _, number in counts)
+    return Use(key, number, is_whole, tuple(counts[:SHOWN_ADDRESSES]), _minutes_left(key))
 
 
 def _minutes_left(key: ApiKey) -> int | None:

@@ -1,4 +1,4 @@
-"""Warnings about keys and partners, which an operator should see without looking for them: four queries.
+"""Warnings about keys and partners, which an operator should see without looking for them: a few queries.
 
 They stay cheap with any number of events. To find silent partners, the query asks of each hour only whether it has an
 event, through the index on partner and time.
@@ -13,10 +13,16 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from collect.models import Event
+from collect.storage.outcomes import Outcome
 from keys.models import ApiKey, KeyChange, Partner, State
+from reporting import traffic
+from reporting.ranges import Range
+from reporting.traffic import Whose
 from runtime import display
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+# A key with so many events, all of them refused, is used in vain.
+REFUSED_EVENTS = 5
 # A live key that nobody has used for this long is a risk without a use.
 UNUSED = timedelta(days=90)
 # A partner that sent events in each of this many hours, but none in the hour after them, has fallen silent.
@@ -37,7 +43,7 @@ class Warning:  # the word that people use
 def find() -> list[Warning]:
     """Return all warnings that there are now."""
     now = timezone.now()
-    return [*_still_used(now), *_silent(now), *_expiring(), *_unused(now)]
+    return [*_still_used(now), *_always_refused(now), *_silent(now), *_expiring(), *_unused(now)]
 
 
 def _still_used(now: datetime) -> Iterator[Warning]:
@@ -51,6 +57,17 @@ def _still_used(now: datetime) -> Iterator[Warning]:
             place = f" from {change.address}" if change.address else ""
             text = f"is {change.key.state} and still being used{place}, last seen {display.minute(change.at)} UTC"
             yield Warning(text, change.key.partner, change.key)
+
+
+def _always_refused(now: datetime) -> Iterator[Warning]:
+    by_key = traffic.by("api_key", Range(now - DAY, now + HOUR), Whose(is_test=None))
+    refused = {
+        key: found.outcomes[Outcome.REJECTED]
+        for key, found in by_key.items()
+        if found.received >= REFUSED_EVENTS and found.outcomes[Outcome.REJECTED] == found.received
+    }
+    for key in ApiKey.objects.filter(pk__in=refused).select_related("partner").order_by("pk")[:SHOWN]:
+        yield Warning(f"is used and always refused: all {refused[key.pk]:,} events of the last day", key.partner, key)
 
 
 def _silent(now: datetime) -> Iterator[Warning]:

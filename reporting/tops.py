@@ -38,8 +38,9 @@ class Tops:
     worth: Mapping[str, tuple[Decimal, int]]
 
 
-def of(over: Range, looked_at: int = LOOKED_AT) -> Tops:
+def of(over: Range, looked_at: int | None = None) -> Tops:
     """Return the tops of the range's live events. It reads at most `looked_at` events, through the primary key."""
+    looked_at = looked_at or LOOKED_AT
     within = Event.objects.filter(pk__gte=_id(over.start), pk__lt=_id(over.end)).order_by("-pk")
     first = within[looked_at : looked_at + 1].values_list("pk", flat=True).first()
     looked: QuerySet[Event] = within if first is None else within.filter(pk__gt=first)

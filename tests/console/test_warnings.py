@@ -13,6 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 from time_machine import TimeMachineFixture
 
 from collect.storage import ingest
+from collect.storage.ledger import entries
+from collect.storage.ledger.tally import Amount, Entry
 from console import warnings
 from keys import denials, lifecycle
 from keys.history import Actor
@@ -118,7 +120,7 @@ def test_number_of_queries_does_not_depend_on_anything(django_assert_num_queries
     for n in range(5):
         api_key, _ = factories.key(expires_at=NOW + timedelta(days=n + 1))
         send(api_key, *hours(1, 25))
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(warnings.find()) == 10
 
 
@@ -140,3 +142,17 @@ def test_who_may_not_see_keys_sees_no_warnings(client: Client) -> None:
     user.user_permissions.set(Permission.objects.filter(codename="view_event"))
     client.force_login(user)
     assert "expires at" not in client.get("/admin/").content.decode()
+
+
+def test_key_that_is_used_and_always_refused_is_named() -> None:
+    in_vain, works = factories.key()[0], factories.key()[0]
+    minute = timezone.now().replace(second=0, microsecond=0)
+    counted = {(in_vain, "received"): 7, (in_vain, "rejected"): 7, (works, "received"): 7, (works, "rejected"): 6}
+    entries.add(
+        {
+            Entry(minute, key.partner_id, key.pk, False, "collect", outcome): Amount(events)
+            for (key, outcome), events in counted.items()
+        }
+    )
+    found = {warning.key: warning.text for warning in warnings.find() if "refused" in warning.text}
+    assert found == {in_vain: "is used and always refused: all 7 events of the last day"}
