@@ -64,7 +64,8 @@ def add_operator(database_url: str) -> None:
 
 def reader(port: int) -> Callable[[str], Any]:
     """What reads the JSON at an address of the console, logged in."""
-    browser = Browser(f"http://127.0.0.1:{port}")
+    # Beside senders at full rate even a log-in may take a while.
+    browser = Browser(f"http://127.0.0.1:{port}", lambda: HTTPConnection("127.0.0.1", port, timeout=60))
     browser.log_in(OPERATOR, PASSWORD)
 
     def get(address: str) -> Any:
