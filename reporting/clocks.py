@@ -14,7 +14,6 @@ of its number, which is in milliseconds from 1e11 on:
 import math
 import statistics
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -185,7 +184,7 @@ def _cluster(samples: Sequence[Sample]) -> list[Sample]:
 def _is_spread(cluster: Sequence[Sample]) -> bool:
     """Tell whether the events are of many moments: one upload of many is not a clock."""
     is_long = cluster[-1].received - cluster[0].received >= _LEAST_SPAN
-    return is_long and len(Counter(sample.happened // 60 for sample in cluster)) >= _LEAST_MINUTES
+    return is_long and len({sample.happened // 60 for sample in cluster}) >= _LEAST_MINUTES
 
 
 def _is_steady(samples: Sequence[Sample], edge: float) -> bool:

@@ -49,7 +49,7 @@ def foreseen(plan: Plan) -> str:
 
 def told(plan: Plan, made: Made, issued: Keys) -> str:
     """Return what was made, where to look, and the raw keys, in words."""
-    return "\n".join([*_numbers(made), "", *_places(plan, made), "", *_secrets(issued), ""])
+    return "\n".join([*_numbers(made), "", *_places(plan, made, issued), "", *_secrets(issued), ""])
 
 
 _COLUMNS = (Outcome.STORED, Outcome.DUPLICATE, Outcome.CONFLICT, Outcome.REJECTED)
@@ -63,16 +63,22 @@ def _numbers(made: Made) -> Iterator[str]:
     yield f"{'all':22}{made.total():>10,}" + "".join(f"{made.total(outcome):>11,}" for outcome in _COLUMNS)
 
 
-def _places(plan: Plan, made: Made) -> Iterator[str]:
+def _places(plan: Plan, made: Made, issued: Keys) -> Iterator[str]:
+    """Yield what there is to find and the page of the console on which it is."""
     stories = plan.stories
     begun = made.refused[NEW_BUILD][0]
-    yield "What there is to find in /admin/:"
-    yield f"  {profiles.NORTHWIND.name}: {NEW_BUILD} is refused since {display.minute(begun)} UTC: text for a number"
-    yield f"  {profiles.KUMO.name}: silent since {display.minute(stories.silent)} UTC"
-    yield f"  {profiles.HARBOR.name}: its clock is 5 hours behind, for it shows local time"
-    yield f"  {profiles.STREAMLINE.name}: its key expires in 3 days"
-    yield f"  {profiles.BODEGA.name}: orders have no value since {display.minute(stories.lost_value)} UTC; its key"
-    yield "    'till export' is used and always refused; 'old storefront' was revoked and still knocks"
+    yield "What there is to find:"
+    yield f"  {NEW_BUILD} is refused since {display.minute(begun)} UTC: a text in the place of a number"
+    yield "    /admin/rejections/"
+    for profile, fault in (
+        (profiles.KUMO, f"silent since {display.minute(stories.silent)} UTC"),
+        (profiles.HARBOR, "its clock is 5 hours behind, for it shows local time"),
+        (profiles.STREAMLINE, "its key expires in 3 days"),
+        (profiles.BODEGA, f"orders have no value since {display.minute(stories.lost_value)} UTC"),
+        (profiles.BODEGA, "'till export' is always refused; 'old storefront' was revoked and still knocks"),
+    ):
+        yield f"  {profile.name}: {fault}"
+        yield f"    /admin/partners/{issued[profile.name, profile.keys[0].label].key.partner_id}/"
 
 
 def _secrets(issued: Keys) -> Iterator[str]:

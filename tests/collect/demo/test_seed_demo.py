@@ -139,6 +139,9 @@ def test_command_tells_the_keys_and_where_to_look(db: None) -> None:
         key.digest for key in ApiKey.objects.filter(revoked_at=None)
     }
     assert all(profile.name in told for profile in profiles.PROFILES)
+    for name, page in re.findall(r"^  (.+): .*\n    /admin/partners/(\d+)/$", told, re.MULTILINE):
+        assert Partner.objects.get(pk=page).name == name
+    assert len(re.findall(r"^    /admin/", told, re.MULTILINE)) == 6
     assert f"{Event.objects.count():,}" in told
 
 
