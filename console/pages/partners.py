@@ -17,9 +17,10 @@ from console import charts, warnings
 from console.charts import Chart, Line, Point
 from console.pages.frame import DataPage
 from keys.models import ApiKey, Partner
-from reporting import clocks, partners, quality, traffic
-from reporting.partners import Sent
+from reporting import traffic
 from reporting.ranges import LENGTHS, Range
+from reporting.senders import clocks, partners, quality
+from reporting.senders.partners import Sent
 from reporting.traffic import Whose
 from runtime import display
 

@@ -8,9 +8,9 @@ import pytest
 from collect.models import LedgerEntry
 from collect.storage import store
 from keys.models import ApiKey
-from reporting import clocks, partners
-from reporting.clocks import Signature
 from reporting.ranges import Range
+from reporting.senders import clocks, partners
+from reporting.senders.clocks import Signature
 from runtime.refusals import Code, Refusal
 from tests.harness import factories
 

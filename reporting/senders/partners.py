@@ -15,8 +15,8 @@ from collect.storage.ledger.tally import RECEIVED, TURNED_AWAY
 from collect.storage.outcomes import Outcome
 from keys.models import Partner
 from reporting import traffic
-from reporting.clocks import Sample
 from reporting.ranges import Range
+from reporting.senders.clocks import Sample
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 # A line shows so many points at most, and those of a longer range are whole hours.

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reporting import clocks
-from reporting.clocks import LEAST_EVENTS, Diagnosis, Sample, Signature
-from tests.reporting import clock_senders as senders
-from tests.reporting.clock_senders import DAY, HOUR, Delay
+from reporting.senders import clocks
+from reporting.senders.clocks import LEAST_EVENTS, Diagnosis, Sample, Signature
+from tests.reporting.senders import clock_senders as senders
+from tests.reporting.senders.clock_senders import DAY, HOUR, Delay
 
 SEEDS = st.integers(0, 10_000)
 EVENTS = st.integers(150, 1_500)
@@ -116,6 +116,14 @@ def test_one_upload_of_many_old_events_is_no_clock() -> None:
 def test_events_dated_at_midnight_and_sent_at_two_are_no_clock() -> None:
     days = [senders.START + DAY * n for n in range(7)]
     assert clocks.diagnose([Sample(day + 2 * HOUR + n, day) for day in days for n in range(100)]) == []
+
+
+def test_sender_whose_events_are_mostly_later_than_its_freshest_ones_is_no_clock() -> None:
+    rng, found = Random(5), []
+    for n in range(2_000):
+        delay = rng.uniform(0, 20) if rng.random() < 0.25 else rng.uniform(20, 2 * HOUR)
+        found.append(Sample(senders.START + n * 43 + 2 * HOUR + delay, senders.START + n * 43))
+    assert clocks.diagnose(found) == []
 
 
 def test_clock_that_went_wrong_an_hour_ago_is_seen_with_its_beginning() -> None:

@@ -13,9 +13,9 @@ from collect.models import Event
 from collect.storage import store
 from collect.storage.rows import Arrival
 from keys.models import ApiKey
-from reporting import quality
-from reporting.quality import Sampled, Seen
 from reporting.ranges import Range
+from reporting.senders import quality
+from reporting.senders.quality import Sampled, Seen
 from tests.harness import factories
 
 END = datetime(2026, 11, 26, 16, tzinfo=UTC)

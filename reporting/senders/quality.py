@@ -26,8 +26,8 @@ from django.db.models import (
 from django.db.models.lookups import LessThan
 
 from collect.models import Event
-from reporting.clocks import Sample
 from reporting.ranges import Range
+from reporting.senders.clocks import Sample
 
 # So many parts of a range are looked at, and so many events of each.
 PARTS, EVENTS_OF_A_PART = 40, 50

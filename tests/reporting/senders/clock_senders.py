@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
-from reporting.clocks import Sample
+from reporting.senders.clocks import Sample
 
 START, HOUR, DAY = 1_764_000_000.0, 3_600.0, 86_400.0
 Delay = Callable[[Random, float], float]
