@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -154,19 +154,32 @@ class PartnerPage(DataPage):
         """Return the chart and the links."""
         return {
             "lengths": _lengths(request, self.default_range),
-            "chart": _chart(data["traffic"]),
+            "chart": _chart(data["partner"]["id"], data["traffic"]),
+            "changes": [
+                (fall, _list(data["partner"]["id"], Range(fall["last"], fall["first"] + _A_SECOND), name=fall["name"]))
+                for fall in data["vanished"]
+            ],
             "measures": list(quality.MEASURES),
         }
 
 
-def _chart(parts: Sequence[dict[str, Any]]) -> Chart:
-    """Return the chart of the traffic; each bar leads to this page at its time."""
+# Both ends of a change are on the list that shows it.
+_A_SECOND = timedelta(seconds=1)
+
+
+def _list(partner: int, over: Range, **chosen: str) -> str:
+    """Return the address of the list of the partner's events and rejections in a time."""
+    return f"{reverse('console:live')}?{urlencode({'partner': partner, **chosen, **over.query})}"
+
+
+def _chart(partner: int, parts: Sequence[dict[str, Any]]) -> Chart:
+    """Return the chart of the traffic; each bar leads to the list of its events."""
     series = [one for one in charts.OUTCOMES if any(part.get(one.name) for part in parts)]
     points = [
         Point(
             part["start"],
             part["end"],
-            f"?{urlencode(Range(part['start'], part['end']).query)}",
+            _list(partner, Range(part["start"], part["end"])),
             {one.name: part.get(one.name, 0) for one in series},
         )
         for part in parts

@@ -1,5 +1,7 @@
 """The pages of partners: what an operator finds on them, as a page and as JSON, within a bound of queries and rows."""
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -92,6 +94,9 @@ def test_page_shows_traffic_keys_and_quality(console: Client, key: ApiKey) -> No
     page = console.get(address(key, "/")).content.decode()
     assert "Nothing is wrong with it" in page
     assert "chart-rejected" in page
+    links = {html.unescape(link) for link in re.findall(r'href="(/admin/(?:live|rejections)/\?[^"]+)"', page)}
+    assert len(links) > 10
+    assert all(f"partner={key.partner_id}&" in link and console.get(link).status_code == 200 for link in links)
 
 
 def test_page_names_a_wrong_clock_and_a_field_that_vanished(console: Client, key: ApiKey) -> None:
