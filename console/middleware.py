@@ -1,6 +1,5 @@
 """What holds for every page of the console: headers, a 400 for what cannot be read, and text that shows what it is."""
 
-import json
 import logging
 from collections.abc import Callable
 from urllib.parse import unquote
@@ -40,7 +39,7 @@ class ConsoleMiddleware:
         if not response.streaming and kind.startswith("text/html"):
             response.content = display.on_page(response.content.decode())
         elif not response.streaming and kind.startswith("application/json"):
-            response.content = json.dumps(display.in_json(json.loads(response.content)))
+            response.content = display.in_json(response.content.decode())
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

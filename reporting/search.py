@@ -12,8 +12,8 @@ from collect.models import Event, Rejection, SearchRun
 from collect.search import entries, runs
 from collect.storage.repetition import JSON_COLUMNS
 from keys.models import ApiKey
-from reporting import event_search
-from reporting.event_search import Coverage, Hit, Wanted
+from reporting.events import finding
+from reporting.events.finding import Coverage, Hit, Wanted
 
 # Rows of each kind; of events there is a next page.
 LIMIT = 50
@@ -77,7 +77,7 @@ def search(text: str, before: UUID | None = None, may_see: Callable[[str], bool]
 
 
 def _events(text: str, before: UUID | None) -> tuple[list[FoundEvent], bool, Coverage]:
-    found = event_search.find(Wanted(text, before=before, limit=LIMIT))
+    found = finding.find(Wanted(text, before=before, limit=LIMIT))
     hits = list(found.hits)
     if (id := as_uuid(text)) is not None and before is None and id not in {hit.id for hit in hits}:
         hits.insert(0, Hit(id, ("id",)))

@@ -1,9 +1,9 @@
 """Texts from senders, made safe to show on a page or a terminal; and moments, formatted for both."""
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 # Marks that change the direction of the text after them, so that it could be shown as a different text.
 _DIRECTION_MARKS = (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -22,6 +22,8 @@ _MARK = f"{_JOINERS.pattern}|[{re.escape(''.join(map(chr, _ON_PAGE)))}]"
 # What a form would send back has to stay as it is. Texts are escaped, so that no quote in one looks like an attribute.
 _HTML = re.compile(rf'(?s)(?<=\s)value="[^"]*"|<textarea\b.*?</textarea>|(?P<mark>{_MARK})')
 
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
 
 def _spelled(text: str, table: Mapping[int, str]) -> str:
     """Return the text with what the table has, and with joiners that join nothing, spelled out."""
@@ -35,13 +37,12 @@ def on_page(html: str) -> str:
     return _HTML.sub(lambda match: _spelled(match[0], _ON_PAGE) if match["mark"] else match[0], html)
 
 
-def in_json(value: Any) -> Any:
-    """Return decoded JSON, which a script will show, with marks, unseen and control characters spelled out."""
-    if isinstance(value, dict):
-        return {name: in_json(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [in_json(part) for part in value]
-    return _spelled(value, _ON_PAGE) if isinstance(value, str) else value
+def in_json(text: str) -> str:
+    """Return JSON, which a script will show, with marks, unseen and control characters in its texts spelled out.
+
+    All else stays as it is: decoded, a number 58.00 would become 58.0.
+    """
+    return _JSON_TEXT.sub(lambda match: json.dumps(_spelled(json.loads(match[0], strict=False), _ON_PAGE)), text)
 
 
 def on_terminal(text: str) -> str:

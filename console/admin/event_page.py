@@ -1,7 +1,5 @@
 """What the page of an event shows besides its columns, also as JSON: why, as it was sent, and what belongs to it."""
 
-import json
-import re
 import shlex
 from dataclasses import asdict
 from typing import Any
@@ -12,12 +10,11 @@ from django.urls import reverse
 
 from collect.models import Event, Rejection
 from console.pages.search import event_data
-from reporting import explanation, one_event
-from reporting.one_event import Texts
+from reporting.events import explanation, one_event
+from reporting.events.one_event import Texts
 
 # Where the key belongs in a command that somebody copies. A stored event does not have it.
 KEY = "YOUR_API_KEY"
-_NO_ASCII = re.compile(r"[^\x00-\x7e]+")
 
 
 def data(request: HttpRequest, event: Event, texts: Texts) -> dict[str, Any]:
@@ -34,15 +31,11 @@ def data(request: HttpRequest, event: Event, texts: Texts) -> dict[str, Any]:
     }
 
 
-def as_json(request: HttpRequest, event: Event, texts: Texts) -> str:
-    """Return the event with all that its page shows as JSON, in which numbers stand as they were sent.
-
-    It is ASCII: a mark that changes the direction of a text stands as its escape.
-    """
+def as_json(request: HttpRequest, event: Event, texts: Texts) -> bytes:
+    """Return the event with all that its page shows as JSON, in which numbers stand as they were sent."""
     found = data(request, event, texts)
     found["sent"] = msgspec.Raw(found["sent"].encode())
-    encoded = msgspec.json.encode({"event": one_event.as_stored(event, texts), **found}).decode()
-    return _NO_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], encoded)
+    return msgspec.json.encode({"event": one_event.as_stored(event, texts), **found})
 
 
 def curl(url: str, sent: str) -> str:

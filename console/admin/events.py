@@ -18,7 +18,8 @@ from collect.models import Event
 from collect.storage.repetition import JSON_COLUMNS
 from console.admin import event_page
 from console.admin.read_only import LargeTableAdmin, ValueFilter, as_json, moment
-from reporting import event_search, one_event, search
+from reporting import search
+from reporting.events import finding, one_event
 from runtime.display import exact
 
 RECEIVED = moment("received_at", "received")
@@ -170,9 +171,8 @@ class EventAdmin(LargeTableAdmin):
             raise PermissionDenied
         if event is None:
             raise Http404
-        # The middleware would decode plain JSON and make 58.0 of 58.00.
         data = event_page.as_json(request, event, event.texts)
-        return HttpResponse(data, content_type="application/json; charset=utf-8")
+        return HttpResponse(data, content_type="application/json")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -192,7 +192,7 @@ class EventAdmin(LargeTableAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        found = event_search.find(event_search.Wanted(term, limit=event_search.CANDIDATES))
+        found = finding.find(finding.Wanted(term, limit=finding.CANDIDATES))
         for sentence in search.limits(found.coverage):
             self.message_user(request, f"{sentence}.", messages.WARNING)
         if found.has_more:

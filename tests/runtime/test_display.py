@@ -1,5 +1,6 @@
 """What a person is shown: nothing that acts on the screen, and moments in UTC."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -34,9 +35,16 @@ def test_attribute_that_only_ends_in_value_is_no_field() -> None:
     assert display.on_page('<p data-value="\u202e">') == '<p data-value="\\u202e">'
 
 
-def test_decoded_json_is_spelled_out_at_any_depth() -> None:
-    value = {"a": [{"b": "\u202e\n"}], "n": 1, "t": True}
-    assert display.in_json(value) == {**value, "a": [{"b": "\\u202e\n"}]}
+@pytest.mark.parametrize("mark", ["\u202e", "\\u202e"])
+def test_json_is_spelled_out_at_any_depth_and_its_numbers_stay(mark: str) -> None:
+    text = '{"a": [{"b%s": "%s\\n \\"%s\\\\"}], "n": 58.00, "t": true}' % (mark, mark, mark)  # noqa: UP031  # braces
+    shown = display.in_json(text)
+    assert json.loads(shown) == {"a": [{"b\\u202e": '\\u202e\n "\\u202e\\'}], "n": 58.0, "t": True}
+    assert '"n": 58.00, "t": true}' in shown
+
+
+def test_backslashes_before_a_u_are_no_mark() -> None:
+    assert json.loads(display.in_json('["\\\\u202e", "\\ud83c\\udf89"]')) == ["\\u202e", "🎉"]
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])

@@ -12,8 +12,9 @@ from msgspec import Raw
 
 from collect.models import Event, Rejection
 from collect.storage.repetition import JSON_COLUMNS
-from reporting import event_search, search
-from reporting.event_search import Wanted
+from reporting import search
+from reporting.events import finding
+from reporting.events.finding import Wanted
 from reporting.search import FoundEvent
 
 # Events before it and after it that have its session or client, and rejections that it met.
@@ -96,7 +97,7 @@ def _nearest(event: Event, places: Sequence[str], side: dict[str, UUID]) -> list
     found: dict[UUID, tuple[str, ...]] = {}
     for place in places:
         wanted = Wanted(getattr(event, place), (place,), event.partner_id, limit=NEIGHBOURS, **side)
-        for hit in event_search.find(wanted).hits:
+        for hit in finding.find(wanted).hits:
             found[hit.id] = (*found.get(hit.id, ()), place)
     nearest = sorted(found, reverse="before" in side)[:NEIGHBOURS]
-    return search.rows([event_search.Hit(id, found[id]) for id in nearest])
+    return search.rows([finding.Hit(id, found[id]) for id in nearest])

@@ -15,7 +15,7 @@ from collect.search import runs
 from collect.storage import repetition, store
 from collect.storage.rows import Arrival
 from keys.models import ApiKey
-from reporting import one_event
+from reporting.events import one_event
 from runtime.refusals import Code, Refusal
 from tests.harness import factories, plans
 

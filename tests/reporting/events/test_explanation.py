@@ -11,8 +11,8 @@ from pytest_django import Settings
 from collect.enrichment import geo
 from collect.models import Event
 from collect.storage import store
-from reporting import explanation
-from reporting.explanation import Reason
+from reporting.events import explanation
+from reporting.events.explanation import Reason
 from tests.harness import factories, mmdb
 
 pytestmark = pytest.mark.django_db

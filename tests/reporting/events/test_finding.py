@@ -9,8 +9,8 @@ from collect.models import Event, SearchRun
 from collect.search import entries, runs
 from collect.storage import store
 from keys.models import ApiKey
-from reporting import event_search
-from reporting.event_search import PLACES, Coverage, Wanted, find
+from reporting.events import finding
+from reporting.events.finding import PLACES, Coverage, Wanted, find
 from tests.harness import factories, plans
 
 pytestmark = pytest.mark.django_db
@@ -121,7 +121,7 @@ def test_places_and_partner_narrow_the_search(key: ApiKey) -> None:
 
 def test_more_new_events_than_are_read_are_told_of(key: ApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
     plans.fill(key, 30, newest=OLD)
-    monkeypatch.setattr(event_search, "READ", 10)
+    monkeypatch.setattr(finding, "READ", 10)
     assert ids("many-21") == [Event.objects.get(event_id="many-21").pk]
     found = find(Wanted("many-20"))
     assert found.hits == []
@@ -138,7 +138,7 @@ def test_suspect_runs_are_told_of(key: ApiKey) -> None:
 
 def test_search_reads_bounded_rows_of_a_large_table(key: ApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
     plans.fill(key, 12_000, newest=OLD)
-    monkeypatch.setattr(event_search, "READ", 1_000)
+    monkeypatch.setattr(finding, "READ", 1_000)
     while runs.append(1_000) or runs.prepend(1_000):
         pass
     for value in ("many-11999", "many-1", "session-100", "nothing"):
