@@ -20,10 +20,10 @@ from runtime.periodic import Busy, Periodic, alone
 logger = logging.getLogger(__name__)
 
 PERIOD_SECONDS, FIRST_SECONDS = 1.0, 10.0
-# How long a process rests that found nothing to do.
-REST_SECONDS = 10.0
+# How long a process rests that found nothing to do, unless it has added a run in the last minute: more may come soon.
+REST_SECONDS, BUSY_SECONDS = 5.0, 60.0
 # Runs that a turn checks: of the newest, in which events may still arrive that took long, and of all in their order.
-NEWEST, OTHERS = 5, 10
+NEWEST, OTHERS = 3, 5
 
 
 class Indexer:
@@ -34,6 +34,7 @@ class Indexer:
         self._checked = runs.FIRST
         self._fails = False
         self._rests_until = 0.0
+        self._busy_until = 0.0
         self._right: ExitStack | None = None
 
     def turn(self) -> None:
@@ -42,7 +43,7 @@ class Indexer:
             return
         try:
             self._right = self._right or _take_the_right()
-            if not self.step():
+            if not self.step() and time.monotonic() > self._busy_until:
                 self._rests_until = time.monotonic() + REST_SECONDS
         except Busy:
             self._rests_until = time.monotonic() + REST_SECONDS
@@ -62,7 +63,10 @@ class Indexer:
 
         Raises `django.db.Error`.
         """
-        return runs.append() or any(map(runs.check, self._to_check())) or runs.prepend()
+        if runs.append():
+            self._busy_until = time.monotonic() + BUSY_SECONDS
+            return True
+        return any(map(runs.check, self._to_check())) or runs.prepend()
 
     def _to_check(self) -> list[SearchRun]:
         suspects = list(SearchRun.objects.filter(is_suspect=True).order_by("-first")[:OTHERS])

@@ -88,6 +88,22 @@ def test_turn_with_nothing_to_do_rests_and_so_does_one_beside_another_process(mo
     assert len(steps) == 1
 
 
+def test_process_that_has_just_added_a_run_does_not_rest(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    plans.fill(factories.issue()[0], 15, newest=OLD)
+    worker = Indexer()
+    worker.turn()
+    assert done == ["append"]
+    steps: list[int] = []
+    monkeypatch.setattr(Indexer, "step", lambda self: steps.append(1))
+    for _ in range(3):
+        worker.turn()
+    assert len(steps) == 3
+    worker._busy_until = 0.0
+    for _ in range(3):
+        worker.turn()
+    assert len(steps) == 4
+
+
 def test_failure_is_logged_once_and_the_next_turn_tries_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
