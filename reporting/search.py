@@ -26,7 +26,7 @@ SEARCHED = (
     "API keys: the prefix, or the whole label",
 )
 NOT_SEARCHED = (
-    "Names, tags, addresses and places: filter the list of events by them",
+    "Names, tags, partners and times: Live filters by them, in the past too; kinds of bots: the list of events",
     "Other values in params, and all in extra and consent",
     "The request id of an event that was stored: it is not kept. X-Event-Id of the answer is the event's id",
     "A part of an id, or an id in other letters: ids are compared exactly as they were sent",

@@ -110,7 +110,7 @@ def test_nothing_found_says_what_was_searched_how_far_back_and_what_is_not_searc
     assert "Nothing has exactly this" in page
     assert "&lt;b&gt;nothing" in page
     assert "<b>nothing" not in page
-    for part in ("Events of any age", "client_id", "order_id", "request id", "filter the list of events"):
+    for part in ("Events of any age", "client_id", "order_id", "request id", "Live filters by them"):
         assert part in page
     assert "still being put into the search index" not in page
 
