@@ -12,6 +12,8 @@ from runtime.requests import ServedRequest
 
 # What a caller may send as its own id: anything else could break a log line or a header.
 SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+# What no id may have in it, for it is kept and shown: an app that knows what a secret looks like adds it here.
+SECRETS: list[re.Pattern[str]] = []
 
 
 class RequestIdMiddleware:
@@ -23,7 +25,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serve the request with its id set, and name the id in the answer."""
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = sent if SANE.fullmatch(sent) else os.urandom(16).hex()
+        request_id = sent if _is_sane(sent) else os.urandom(16).hex()
         cast(ServedRequest, request).request_id = request_id
         token = logs.request_id.set(request_id)
         try:
@@ -32,3 +34,7 @@ class RequestIdMiddleware:
             logs.request_id.reset(token)
         response["X-Request-Id"] = request_id
         return response
+
+
+def _is_sane(sent: str) -> bool:
+    return SANE.fullmatch(sent) is not None and not any(secret.search(sent) for secret in SECRETS)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +15,7 @@ class DocsView(SpectacularSwaggerSplitView):
 
     template_name = "docs.html"
 
+    @extend_schema(exclude=True)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return the page, or its script, with the policy."""
         response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]  # it has no types

@@ -9,7 +9,6 @@ from collect.enrichment import user_agent
 from collect.mending import runner
 from collect.search import indexer
 from collect.storage import drain, ingest, spool
-from collect.storage.grouping import builds
 from collect.storage.ledger import writing as ledger
 from keys import directory, housekeeping, limits
 
@@ -29,7 +28,7 @@ def start() -> None:
         drain.thread.start()
     ingest.start()
     ledger.start()
-    for periodic in (housekeeping, pruning, runner, builds, captures, indexer):
+    for periodic in (housekeeping, pruning, runner, captures, indexer):
         periodic.thread.start()
     # The rules for user agents are built at the first use, in a tenth of a second that no event should wait for.
     user_agent.parse("curl/8")

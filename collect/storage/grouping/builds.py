@@ -1,4 +1,4 @@
-"""Which programs send with a key, by the User-Agent header: counted in memory, and written down every few seconds.
+"""Which programs send with a key, by the User-Agent header: counted in memory, and written by the ledger's thread.
 
 What was counted and not written is lost with the process: it serves to compare builds, and no event depends on it.
 """
@@ -8,18 +8,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
 from collect.models import Build
 from collect.models.rejection import MAX_USER_AGENT
 from collect.storage.grouping import additive
 from keys.models import ApiKey
-from runtime.hub import OwnThread
-from runtime.periodic import Periodic
 
 # Builds that a key may show for the first time in a day, and in the memory of a worker; the rest count as one.
 MAX_NEW_A_DAY = 20
-PERIOD_SECONDS = 5.0
 OTHER, NONE, UNKNOWN = "(other builds)", "(no User-Agent)", "(unknown)"
 _MAX_IN_MEMORY = 2 * MAX_NEW_A_DAY
 
@@ -121,10 +116,3 @@ def _add(uses: Mapping[tuple[int, str], _Use]) -> dict[tuple[int, str], int]:
     written = additive.add(Build, list(merged.values()), ("api_key", "user_agent"), how)
     pks = {(key, name): pk for key, name, pk in written}
     return {(key, name): pks[key, names[key, name]] for key, name in uses}
-
-
-# SQLite would hold up the requests of the worker while it writes.
-thread = Periodic(
-    "builds", OwnThread(lambda: connection.vendor == "sqlite")(write), PERIOD_SECONDS, PERIOD_SECONDS,
-    keeps_connections=True,
-)  # fmt: skip

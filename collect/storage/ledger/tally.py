@@ -154,7 +154,8 @@ class Counts:
 
     def take(self) -> Iterator[tuple[Entry, Amount]]:
         """Yield what was counted since the last call. An entry may come more than once."""
-        running = {id(tally) for tally in self._running.values()}
+        # Copied, because with SQLite this runs in another thread than the requests.
+        running = {id(tally) for tally in self._running.copy().values()}
         for _ in range(len(self._begun)):
             tally = self._begun.popleft()
             if any(news := tally.news()):

@@ -1,11 +1,11 @@
-"""The thread that writes what this process has counted to the ledger, every few seconds and once more at the end.
+"""The thread that writes what this process has counted, every few seconds and once more at the end.
 
 While the database is away a batch waits in the spool's file. A batch has an id, so it is never added twice.
 """
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import chain, count
 from uuid import UUID, uuid4
@@ -14,6 +14,7 @@ import msgspec
 from django.db import Error, connection
 
 from collect.storage import machine, spool
+from collect.storage.grouping import builds
 from collect.storage.ledger import entries, lives, tally
 from collect.storage.ledger.lives import Life
 from collect.storage.ledger.tally import RECEIVED, TURNED_AWAY, Amount, Counts, Entry
@@ -131,8 +132,15 @@ def _look_after(now: datetime) -> None:
 
 
 shared = Writer(tally.shared)
+
+
 # SQLite would hold up the requests of the worker while it writes.
-_turn = OwnThread(lambda: connection.vendor == "sqlite")(shared.turn)
+@OwnThread(lambda: connection.vendor == "sqlite")
+def _turn() -> None:
+    shared.turn()
+    builds.write()
+
+
 thread = Periodic("ledger", _turn, PERIOD_SECONDS, delay=PERIOD_SECONDS, keeps_connections=True)
 
 
@@ -156,3 +164,5 @@ def stop() -> None:
     """End the thread, and write what was counted until now: in a worker, when the last request has been answered."""
     thread.stop()
     shared.end()
+    with suppress(Error):
+        builds.write()
