@@ -22,7 +22,6 @@ from reporting.ranges import LENGTHS, Range
 from reporting.senders import clocks, partners, quality
 from reporting.senders.partners import Sent
 from reporting.traffic import Whose
-from runtime import display
 
 PARTNERS_OF_A_PAGE = 25
 # Fields that vanished, and keys, that a page shows.
@@ -54,7 +53,7 @@ class PartnersPage(DataPage):
         page = Paginator(Partner.objects.order_by("name"), PARTNERS_OF_A_PAGE).get_page(request.GET.get("page"))
         ids = [partner.pk for partner in page]
         sent, last = partners.sent(ids, period), partners.last_events(ids)
-        told = _warnings(ids, period)
+        told = _warnings()
         return {
             "range": _range(period),
             "page": {"number": page.number, "of": page.paginator.num_pages, "partners": page.paginator.count},
@@ -92,21 +91,12 @@ def _row(partner: Partner, sent: Sent, last: datetime | None, told: Sequence[str
     }
 
 
-def _warnings(ids: Sequence[int], period: Range) -> dict[int, list[str]]:
-    """Return the warnings of these partners and of their keys, by partner."""
+def _warnings() -> dict[int, list[str]]:
+    """Return the warnings of partners and of their keys, by partner."""
     found: dict[int, list[str]] = defaultdict(list)
-    now, refused = datetime.now(UTC), partners.always_refused(ids, period)
-    keys = ApiKey.objects.in_bulk([key for _, key, _ in refused])
-    for partner, key, events in refused:
-        found[partner].append(f"{_named(keys[key])} is used and always refused: {display.number(events)} events")
-    for partner, since in partners.silent(ids, now).items():
-        found[partner].append(f"silent since {display.minute(since)} UTC, and sent hour by hour before")
     for warning in warnings.find():
-        # A partner that has just fallen silent is named by both.
-        if warning.key is not None:
-            found[warning.partner.pk].append(f"{_named(warning.key)} {warning.text}")
-        elif not any(text.startswith("silent") for text in found[warning.partner.pk]):
-            found[warning.partner.pk].append(warning.text)
+        text = warning.text if warning.key is None else f"{_named(warning.key)} {warning.text}"
+        found[warning.partner.pk].append(text)
     return found
 
 
@@ -135,7 +125,7 @@ class PartnerPage(DataPage):
                 partner,
                 sent,
                 partners.last_events([partner.pk]).get(partner.pk),
-                _warnings([partner.pk], period)[partner.pk],
+                _warnings()[partner.pk],
             ),
             "range": _range(period),
             "traffic": [

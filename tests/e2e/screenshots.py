@@ -1,7 +1,8 @@
-"""`python -m tests.e2e.screenshots [DIRECTORY]`: an operator's walk through keys, in Chromium, for the docs.
+"""`python -m tests.e2e.screenshots [DIRECTORY]`: an operator's walks through the console, in Chromium, for the docs.
 
-Issue, use, rotate, watch the old key's use, extend, revoke; light, and with `--all` also dark and narrow. It serves a
-database of its own and leaves nothing behind but the images.
+Keys: issue, use, rotate, watch the old key's use, extend, revoke. Then the month of `seed_demo`: what fails, who sends
+it, since when, and how it is mended. Light, and with `--all` also dark and narrow. It serves databases of its own and
+leaves nothing behind but the images.
 """
 
 import argparse
@@ -43,12 +44,39 @@ def raw_key_on(page: Page) -> str:
     return found[0]
 
 
-def walk(page: Page, server: Server, directory: Path) -> None:
-    """Go through the pages, in the order in which an operator comes by them."""
+def log_in(page: Page, server: Server) -> None:
+    """Use the console's form."""
     page.goto(f"{server.url}/admin/login/")
     page.fill("[name=username]", "olga")
     page.fill("[name=password]", "a long password")
     page.press("[name=password]", "Enter")
+    page.wait_for_load_state()
+
+
+def look_around(page: Page, server: Server, directory: Path) -> None:
+    """Go through a month of traffic: what came in, what is refused since when by which build, and how it is mended."""
+    log_in(page, server)
+    pages = {"overview": "", "live": "live/", "ledger": "ledger/?range=7d", "partners": "partners/"}
+    for name, address in pages.items():
+        page.goto(f"{server.url}/admin/{address}")
+        page.wait_for_timeout(500)
+        page.screenshot(path=directory / f"{name}.png", full_page=name == "overview")
+    page.get_by_role("link", name="Harbor Home Loans").first.click()
+    page.screenshot(path=directory / "partner.png")
+    page.goto(f"{server.url}/admin/rejections/")
+    page.screenshot(path=directory / "rejections.png")
+    page.get_by_role("row").filter(has_text="Northwind").get_by_role("link").first.click()
+    page.screenshot(path=directory / "group.png", full_page=True)
+    page.goto(page.url.partition("?")[0] + "mend/?op=text_to_number&path=timestamp")
+    page.screenshot(path=directory / "mend.png", full_page=True)
+    page.goto(f"{server.url}/admin/collect/event/")
+    page.locator("#result_list tbody tr a").first.click()
+    page.screenshot(path=directory / "event.png", full_page=True)
+
+
+def walk(page: Page, server: Server, directory: Path) -> None:
+    """Go through the pages of keys, in the order in which an operator comes by them."""
+    log_in(page, server)
     page.goto(f"{server.url}/admin/keys/partner/add/")
     page.fill("[name=name]", "Acme")
     page.click("[name=_save]")
@@ -87,16 +115,19 @@ def walk(page: Page, server: Server, directory: Path) -> None:
 
 
 def look(directory: Path, scheme: Literal["light", "dark"], size: ViewportSize) -> None:
-    """One walk, from an empty database."""
+    """One walk from an empty database, and one through the demo's."""
     directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        url = f"sqlite:///{scratch}/events.sqlite3"
-        manage(url, "migrate", "-v0")
-        make_superuser(url)
-        with serve(url) as server, sync_playwright() as playwright:
-            browser = chromium.launch(playwright)
-            walk(browser.new_page(viewport=size, color_scheme=scheme), server, directory)
-            browser.close()
+    for go, has_demo in ((walk, False), (look_around, True)):
+        with tempfile.TemporaryDirectory() as scratch:
+            url = f"sqlite:///{scratch}/events.sqlite3"
+            manage(url, "migrate", "-v0")
+            make_superuser(url)
+            if has_demo:
+                manage(url, "seed_demo", "--events", "20000")
+            with serve(url) as server, sync_playwright() as playwright:
+                browser = chromium.launch(playwright)
+                go(browser.new_page(viewport=size, color_scheme=scheme), server, directory)
+                browser.close()
 
 
 def main() -> None:
