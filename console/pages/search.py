@@ -113,4 +113,7 @@ def _key(key: ApiKey) -> dict[str, Any]:
         "created_at": key.created_at,
         "last_used_at": key.last_used_at,
         "address": reverse("admin:keys_apikey_change", args=[key.pk]),
+        "is_usable": key.is_active(),
+        "rotate": reverse("admin:keys_apikey_rotate_key", args=[key.pk]),
+        "revoke": reverse("admin:keys_apikey_revoke_key", args=[key.pk]),
     }
