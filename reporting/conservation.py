@@ -139,6 +139,8 @@ def _count(over: Range, partner: int | None) -> int:
 
 def _countable(over: Range, whose: Whose, now: datetime) -> Range:
     """Return the newest part of the range that has at most `MAX_ROWS` rows, and at least one minute or hour."""
+    # What is older than the ledger is in no number of it.
+    over = Range(max(over.start, min(earliest() or over.end, over.end)), over.end)
     entries = traffic.entries(over, Whose(whose.partner, is_test=None)).filter(outcome=Outcome.STORED)
     newest_first = entries.values_list("start", "minutes").annotate(number=Sum("events")).order_by("-start")
     start = over.end

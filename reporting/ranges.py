@@ -15,6 +15,8 @@ LENGTHS = {
     "30d": timedelta(days=30),
 }
 
+# A chart of it has some hundred bars of its longest step.
+LONGEST = timedelta(days=1_830)
 IN_WORDS = {"15m": "15 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 
 
@@ -64,6 +66,8 @@ def of_query(query: Mapping[str, str], default: str = "24h") -> Range:
         start = _moment(query["from"]) if query.get("from") else end - LENGTHS[default]
         if start >= end:
             raise BadRange(f"{_text(start)} is not before {_text(end)}")
+        if end - start > LONGEST:
+            raise BadRange(f"A range has {LONGEST.days} days at most; {_text(start)} is further before {_text(end)}")
         return Range(start, end)
     name = query.get("range") or default
     if name not in LENGTHS:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Count, F, QuerySet
 from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Length
 
 from collect.models import Event
 from collect.storage import rows
@@ -65,9 +66,11 @@ def _worth(events: "QuerySet[Event]") -> dict[str, tuple[Decimal, int]]:
     found = events.order_by().annotate(
         worth=KeyTextTransform("value", F("params")), money=KeyTextTransform("currency", F("params"))
     )
-    for worth, money in found.filter(worth__isnull=False, money__isnull=False).values_list("worth", "money"):
+    # The lengths are looked at by the database: a text may have a megabyte.
+    amounts = found.annotate(digits=Length("worth"), letters=Length("money")).filter(digits__lte=_MAX_DIGITS, letters=3)
+    for worth, money in amounts.values_list("worth", "money"):
         amount, currency = _amount(worth), str(money).upper()
-        if amount is not None and len(currency) == 3 and currency.isascii() and currency.isalpha():
+        if amount is not None and currency.isascii() and currency.isalpha():
             sums[currency] += amount
             numbers[currency] += 1
     return {currency: (sums[currency], number) for currency, number in numbers.most_common(SHOWN)}
@@ -78,4 +81,4 @@ def _amount(text: Any) -> Decimal | None:
         amount = Decimal(str(text))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and len(str(text)) <= _MAX_DIGITS and abs(amount) < 10**15 else None
+    return amount if amount.is_finite() and abs(amount) < 10**15 else None

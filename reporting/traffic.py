@@ -26,7 +26,7 @@ OUTCOMES = (
     Outcome.UNAVAILABLE,
 )
 # The steps that a chart can have: at most some hundred bars are drawn.
-_STEPS = tuple(timedelta(minutes=number) for number in (1, 5, 15, 60, 180, 720, 1440))
+_STEPS = tuple(timedelta(minutes=number) for number in (1, 5, 15, 60, 180, 720, 1440, 7 * 1440, 30 * 1440))
 _BARS = 100
 
 

@@ -134,7 +134,7 @@ def _second(address: _Address, one: Second) -> dict[str, Any]:
         "is_long": one.range.length > timedelta(seconds=1),
         "events": one.events,
         "rejections": one.rejections,
-        "is_more_than_counted": max(one.events, one.rejections) >= stream.COUNTED,
+        "is_more_than_counted": one.is_least or max(one.events, one.rejections) >= stream.COUNTED,
         "was_told": one.was_told,
         "rows": [_row(row) for row in one.rows],
         "more": one.more,

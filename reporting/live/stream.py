@@ -246,13 +246,21 @@ def counts(chosen: Filter, seconds: Sequence[int]) -> dict[int, tuple[int, int]]
     return {one: (by_kind.get((one, EVENT), 0), by_kind.get((one, REJECTION), 0)) for one in seconds}
 
 
-def count(chosen: Filter, within: Range) -> tuple[int, int]:
-    """Return how many events and how many rejections there are in this time, each up to `COUNTED`."""
-    tables = chosen.tables()
-    found = dict(
-        zip((table.kind for table in tables), _counted([one.countable(within) for one in tables]), strict=True)
-    )
-    return found.get(EVENT, 0), found.get(REJECTION, 0)
+def count(chosen: Filter, within: Range) -> tuple[int, int, bool]:
+    """Return how many events and how many rejections there are in this time, and whether there may be more.
+
+    Each is counted up to `COUNTED`; of what no index knows, `SCANNED` rows are looked at.
+    """
+    parts, is_least = {}, False
+    for table in chosen.tables():
+        rows = table.all(within)
+        if (last := table.last_looked_at(rows)) is None:
+            parts[table.kind] = table.countable(within)
+        else:
+            parts[table.kind], is_least = table.from_(rows, last).order_by().values("pk"), True
+    found = dict(zip(parts, _counted(list(parts.values())), strict=True))
+    events, rejections = found.get(EVENT, 0), found.get(REJECTION, 0)
+    return events, rejections, is_least or max(events, rejections) >= COUNTED
 
 
 def _counted(parts: Sequence[QuerySet[Any]]) -> list[int]:

@@ -64,6 +64,8 @@ class Second:
     rejections: int
     rows: Sequence[Row]
     was_told: bool
+    # Whether there may be more than were counted.
+    is_least: bool = False
 
     @property
     def more(self) -> int:
@@ -139,8 +141,8 @@ def _between(chosen: Filter, start: int, end: int) -> tuple[Second | None, list[
     time = Range(stream.second(start).start, stream.second(end).start)
     page = listing.search(chosen, time, Place(), ROWS)
     if page.older is not None:
-        events, rejections = stream.count(chosen, time)
-        return Second(time, events, rejections, (), was_told=False), []
+        events, rejections, is_least = stream.count(chosen, time)
+        return Second(time, events, rejections, (), was_told=False, is_least=is_least), []
     return None, by_second(page.rows)
 
 

@@ -61,15 +61,15 @@ class Sampled:
         return [Sample(seen.received_at.timestamp(), seen.timestamp.timestamp()) for seen in self.events]
 
 
-class _StoredSize(Func):
-    """The bytes that a JSON document takes, which are told without reading it, at least on PostgreSQL."""
+class _Size(Func):
+    """The bytes that a JSON document takes as text. What PostgreSQL stores of it may be a hundredth of that."""
 
-    function = "pg_column_size"
+    template = "octet_length(%(expressions)s::text)"
     output_field = IntegerField()
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         """Return SQLite's name for it."""
-        return self.as_sql(compiler, connection, function="length", **extra)
+        return self.as_sql(compiler, connection, template="length(%(expressions)s)", **extra)
 
 
 def sample(partner_id: int, period: Range, parts: int = PARTS) -> Sampled:
@@ -87,7 +87,7 @@ def sample(partner_id: int, period: Range, parts: int = PARTS) -> Sampled:
 
 def _read(partner_id: int) -> QuerySet[Event, dict[str, Any]]:
     """Return the events with what is looked at: of texts, which may be long, only whether they are there."""
-    small = Case(When(LessThan(_StoredSize("params"), LARGEST_PARAMS), then=F("params")), output_field=JSONField())
+    small = Case(When(LessThan(_Size("params"), LARGEST_PARAMS), then=F("params")), output_field=JSONField())
     there = {f"has_{name}": ExpressionWrapper(Q(**{f"{name}__isnull": False}), BooleanField()) for name in COLUMNS}
     events = Event.objects.filter(partner=partner_id).order_by("received_at").annotate(small=small, **there)
     found: QuerySet[Event, dict[str, Any]] = events.values(

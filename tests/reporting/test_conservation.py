@@ -123,3 +123,13 @@ def test_of_old_hours_all_of_the_hour_is_looked_at(key: ApiKey) -> None:
     asked = Range(old + timedelta(minutes=10), old + timedelta(hours=4))
     found = conservation.of(asked, EVERYBODY)
     assert (found.over.start.minute, found.received, rows(found)) == (0, 3, (3, 0))
+
+
+def test_rows_from_before_the_ledger_are_not_held_against_it(key: ApiKey) -> None:
+    source = factories.source(key, received_at=NOW - timedelta(days=30))
+    ingest.submit([factories.arrival(source)])
+    for _ in counts.take():
+        pass
+    store(key, 2)
+    found = conservation.of(Range(NOW - timedelta(days=60), NOW), EVERYBODY, NOW)
+    assert (found.received, rows(found)) == (2, (2, 0))

@@ -29,7 +29,13 @@ def test_address_names_a_range_and_the_range_names_the_address(query: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "query", [{"range": "1y"}, {"from": "yesterday"}, {"from": "2026-11-26", "until": "2026-11-25"}]
+    "query",
+    [
+        {"range": "1y"},
+        {"from": "yesterday"},
+        {"from": "2026-11-26", "until": "2026-11-25"},
+        {"from": "0002-01-01", "until": "2026-11-26"},
+    ],
 )
 def test_what_is_no_range_is_refused_with_its_text(query: dict[str, str]) -> None:
     with pytest.raises(BadRange, match=r"1y|yesterday|2026-11-26"):

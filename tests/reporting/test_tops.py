@@ -50,6 +50,8 @@ def test_worth_is_summed_by_currency_and_what_is_no_amount_counts_nothing(source
         {"value": "1e400", "currency": "EUR"},
         {"value": 7},
         {"value": 7, "currency": "<b>"},
+        {"value": "9" * 1_000, "currency": "EUR"},
+        {"value": 7, "currency": "E" * 1_000},
     ]
     store.write([factories.arrival(source, params=params) for params in sent])
     assert tops.of(HOUR).worth == {"EUR": (Decimal("20.00"), 2), "USD": (Decimal(5), 1)}
