@@ -1,5 +1,6 @@
 """The endpoints that take events. They only call other modules: every rule stands in the module that it belongs to."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, cast
@@ -13,6 +14,7 @@ from rest_framework.views import APIView
 
 from collect import assembly, batch, openapi, turned_away
 from collect.captures import keeping as captures
+from collect.captures.recording import Recording
 from collect.enrichment.middleware import EnrichedRequest
 from collect.intake import causes, contract, hints, wire
 from collect.intake.contract import SentEvent
@@ -28,6 +30,8 @@ from keys import denials, limits
 from keys.models import ApiKey
 from runtime import answers
 from runtime.refusals import Refusal, Unavailable
+
+logger = logging.getLogger(__name__)
 
 
 class SenderRequest(EnrichedRequest):
@@ -63,12 +67,20 @@ class SenderView(APIView):
                 recording = captures.begin(request, sent.auth)
             response = self.post(sent)
         except Exception as error:  # the boundary: no fault of ours may become a 500
-            turned_away.note(request, self.endpoint, error)
-            recording = recording or captures.begin_refused(request, error)
+            recording = recording or self._noted(request, error)
             response = answers.exception_handler(error, {"request": request, "view": self})
         if recording is not None:
             captures.end(recording, response)
         return response
+
+    def _noted(self, request: HttpRequest, error: Exception) -> Recording | None:
+        """Count a request that was turned away, and record it if its key is captured."""
+        try:
+            turned_away.note(request, self.endpoint, error)
+            return captures.begin_refused(request, error)
+        except Exception:  # within the boundary: what cannot be noted changes no answer
+            logger.exception("a request that was turned away could not be noted")
+            return None
 
     def post(self, request: SenderRequest) -> HttpResponse:
         """Answer an authenticated POST. Whatever it raises is answered as an error."""

@@ -99,7 +99,8 @@ def of(asked: Range, whose: Whose, now: datetime | None = None, *, with_rows: bo
     found = traffic.totals(over, whose)
     terms = [Term(name.replace("_", " "), found.outcomes[name]) for name in OUTCOMES]
     gaps = LedgerGap.objects.filter(start__lt=over.end, end__gt=over.start).order_by("-end")
-    silent = Machine.objects.filter(reported_at__lt=now - SILENT, reported_at__gte=over.start).order_by("name")
+    running = Machine.objects.filter(stopped_at__isnull=True)
+    silent = running.filter(reported_at__lt=now - SILENT, reported_at__gte=over.start).order_by("name")
     rows = _rows(over, whose, now) if with_rows and whose.api_key is None else None
     return Conservation(over, found.received, terms, rows, list(gaps[:100]), list(silent[:100]))
 

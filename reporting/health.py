@@ -47,7 +47,9 @@ class Finding:
 
 def find(hour: Totals, equation: Conservation, now: datetime) -> list[Finding]:
     """Return what is to be said of the last hour and of the machines: one sentence at least on each topic."""
-    machines = list(Machine.objects.filter(reported_at__gt=now - GONE).order_by("name")[:100])
+    there = Machine.objects.filter(reported_at__gt=now - GONE)
+    # One that was stopped a moment ago may be about to start again.
+    machines = list(there.exclude(stopped_at__lt=now - SILENT).order_by("name")[:100])
     found = [
         *_accounts(equation),
         *_answers(hour),
@@ -108,7 +110,7 @@ def _spools(machines: Sequence[Machine]) -> Iterator[Finding]:
 
 
 def _reports(machines: Sequence[Machine], now: datetime) -> Iterator[Finding]:
-    silent = [machine for machine in machines if machine.reported_at < now - SILENT]
+    silent = [one for one in machines if one.reported_at < now - SILENT and one.stopped_at is None]
     for machine in silent:
         text = f"{machine.name} has not reported since {machine.reported_at:%H:%M:%S} UTC"
         yield Finding(State.BROKEN, Topic.MACHINES, text)

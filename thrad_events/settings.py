@@ -141,7 +141,7 @@ DATABASES = {
     "default": database.of_url(DATABASE_URL, BASE_DIR, SQLITE_OPTIONS, POSTGRES_OPTIONS)
     if DATABASE_URL
     else database.sqlite(VAR_DIR / "events.sqlite3", SQLITE_OPTIONS),
-    # Its journal, its bound and its tables: collect/storage/spool.py.
+    # Its journal, its bound and its tables: collect/storage/spool_file.py.
     "spool": database.sqlite(SPOOL_PATH, {**SQLITE_OPTIONS, "init_command": _SQLITE_DURABILITY}),
 }
 DATABASE_ROUTERS = ["collect.routers.Router"]

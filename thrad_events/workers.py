@@ -40,8 +40,10 @@ def start() -> None:
 
 def stop() -> None:
     """Write down what a worker has counted and captured. Call it when its last request has been answered."""
-    ledger.stop()
-    captures.stop()
+    try:
+        ledger.stop()
+    finally:
+        captures.stop()
 
 
 def _prepare_spool() -> None:

@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=255, unique=True)),
                 ('reported_at', models.DateTimeField()),
+                ('stopped_at', models.DateTimeField(null=True)),
                 ('spool_events', models.BigIntegerField(null=True)),
                 ('spool_oldest', models.DateTimeField(null=True)),
                 ('spool_set_aside', models.BigIntegerField(null=True)),

@@ -84,6 +84,8 @@ class Machine(models.Model):
 
     name = models.CharField(max_length=255, unique=True)
     reported_at = models.DateTimeField()
+    # When a process of it was stopped in order; NULL since another one has reported.
+    stopped_at = models.DateTimeField(null=True)
     # What waits in its spool; NULL where there is none, or it cannot be read.
     spool_events = models.BigIntegerField(null=True)
     spool_oldest = models.DateTimeField(null=True)

@@ -19,6 +19,7 @@ from collect.storage.ledger import tally
 from collect.storage.ledger.tally import Endpoint
 from collect.storage.outcomes import CODES, Outcome, Written
 from collect.storage.rejections import Record
+from collect.storage.rows import Arrival
 from collect.storage.spool import Spooled
 from runtime import failures, metrics, outage
 from runtime.periodic import Busy, Periodic, alone
@@ -113,21 +114,21 @@ class _Work:
         left += self._not_kept([pair for pair in pairs if pair[1].outcome in CODES])
         for one, reason in left:
             self._set_aside(one, reason)
-        self._note(spooled, results)
-        spool.discard(spooled)
         places = {one.place for one, _ in left}
-        for one, written in pairs:
-            if one.place not in places:
-                self.moved += 1
-                _count(one, written.outcome)
+        settled = [(one.arrival, written) for one, written in pairs if one.place not in places]
+        self._note(settled)
+        spool.discard(spooled)
+        self.moved += len(settled)
+        for arrival, written in settled:
+            _count(arrival, written.outcome)
 
-    def _note(self, spooled: Sequence[Spooled], results: Sequence[Written]) -> None:
+    def _note(self, settled: Sequence[tuple[Arrival, Written]]) -> None:
         """Note that they came late, before they leave the spool: what a crash has moved again is noted again.
 
         Raises `django.db.Error` if the database can be reached no more. Another failure is no fault of the events.
         """
         try:
-            late.note(late.SPOOL, [one.arrival for one in spooled], results)
+            late.note(late.SPOOL, [arrival for arrival, _ in settled], [written for _, written in settled])
         except Error as error:
             if failures.is_lost(error):
                 raise
@@ -153,12 +154,12 @@ class _Work:
     def _set_aside(self, one: Spooled, reason: str) -> None:
         spool.set_aside(one, reason)
         self.set_aside[reason] += 1
-        _count(one, Outcome.SET_ASIDE)
+        _count(one.arrival, Outcome.SET_ASIDE)
 
 
-def _count(one: Spooled, outcome: Outcome) -> None:
+def _count(arrival: Arrival, outcome: Outcome) -> None:
     code = CODES.get(outcome, "")
-    tally.move(one.arrival.row, Endpoint.DRAIN, outcome, code)
+    tally.move(arrival.row, Endpoint.DRAIN, outcome, code)
     metrics.DRAINED.labels(outcome).inc()
     if code:
         metrics.REJECTIONS.labels(code).inc()

@@ -8,10 +8,7 @@ It leaves only after the database has it. If it is taken twice, as after a crash
 because of its id.
 """
 
-import os
-import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import randint
@@ -19,29 +16,19 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
-from django.db.backends.utils import CursorWrapper
-from django.dispatch import receiver
 
 from collect.storage import rows
 from collect.storage.rows import Arrival, Row
+from collect.storage.spool_file import ALIAS, PAGE_BYTES
 from runtime.hub import OwnThread
 
-ALIAS = "spool"
-PAGE_BYTES = 4096
-
-_COLUMNS = "received_at TEXT NOT NULL, request_id TEXT NOT NULL, document BLOB NOT NULL, body BLOB NOT NULL"
-_TABLES = (
-    f"CREATE TABLE IF NOT EXISTS spooled (id INTEGER PRIMARY KEY AUTOINCREMENT, {_COLUMNS})",
-    f"CREATE TABLE IF NOT EXISTS set_aside (id INTEGER PRIMARY KEY, {_COLUMNS}, reason TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS kept_keys (id INTEGER PRIMARY KEY CHECK (id = 1), document BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS counts (id TEXT PRIMARY KEY, document BLOB NOT NULL)",
-)
 _SELECTED = "SELECT id, document, body, request_id FROM spooled"
 
-# How often a file is tried that another process sets up, and the pause: five seconds, as long as SQLite waits itself.
-_TRIES, _PAUSE_SECONDS = 100, 0.05
+# To count more than this one by one would read a file of a gigabyte, in the thread that takes events.
+_COUNTED = 10_000
+_STATUS = """SELECT (SELECT coalesce(max(id) - min(id) + 1, 0) FROM spooled),
+    (SELECT received_at FROM spooled ORDER BY id LIMIT 1),
+    page_count - freelist_count, (SELECT count(*) FROM set_aside) FROM pragma_page_count(), pragma_freelist_count()"""
 
 # In the worker's own thread, SQLite would hold up every other request.
 _in_its_thread = OwnThread()
@@ -74,60 +61,6 @@ def is_enabled() -> bool:
 def prepare() -> None:
     """Make the directory of the spool. The tables are made when a connection is opened. Raises OSError."""
     Path(settings.SPOOL_PATH).parent.mkdir(parents=True, exist_ok=True)
-
-
-@receiver(connection_created)
-def _equip(connection: BaseDatabaseWrapper, **_: object) -> None:
-    """Set the size limit and make the tables on each new connection, so that even a new file has them."""
-    if connection.alias != ALIAS:
-        return
-    try:
-        _set_up(connection)
-    except BaseException:
-        # Django keeps a connection that was opened, and would never set this one up again.
-        connection.close()
-        raise
-
-
-def _set_up(connection: BaseDatabaseWrapper) -> None:
-    with connection.cursor() as cursor:
-        _hide(cursor)
-        _log_ahead(cursor)
-        # SQLite itself keeps the limit: a full spool refuses the commit.
-        cursor.execute(f"PRAGMA max_page_count={settings.SPOOL_MAX_BYTES // PAGE_BYTES}")
-        # An event that has left the spool leaves no bytes in the file.
-        cursor.execute("PRAGMA secure_delete=ON")
-        for table in _TABLES:
-            cursor.execute(table)
-
-
-def _hide(cursor: CursorWrapper) -> None:
-    """Let only the user of the server read a new file, and with it the log that SQLite makes beside it.
-
-    The rights of a file that has tables are left as somebody may have set them.
-    """
-    cursor.execute("SELECT schema_version, file FROM pragma_schema_version, pragma_database_list WHERE name = 'main'")
-    version, file = cursor.fetchone()
-    if version == 0 and file:
-        with suppress(OSError):
-            os.chmod(file, 0o600)
-
-
-def _log_ahead(cursor: CursorWrapper) -> None:
-    """Set the journal of the file to WAL, which it then stays.
-
-    Of two processes that do so at the same moment, SQLite refuses one at once, without its busy timeout: as when the
-    database goes away before anything was spooled. Raises OperationalError where the file stays locked.
-    """
-    for attempt in range(1, _TRIES + 1):
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except OperationalError as error:
-            if attempt == _TRIES or "locked" not in str(error):
-                raise
-            time.sleep(_PAUSE_SECONDS)
-        else:
-            return
 
 
 @_in_its_thread
@@ -241,14 +174,16 @@ def reasons() -> list[tuple[str, int]]:
 
 @_in_its_thread
 def status() -> SpoolStatus:
-    """Return the state of the spool. Raises `django.db.Error` if the spool cannot be read."""
+    """Return the state of the spool; very many events are counted by their places, of which some may be free.
+
+    Raises `django.db.Error` if the spool cannot be read.
+    """
     with connections[ALIAS].cursor() as cursor:
-        cursor.execute("SELECT count(*), min(received_at) FROM spooled")
-        events, oldest = cursor.fetchone()
-        cursor.execute("SELECT page_count - freelist_count FROM pragma_page_count(), pragma_freelist_count()")
-        (pages,) = cursor.fetchone()
-        cursor.execute("SELECT count(*) FROM set_aside")
-        (set_aside,) = cursor.fetchone()
+        cursor.execute(_STATUS)
+        events, oldest, pages, set_aside = cursor.fetchone()
+        if events <= _COUNTED:
+            cursor.execute("SELECT count(*) FROM spooled")
+            (events,) = cursor.fetchone()
     moment = None if oldest is None else datetime.fromisoformat(oldest).astimezone(UTC)
     return SpoolStatus(events, moment, pages * PAGE_BYTES, set_aside)
 

@@ -93,6 +93,7 @@ def test_what_is_unknown_explains_no_more_than_it_is(key: ApiKey) -> None:
 def test_machine_that_does_not_report_is_named(key: ApiKey) -> None:
     Machine.objects.create(name="a", reported_at=NOW - timedelta(minutes=5), geo_state="ok")
     Machine.objects.create(name="b", reported_at=NOW, geo_state="ok")
+    Machine.objects.create(name="c", reported_at=NOW - timedelta(minutes=5), stopped_at=NOW, geo_state="ok")
     assert [machine.name for machine in look().silent] == ["a"]
 
 

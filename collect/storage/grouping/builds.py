@@ -12,6 +12,7 @@ from collect.models import Build
 from collect.models.rejection import MAX_USER_AGENT
 from collect.storage.grouping import additive
 from keys.models import ApiKey
+from runtime import outage
 
 # Builds that a key may show for the first time in a day, and in the memory of a worker; the rest count as one.
 MAX_NEW_A_DAY = 20
@@ -56,7 +57,9 @@ def count(api_key_id: int, meta: Mapping[str, Any], moment: datetime) -> None:
 
 
 def write() -> None:
-    """Write down what was counted. Raises `django.db.Error`; then it is forgotten."""
+    """Write down what was counted, unless the database is away. Raises `django.db.Error`; then it is forgotten."""
+    if outage.database.is_open or outage.writing.is_open:
+        return
     global _uses  # swapped, so that nobody who counts waits
     counted, _uses = _uses, defaultdict(dict)
     # Copied, because a thread that read the name before the swap may still add to it.

@@ -17,6 +17,8 @@ _KEYED = "(api_key_id, start, minutes, endpoint, outcome, code) WHERE api_key_id
 _KEYLESS = "(partner_id, is_test, start, minutes, endpoint, outcome, code) WHERE api_key_id IS NULL"
 # Thirteen months: this month can be compared with the same one a year before.
 KEPT = timedelta(days=400)
+# The order in which rows are locked, which is that of `add`.
+_ORDER = ("api_key", "start", "partner", "is_test", "endpoint", "outcome", "code")
 # How long a batch that waited in a spool is remembered, should it come again.
 _REMEMBERED = timedelta(days=30)
 
@@ -77,7 +79,7 @@ def _is_new(batch: UUID, now: datetime) -> bool:
 
 
 def fold(before: datetime) -> int:
-    """Make entries of an hour from those of its minutes, for one hour that ends at `before` or earlier.
+    """Make entries of an hour from those of its minutes: some of one hour, that ends at `before` or earlier.
 
     Return the number of entries that were folded, 0 where there are none. Raises `django.db.Error`.
     """
@@ -86,9 +88,10 @@ def fold(before: datetime) -> int:
     if oldest is None:
         return 0
     hour = oldest.start.replace(minute=0)
+    of_hour = minutes.filter(start__gte=hour, start__lt=hour + timedelta(hours=1)).order_by(*_ORDER)
     with transaction.atomic():
-        # Another process that folds the same hour waits here, and then finds nothing.
-        found = list(minutes.filter(start__gte=hour, start__lt=hour + timedelta(hours=1)).select_for_update())
+        # Another process that folds the same hour waits here, and then finds others. Locked in the order of `add`.
+        found = list(of_hour.select_for_update()[:_STEP])
         add(by_hour(dict(map(_counts, found))))
         LedgerEntry.objects.filter(pk__in=[row.pk for row in found]).delete()
     return len(found)

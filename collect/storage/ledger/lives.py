@@ -35,14 +35,18 @@ class Life:
     def begin(self) -> None:
         """Keep the numbers in a file from now on."""
         path = _directory() / str(uuid4())
+        # Under this name nobody takes it for the file of a process that has ended.
+        unfinished = path.with_suffix(".new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            file = os.open(unfinished, os.O_RDWR | os.O_CREAT, 0o600)
             # Held until the process ends, however it ends.
             fcntl.flock(file, fcntl.LOCK_EX)
-            os.truncate(file, NUMBERS_BYTES)
+            # Written, not only made longer: on a full disk a hole would end the process when it is first written to.
+            os.write(file, bytes(NUMBERS_BYTES))
             kept = memoryview(mmap.mmap(file, NUMBERS_BYTES)).cast("q")
-        except OSError as error:
+            unfinished.rename(path)
+        except (OSError, ValueError) as error:
             logger.warning("the ledger has no file for its counts", extra={"reason": str(error)})
             return
         kept[:] = self._counts.numbers
@@ -87,7 +91,7 @@ def note_gaps(now: datetime) -> None:
 
 def _dead() -> Iterator[tuple[Path, int, int, int]]:
     """Yield the files whose processes have ended, each with its three numbers."""
-    for path in sorted(_directory().glob("*")):
+    for path in sorted(path for path in _directory().glob("*") if not path.suffix):
         with suppress(OSError):
             file = os.open(path, os.O_RDONLY)
             try:

@@ -4,7 +4,7 @@ What came in is counted where a request arrives, and what became of it where tha
 between the two is therefore seen as a difference.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -118,7 +118,7 @@ class Counts:
         # The running minute of each key and endpoint, and all tallies that may still have news.
         self._running: dict[tuple[int | None, Endpoint], Tally] = {}
         self._begun: deque[Tally] = deque()
-        self._outcomes: deque[tuple[Tally, str, str, Amount]] = deque()
+        self._outcomes: deque[tuple[Tally, str, str, int]] = deque()
         # Events that came in, those whose outcome is written down, and when that was: `lives` keeps them in a file.
         self.numbers = memoryview(bytearray(NUMBERS_BYTES)).cast("q")
 
@@ -141,7 +141,7 @@ class Counts:
 
     def settle(self, tally: Tally, outcome: str, code: str, events: int) -> None:
         """Count what became of so many events of a tally."""
-        self._outcomes.append((tally, outcome, code, Amount(events)))
+        self._outcomes.append((tally, outcome, code, events))
 
     def move(self, sender: Sender, endpoint: Endpoint, outcome: str, code: str = "") -> None:
         """Count what became of an event that had come in earlier."""
@@ -150,21 +150,27 @@ class Counts:
 
     def turn_away(self, sender: Sender, endpoint: Endpoint, code: str) -> None:
         """Count a request that named a known key and never became events."""
-        self._outcomes.append((self._tally(sender, endpoint), TURNED_AWAY, code, Amount(0, 1)))
+        self._outcomes.append((self._tally(sender, endpoint), TURNED_AWAY, code, 1))
 
     def take(self) -> Iterator[tuple[Entry, Amount]]:
         """Yield what was counted since the last call. An entry may come more than once."""
-        # Copied, because with SQLite this runs in another thread than the requests.
+        # With SQLite this runs in another thread than the requests. What they begin from here on waits for the next
+        # call, and the dict is copied.
+        begun = len(self._begun)
         running = {id(tally) for tally in self._running.copy().values()}
-        for _ in range(len(self._begun)):
+        for _ in range(begun):
             tally = self._begun.popleft()
             if any(news := tally.news()):
                 yield tally.entry(RECEIVED), news
             if id(tally) in running:
                 self._begun.append(tally)
+        # Added up before entries are made of them: there are as many as groups and refusals.
+        sums: Counter[tuple[Tally, str, str]] = Counter()
         for _ in range(len(self._outcomes)):
-            tally, outcome, code, amount = self._outcomes.popleft()
-            yield tally.entry(outcome, code), amount
+            tally, outcome, code, number = self._outcomes.popleft()
+            sums[tally, outcome, code] += number
+        for (tally, outcome, code), number in sums.items():
+            yield tally.entry(outcome, code), Amount(0, number) if outcome == TURNED_AWAY else Amount(number)
 
 
 # The counts of this process. Callers use them through this module, as in `tally.receive(…)`.

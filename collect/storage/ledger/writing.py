@@ -29,8 +29,8 @@ PERIOD_SECONDS = 3.0
 FOLDED = timedelta(days=2)
 # Entries that wait in memory. With more, as in a long outage without a spool, minutes become hours early.
 _MAX_WAITING = 10_000
-# Batches of the spool in one transaction, and hours that are folded in one turn: a turn is short.
-_SPOOLED, _HOURS = 200, 6
+# Batches of the spool in one transaction, and steps of folding in one turn: a turn is short.
+_SPOOLED, _FOLDS = 200, 6
 # The machine describes itself, and old entries are looked after, once in so many turns.
 _TURNS_OF_DUTIES = 3
 
@@ -125,7 +125,7 @@ def _look_after(now: datetime) -> None:
     """
     machine.report(now)
     lives.note_gaps(now)
-    for _ in range(_HOURS):
+    for _ in range(_FOLDS):
         if not entries.fold(now - FOLDED):
             break
     entries.prune(now)
@@ -166,3 +166,4 @@ def stop() -> None:
     shared.end()
     with suppress(Error):
         builds.write()
+        machine.stop(datetime.now(UTC))

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from collect.intake.source import Source
 from collect.models import Event, Rejection
-from collect.storage import drain, ingest, spool
+from collect.storage import drain, ingest, spool, spool_file
 from collect.storage.rows import Arrival
 from keys.models import ApiKey, Partner
 from runtime import outage
@@ -109,7 +109,7 @@ def test_status_says_how_many_wait_and_for_how_long(source: Source) -> None:
 
 
 def test_every_connection_to_the_spool_has_its_bound_and_leaves_nothing_in_the_file(settings: Settings) -> None:
-    settings.SPOOL_MAX_BYTES = 1000 * spool.PAGE_BYTES
+    settings.SPOOL_MAX_BYTES = 1000 * spool_file.PAGE_BYTES
     connections["spool"].close()
     with connections["spool"].cursor() as cursor:
         assert cursor.execute("PRAGMA max_page_count").fetchone() == (1000,)
@@ -120,7 +120,7 @@ def test_connection_that_could_not_be_set_up_is_none(monkeypatch: pytest.MonkeyP
     """As on a full disk: kept open without its tables it would fail for ever, also once there is space."""
     connections["spool"].close()
     with monkeypatch.context() as patch:
-        patch.setattr(spool, "_TABLES", ("CREATE TABLE nonsense",))
+        patch.setattr(spool_file, "_TABLES", ("CREATE TABLE nonsense",))
         with pytest.raises(OperationalError):
             spool.head()
     assert spool.head() is None

@@ -75,6 +75,15 @@ def test_old_minutes_fold_into_their_hour_and_no_number_changes(api_key: ApiKey)
     assert sum(row.bytes for row in LedgerEntry.objects.all()) == 600
 
 
+def test_hour_with_very_many_entries_is_folded_in_steps(api_key: ApiKey) -> None:
+    entries.add({entry(api_key, code=f"code-{n}"): Amount(1) for n in range(1_200)})
+    steps = []
+    while found := entries.fold(NOON + timedelta(minutes=61)):
+        steps.append(found)
+    assert steps == [500, 500, 200]
+    assert LedgerEntry.objects.filter(minutes=60, events=1).count() == 1_200
+
+
 def test_what_is_older_than_thirteen_months_goes(api_key: ApiKey) -> None:
     entries.add({entry(api_key): Amount(1)})
     LedgerBatch.objects.create(id=uuid4(), added_at=NOON)

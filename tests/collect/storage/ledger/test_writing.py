@@ -1,6 +1,9 @@
+import errno
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import pytest
@@ -191,3 +194,39 @@ def test_machine_describes_itself(counts: Counts) -> None:
     found = Machine.objects.get()
     assert found.name
     assert abs(datetime.now(UTC) - found.reported_at) < timedelta(minutes=1)
+
+
+def test_full_disk_at_the_start_leaves_the_numbers_in_memory(
+    counts: Counts, source: Source, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file is written before it is mapped: a hole would kill the process when it is first written to."""
+
+    def full(*_: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    Life(counts).begin()
+    counts.receive(source, Endpoint.COLLECT, 1, 1)
+    assert counts.numbers[0] == 1
+    assert "no file for its counts" in caplog.text
+
+
+def test_file_that_is_being_made_is_nobodys(counts: Counts) -> None:
+    unfinished = lives._directory() / "0b5b9a5c-0000-4000-8000-000000000000.new"
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
+    lives.note_gaps(datetime.now(UTC))
+    assert unfinished.exists()
+    unfinished.unlink()
+
+
+def test_what_begins_while_counts_are_taken_is_taken_next(counts: Counts, source: Source) -> None:
+    """With SQLite they are taken in another thread: here another key begins between two entries."""
+    other = msgspec.structs.replace(source, api_key_id=7)
+    send(counts, source, 1)
+    taken = counts.take()
+    next(taken)
+    tally = counts.receive(other, Endpoint.BATCH, 1, 1)
+    list(taken)
+    tally.events += 1
+    assert sum(amount.events for entry, amount in counts.take() if entry.api_key_id == 7) == 2
