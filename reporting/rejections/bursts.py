@@ -73,7 +73,9 @@ def since_birth(points: Sequence[Point]) -> Burst:
     So it is for what never was good: whatever the rate, it is faulty.
     """
     gaps = [(after.start - before.end).total_seconds() for before, after in pairwise(points)]
-    pause = max(60.0 * _QUIET_MINUTES, _LONGER * median(gaps)) if gaps else 0.0
+    # Visitors come one by one, and each sends several events: most gaps lie within a visit, the long ones between two.
+    between = sorted(gaps)[9 * (len(gaps) - 1) // 10] if gaps else 0.0
+    pause = max(60.0 * _QUIET_MINUTES, _LONGER * median(gaps), _LONGER / 3 * between) if gaps else 0.0
     first = next((number + 1 for number in reversed(range(len(gaps))) if gaps[number] > pause), 0)
     rest = points[first:]
     return _burst(rest, 0.0)
