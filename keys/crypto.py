@@ -24,6 +24,8 @@ CRC_LENGTH = 6
 PREFIX = re.compile(rf"(?:{LIVE}|{TEST})_[0-9A-Za-z]{{1,{ID_LENGTH}}}\Z")
 # A raw key in any text, such as a log line, whole or cut off; the group is the public prefix.
 SECRET = re.compile(rf"((?:{LIVE}|{TEST})_[0-9A-Za-z]{{{ID_LENGTH}}})_[0-9A-Za-z]+")
+# A character of a key as an address may spell it, encoded once or more.
+_ENCODED = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})")
 SHAPE = re.compile(rf"(?:{LIVE}|{TEST})_[0-9A-Za-z]{{{ID_LENGTH}}}_[0-9A-Za-z]{{{SECRET_LENGTH + CRC_LENGTH}}}")
 
 
@@ -63,6 +65,22 @@ def parse(raw_key: str) -> str | None:
     if SHAPE.fullmatch(raw_key) is None or _crc(raw_key[:-CRC_LENGTH]) != raw_key[-CRC_LENGTH:]:
         return None
     return prefix_of(raw_key)
+
+
+def masked(text: str, mark: str = "…") -> str:
+    """Return `text` with `mark` in the place of the secret of each raw key, also of one that is percent-encoded.
+
+    Of a text with such a one all letters, digits and underscores are decoded; any other text stays as it is.
+    """
+    text = SECRET.sub(rf"\1_{mark}", text)
+    if "%" in text and SECRET.search(decoded := _ENCODED.sub(_plain, text)):
+        return SECRET.sub(rf"\1_{mark}", decoded)
+    return text
+
+
+def _plain(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if character == "_" or character in ALPHABET else escape[0]
 
 
 def digest(raw_key: str) -> str:

@@ -21,7 +21,9 @@ from runtime.requests import ServedRequest
 KEPT_BYTES = 1024 * 1024
 # Headers that are left out altogether, and those whose value is: somebody else's secret may stand in it.
 _LEFT_OUT = frozenset(("Authorization", "Cookie", "Proxy-Authorization"))
-_SECRET_NAME = re.compile(r"auth|cookie|token|secret|password|credential|api-?key|signature", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"auth|cookie|token|secret|password|credential|key|signature|session|jwt|bearer", re.IGNORECASE
+)
 REMOVED = "[removed]"
 
 
@@ -115,4 +117,4 @@ def _name_of(variable: str) -> str:
 
 def _without_key(text: Any) -> str:
     # PostgreSQL has no text with U+0000.
-    return crypto.SECRET.sub(rf"\1_{REMOVED}", str(text)).replace("\0", "\ufffd")
+    return crypto.masked(str(text), REMOVED).replace("\0", "\ufffd")

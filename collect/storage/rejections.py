@@ -18,6 +18,7 @@ from collect.storage.grouping import builds, groups
 from collect.storage.grouping.groups import Sighting
 from collect.storage.outcomes import CODES, Outcome, Written
 from collect.storage.rows import Arrival
+from keys import crypto
 from runtime.refusals import Refusal
 
 MAX_KEPT_BODY = 64 * 1024
@@ -54,7 +55,8 @@ class Record:
             received_at=source.received_at,
             request_id=request_id,
             code=refusal.code,
-            detail=refusal.detail,
+            # It may quote a header.
+            detail=crypto.masked(refusal.detail),
             errors=refusal.errors or {},
             body=body[:MAX_KEPT_BODY],
             body_size=len(body),
@@ -92,14 +94,14 @@ class Record:
 
 
 def _headers(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a record has of the request's headers, and the build that they name."""
+    """Return what a record has of the request's headers, without the secret of a key, and the build that they name."""
     if not meta:
         return {}
     agent, content_type = meta.get("HTTP_USER_AGENT", ""), meta.get("CONTENT_TYPE", "")
     return {
         "build": builds.name_of(meta),
-        "user_agent": agent[:MAX_USER_AGENT],
-        "content_type": content_type[:MAX_CONTENT_TYPE],
+        "user_agent": crypto.masked(agent[:MAX_USER_AGENT]),
+        "content_type": crypto.masked(content_type[:MAX_CONTENT_TYPE]),
     }
 
 

@@ -96,3 +96,24 @@ def test_matches_only_the_digest_of_the_same_key() -> None:
     assert crypto.matches(raw_key, crypto.digest(raw_key))
     assert not crypto.matches(raw_key, crypto.digest(other))
     assert not crypto.matches(raw_key, "")
+
+
+@pytest.mark.parametrize("mark", ["…", "[removed]"])
+def test_masked_text_has_the_prefix_alone(mark: str) -> None:
+    raw_key = crypto.make(is_test=False)
+    prefix, secret = crypto.prefix_of(raw_key), raw_key.rpartition("_")[2]
+    spelled = (
+        raw_key,
+        raw_key[:40],
+        raw_key.replace("_", "%5F"),
+        raw_key.replace("_", "%255f"),
+        "".join(f"%{ord(character):02x}" for character in raw_key),
+    )
+    for one in spelled:
+        assert crypto.masked(f"/a%20b?k={one}&c=%2F", mark) == f"/a%20b?k={prefix}_{mark}&c=%2F"
+    assert secret not in crypto.masked(" ".join(spelled), mark)
+
+
+@pytest.mark.parametrize("text", ["", "svc/1 (%5F%41%)", "thrad_live_4fKq0Zr7TnUe", "100 %"])
+def test_text_without_a_key_is_not_changed(text: str) -> None:
+    assert crypto.masked(text) == text

@@ -11,6 +11,7 @@ from typing import Any
 from collect.models import Build
 from collect.models.rejection import MAX_USER_AGENT
 from collect.storage.grouping import additive
+from keys import crypto
 from keys.models import ApiKey
 from runtime import outage
 
@@ -34,10 +35,10 @@ _uses: dict[int, dict[str, _Use]] = defaultdict(dict)
 
 
 def name_of(meta: Mapping[str, Any]) -> str:
-    """Return what the build is called that sent a request with this WSGI environment."""
+    """Return what the build is called that sent a request with this WSGI environment; no secret of a key is in it."""
     if not meta:
         return UNKNOWN
-    return (meta.get("HTTP_USER_AGENT") or NONE)[:MAX_USER_AGENT]
+    return crypto.masked((meta.get("HTTP_USER_AGENT") or NONE)[:MAX_USER_AGENT])
 
 
 def count(api_key_id: int, meta: Mapping[str, Any], moment: datetime) -> None:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
-from collect.models import Build
+from collect.models import Build, Rejection
 from collect.storage.grouping import builds
+from keys import crypto
 from keys.models import ApiKey
+from tests.console.key_pages import database_contains
 from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
@@ -80,3 +82,29 @@ def test_good_events_tell_their_build_and_a_validation_does_not(client: Client) 
     assert client.post("/api/collect/validate", factories.SEED_EVENT, content_type="application/json", headers=headers)
     builds.write()
     assert {name: use[2] for name, use in known().items()} == {"orders-svc/2.13": 2}
+
+
+def test_secret_of_a_key_is_no_part_of_a_build(client: Client) -> None:
+    key, raw_key = factories.issue()
+    headers = {"authorization": f"Bearer {raw_key}", "user-agent": f"svc/1 key={raw_key}"}
+    for body, kind in (("{}", "application/json"), ("{}", f"text/{raw_key}"), (b'{"event_name": "a"}', "text/json")):
+        client.post("/api/collect", body, content_type=kind, headers=headers)
+    client.post("/api/collect", factories.SEED_EVENT, content_type="application/json", headers=headers)
+    builds.write()
+    assert set(known()) == {f"svc/1 key={key.prefix}_…"}
+    assert {rejection.user_agent for rejection in Rejection.objects.all()} == set(known())
+    assert database_contains(raw_key.rpartition("_")[2]) == []
+    assert database_contains(raw_key.rpartition("_")[2].lower()) == []
+
+
+def test_name_of_a_build_that_is_known_is_not_looked_at_again(key: ApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def masked(text: str) -> str:
+        looked.append(text)
+        return text
+
+    monkeypatch.setattr(crypto, "masked", masked)
+    for _ in range(9):
+        builds.count(key.pk, {"HTTP_USER_AGENT": "svc/1"}, NOON)
+    assert looked == ["svc/1"]
