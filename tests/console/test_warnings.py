@@ -161,3 +161,11 @@ def test_key_that_is_used_and_always_refused_is_named() -> None:
     )
     found = {warning.key: warning.text for warning in warnings.find() if "refused" in warning.text}
     assert found == {in_vain: "is used and always refused: all 17 events of the last day"}
+
+
+def test_command_lets_no_control_character_through() -> None:
+    partner = factories.partner("A\x1b[31mcme")
+    factories.issue(partner=partner, label="x\u202ey", expires_at=NOW + timedelta(days=1))
+    out = StringIO()
+    call_command("key_warnings", stdout=out)
+    assert "(x\\u202ey) of A\\x1b[31mcme expires at" in out.getvalue()

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from console import warnings
+from runtime.display import on_terminal
 
 
 class Command(BaseCommand):
@@ -16,4 +17,4 @@ class Command(BaseCommand):
         """Write the lines to standard output."""
         for warning in warnings.find():
             subject = str(warning.partner) if warning.key is None else f"{warning.key} of {warning.partner}"
-            self.stdout.write(f"{subject} {warning.text}")
+            self.stdout.write(on_terminal(f"{subject} {warning.text}"))

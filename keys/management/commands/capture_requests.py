@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from keys import history, lifecycle
 from keys.management.arguments import find_key
-from runtime.display import second
+from runtime.display import on_terminal, second
 
 
 class Command(BaseCommand):
@@ -29,19 +29,19 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Order or stop. Raises CommandError where there is no such key, or the number is out of its bounds."""
         key = find_key(options["prefix"], self.stderr.write)
+        whose = on_terminal(f"{key} of {key.partner}")
         if options["dry_run"]:
             told = "stop capturing" if options["stop"] else f"capture the next {options['requests']} requests of"
-            self.stdout.write(f"Would {told} {key} of {key.partner}.")
+            self.stdout.write(f"Would {told} {whose}.")
         elif options["stop"]:
             stopped = lifecycle.stop_capture([key.pk], history.command())
             told = "Nothing more is kept of" if stopped else "Nothing was being kept of"
-            self.stdout.write(f"{told} {key} of {key.partner}.")
+            self.stdout.write(f"{told} {whose}.")
         else:
             try:
                 lifecycle.capture(key, history.command(), options["requests"])
             except ValueError as error:
                 raise CommandError(str(error)) from None
             self.stdout.write(
-                f"The next {options['requests']} requests of {key} of {key.partner} are kept, "
-                f"until {second(key.capture_until)} UTC."
+                f"The next {options['requests']} requests of {whose} are kept, until {second(key.capture_until)} UTC."
             )

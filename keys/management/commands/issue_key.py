@@ -9,6 +9,7 @@ from django.db import transaction
 
 from keys import history, lifecycle
 from keys.models import ApiKey, Partner
+from runtime.display import on_terminal
 
 
 class Command(BaseCommand):
@@ -36,7 +37,7 @@ class Command(BaseCommand):
         key.partner, is_new = self._partner(options["partner"].strip(), create=options["create_partner"])
         self._check(key, exclude={"partner", "prefix", "digest"})
         kind = "test" if key.is_test else "live"
-        words = f"a {kind} key for {'the new ' if is_new else ''}partner {key.partner.name}"
+        words = f"a {kind} key for {'the new ' if is_new else ''}partner {on_terminal(key.partner.name)}"
         if options["dry_run"]:
             transaction.set_rollback(True)
             self.stderr.write(f"Would issue {words}.")

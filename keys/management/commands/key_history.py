@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from keys.management.arguments import find_key
-from runtime.display import second
+from runtime.display import on_terminal, second
 
 
 class Command(BaseCommand):
@@ -21,8 +21,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Print the key's history. Raises CommandError where there is no such key."""
         key = find_key(options["prefix"], self.stderr.write)
-        self.stdout.write(f"{key} of {key.partner}, {key.state}")
+        self.stdout.write(on_terminal(f"{key} of {key.partner}, {key.state}"))
         for change in key.history.all():
             place = f" from {change.address}" if change.address else ""
             detail = f": {change.detail}" if change.detail else ""
-            self.stdout.write(f"{second(change.at)}  {change.what} by {change.by_name}{place}{detail}")
+            self.stdout.write(on_terminal(f"{second(change.at)}  {change.what} by {change.by_name}{place}{detail}"))

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from keys import history, lifecycle
 from keys.management.arguments import find_key
+from runtime.display import on_terminal
 
 
 class Command(BaseCommand):
@@ -43,10 +44,11 @@ class Command(BaseCommand):
             key.clean_fields(exclude={"partner", "prefix", "digest", "label"})
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
+        whose = on_terminal(f"{key} of {key.partner}")
         words = f"tags: {', '.join(key.tags) or 'any'}; networks: {', '.join(key.networks) or 'any'}; "
         words += f"events a second: {key.per_second or 'any'}; a day: {key.per_day or 'any'}."
         if options["dry_run"]:
-            self.stdout.write(f"Would limit {key} of {key.partner} to {words}")
+            self.stdout.write(f"Would limit {whose} to {on_terminal(words)}")
             return
         lifecycle.change(key, history.command())
-        self.stdout.write(f"{key} of {key.partner} is limited to {words}")
+        self.stdout.write(f"{whose} is limited to {on_terminal(words)}")

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from keys import history, lifecycle
 from keys.management.arguments import find_key
-from runtime.display import second
+from runtime.display import on_terminal, second
 
 
 class Command(BaseCommand):
@@ -23,9 +23,10 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Revoke the key. One revoked before stays as it is. Raises CommandError where there is no such key."""
         key = find_key(options["prefix"], self.stderr.write)
+        whose = on_terminal(f"{key} of {key.partner}")
         if options["dry_run"]:
-            self.stdout.write(f"Would revoke {key} of {key.partner}, which is {key.state}.")
+            self.stdout.write(f"Would revoke {whose}, which is {key.state}.")
         elif lifecycle.revoke(key, history.command()):
-            self.stdout.write(f"Revoked {key} of {key.partner}.")
+            self.stdout.write(f"Revoked {whose}.")
         else:
-            self.stdout.write(f"{key} of {key.partner} had been revoked before, at {second(key.revoked_at)} UTC.")
+            self.stdout.write(f"{whose} had been revoked before, at {second(key.revoked_at)} UTC.")

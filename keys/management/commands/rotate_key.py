@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from keys import history, lifecycle
 from keys.management.arguments import duration, find_key
-from runtime.display import second
+from runtime.display import on_terminal, second
 
 
 class Command(BaseCommand):
@@ -37,7 +37,8 @@ class Command(BaseCommand):
         key = find_key(options["prefix"], self.stderr.write)
         until = timezone.now() + options["grace"]
         if options["dry_run"]:
-            self.stderr.write(f"Would replace {key} of {key.partner}, which would work until {second(until)} UTC.")
+            whose = on_terminal(f"{key} of {key.partner}")
+            self.stderr.write(f"Would replace {whose}, which would work until {second(until)} UTC.")
             return
         try:
             new, raw_key = lifecycle.rotate(key, history.command(), until)

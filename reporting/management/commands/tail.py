@@ -83,7 +83,8 @@ class Command(BaseCommand):
             self.stdout.write(self._line(one))
         elif isinstance(one, Late):
             what = f"{one.events} events and {one.rejections} rejections" if one.rejections else f"{one.events} events"
-            self.stdout.write(self.style.WARNING(f"{one.range}: {what} of {one.partner} came {_ROADS[one.road]}"))
+            told = f"{one.range}: {what} of {on_terminal(one.partner)} came {_ROADS[one.road]}"
+            self.stdout.write(self.style.WARNING(told))
         else:
             self.stdout.write(self.style.WARNING(f"{one.range}: {one.more} rows came while nobody looked"))
 

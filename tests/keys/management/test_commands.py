@@ -194,3 +194,24 @@ def test_capture_requests_refuses_a_number_out_of_bounds(number: str) -> None:
     with pytest.raises(CommandError, match="1 to 100"):
         run("capture_requests", key.prefix, "--requests", number)
     assert ApiKey.objects.get().capture_left == 0
+
+
+def test_no_command_lets_a_control_character_through() -> None:
+    key, _ = factories.issue(partner=factories.partner("A\x1b[31mcme"), label="x\u202ey")
+    for command in (
+        ("capture_requests", key.prefix, "--requests", "3", "--dry-run"),
+        ("capture_requests", key.prefix, "--requests", "3"),
+        ("capture_requests", key.prefix, "--stop"),
+        ("restrict_key", key.prefix, "--per-day", "9", "--dry-run"),
+        ("restrict_key", key.prefix, "--per-day", "9"),
+        ("rotate_key", key.prefix, "--dry-run"),
+        ("issue_key", "--partner", key.partner.name, "--label", "z", "--dry-run"),
+        ("revoke_key", key.prefix, "--dry-run"),
+        ("revoke_key", key.prefix),
+        ("revoke_key", key.prefix),
+        ("key_history", key.prefix),
+    ):
+        told = "".join(run(*command))
+        assert "A\\x1b[31mcme" in told, command
+        assert "\x1b" not in told, command
+        assert "\u202e" not in told, command

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from collect.models import LateArrival
-from keys.models import ApiKey
+from keys.models import ApiKey, Partner
 from reporting.live.stream import Filter, Row
 from reporting.management.commands import tail
 from reporting.management.commands.tail import Follower
@@ -83,6 +83,7 @@ def test_follower_yields_each_row_once_and_whole_seconds(key: ApiKey) -> None:
 def test_follow_prints_what_comes_in_until_it_is_interrupted(
     key: ApiKey, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Partner.objects.update(name="A\x1b[31mcme")
     steps: list[Callable[[], object]] = [
         lambda: events(key, -3_000, event_name="first"),
         lambda: LateArrival.objects.create(
@@ -113,4 +114,4 @@ def test_follow_prints_what_comes_in_until_it_is_interrupted(
     call_command("tail", "--follow", "--lines", "0")
     first, late = capsys.readouterr().out.splitlines()
     assert "first" in first
-    assert late == "2026-11-26 14:02:10 to 14:02:11 UTC: 3 events of Acme came late, from the spool"
+    assert late == "2026-11-26 14:02:10 to 14:02:11 UTC: 3 events of A\\x1b[31mcme came late, from the spool"
