@@ -32,7 +32,8 @@ _PLACEHOLDER = "Authorization: Bearer $KEY"
 
 def curl(capture: Capture, address: str) -> str:
     """Return a command that sends the request once more to `address`, with `$KEY` in the place of the key."""
-    words = ["curl", "-i", "-X", capture.method, address + capture.path]
+    # A sender may have put brackets or dots into the address, which curl would read or take out.
+    words = ["curl", "-i", "-g", "--path-as-is", "-X", capture.method, address + capture.path]
     for name, value in capture.headers:
         if name not in _OF_CURL and value != REMOVED:
             words += ["-H", f"{name}: {value}"]

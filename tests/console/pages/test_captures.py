@@ -175,7 +175,7 @@ def curl_of(body: bytes, /, **headers: str) -> str:
 def test_curl_has_a_placeholder_for_the_key_and_quotes_the_rest() -> None:
     line = curl_of(b"""{"event_name": "it's $(x)"}""", **{"X-Note": "a'b", "X-Api-Key": "hidden", "Cookie": "c"})
     assert line.endswith(' -H "Authorization: Bearer $KEY"')
-    assert line.startswith("curl -i -X POST 'https://collect.example/api/collect/validate?a=b%20c")
+    assert line.startswith("curl -i -g --path-as-is -X POST 'https://collect.example/api/collect/validate?a=b%20c")
     assert """--data-raw '{"event_name": "it'"'"'s $(x)"}'""" in line
     assert """'X-Note: a'"'"'b'""" in line
     for word in ("hidden", "Cookie", "Content-Length", "X-Api-Key", "thrad_live"):
