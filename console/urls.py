@@ -22,7 +22,7 @@ urlpatterns = [
     *routes("ledger", LedgerPage, "ledger"),
     *captures.urlpatterns,
     *routes("live", LivePage, "live"),
-    # /admin/search/ is where unfold looks for the words that are typed into its command (Ctrl+K).
+    # Not /admin/search/, which is unfold's own; its command (Ctrl+K) posts to this page.
     *routes("find", SearchPage, "search"),
     *routes("rejections", RejectionsPage, "rejections"),
     *routes("rejections/<int:group>", GroupPage, "rejection_group"),
