@@ -18,14 +18,16 @@ KEY = "YOUR_API_KEY"
 
 
 def data(request: HttpRequest, event: Event, texts: Texts) -> dict[str, Any]:
-    """Return all of it, as values that msgspec knows."""
+    """Return all of it that the user may see, as values that msgspec knows."""
     sent = one_event.as_sent(event, texts)
     neighbours = one_event.neighbours_of(event)
+    may_see = request.user.has_perm("collect.view_rejection")
+    rejections = one_event.rejections_of(event) if may_see else ()
     return {
         "why": [asdict(reason) for reason in explanation.of(event)],
         "sent": sent,
         "curl": curl(request.build_absolute_uri("/api/collect"), sent),
-        "rejections": [_rejection(rejection, event) for rejection in one_event.rejections_of(event)],
+        "rejections": [_rejection(rejection, event) for rejection in rejections],
         "earlier": [event_data(found) for found in neighbours.earlier],
         "later": [event_data(found) for found in neighbours.later],
     }

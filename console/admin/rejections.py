@@ -64,8 +64,10 @@ class KeyFilter(ValueFilter):
     parameter_name = "api_key"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the keys, with that which is chosen."""
+        """Return the keys, with that which is chosen; to whoever may not see keys, that alone and by its number."""
         chosen, partner = (request.GET.get(name, "") for name in ("api_key", "partner__id__exact"))
+        if not request.user.has_perm("keys.view_apikey"):
+            return [(chosen, f"key {chosen}")] if ID.fullmatch(chosen) else []
         keys = ApiKey.objects.order_by("-pk")
         found = list((keys.filter(partner=int(partner)) if ID.fullmatch(partner) else keys)[:KEYS])
         if ID.fullmatch(chosen) and int(chosen) not in {key.pk for key in found}:
@@ -151,9 +153,10 @@ class RejectionAdmin(LargeTableAdmin):
         return render_to_string("admin/console/conflict.html", context)
 
     def get_fields(self, request: HttpRequest, obj: Rejection | None = None) -> Any:
-        """Return the fields; the comparison of two events only where there are two."""
+        """Return the fields; the comparison only where there are two events, and for whoever may see the stored one."""
         fields = super().get_fields(request, obj)
-        return [name for name in fields if name != "comparison" or (obj is not None and obj.event is not None)]
+        is_compared = obj is not None and obj.event is not None and request.user.has_perm("collect.view_event")
+        return [name for name in fields if name != "comparison" or is_compared]
 
     class Media:
         css: ClassVar = {"all": ["console/console.css", "console/rejections.css"]}

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from collect.models import Machine
 from console import charts
+from console.pages import choices
 from console.pages.frame import DataPage
 from keys.models import Partner
 from reporting import conservation, ranges, traffic
@@ -15,8 +16,8 @@ from reporting.conservation import Conservation
 from reporting.ranges import BadRange, Range
 from reporting.traffic import Whose
 
-# How many partners there are to choose from, and how many are listed.
-CHOICES = 500
+# How many partners are listed.
+LISTED = 500
 # The kinds of keys whose traffic can be looked at.
 _KINDS = {"live": False, "test": True, "all": None}
 
@@ -127,7 +128,7 @@ class LedgerPage(DataPage):
                 "outcomes": by_partner[partner].outcomes,
                 "list": live_list(over, partner=partner),
             }
-            for partner in traffic.partners_of(by_partner)[:CHOICES]
+            for partner in traffic.partners_of(by_partner)[:LISTED]
         ]
 
     def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +137,7 @@ class LedgerPage(DataPage):
         return {
             "chart": chart("Events by outcome", traffic.series(over, chosen), chosen.partner),
             "lengths": ranges.IN_WORDS,
-            "choices": Partner.objects.order_by("name").values_list("pk", "name")[:CHOICES],
+            "choices": choices.partners(request),
             "kinds": _KINDS,
             "columns": [name.replace("_", " ") for name in traffic.OUTCOMES],
         }

@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from collect.intake.contract import STANDARD_EVENTS
+from console.pages import choices
 from console.pages.frame import DataPage
-from keys.models import ApiKey, Partner
 from reporting import ranges
 from reporting.live import listing, stream, watching
 from reporting.live.listing import Page
@@ -22,8 +22,6 @@ from runtime.display import millisecond, second
 LISTED, FEWEST = 100, 40
 # Rows of a page of JSON, which a script reads.
 LISTED_AS_JSON = 500
-# How many partners and keys there are to choose from.
-CHOICES = 500
 # What in an address names a time.
 _TIMES = ("from", "until", "range")
 _ROADS = {
@@ -73,12 +71,9 @@ class LivePage(DataPage):
         if request.GET.get("after"):
             self.template_name = "admin/live_news.html"
             return {}
-        keys = ApiKey.objects.select_related("partner").order_by("partner__name", "-pk")
-        if partner := data["filter"].get("partner"):
-            keys = keys.filter(partner=partner)
         return {
-            "partners": Partner.objects.values_list("pk", "name")[:CHOICES],
-            "keys": keys[:CHOICES],
+            "partners": choices.partners(request),
+            "keys": choices.keys(request, data["filter"].get("partner")),
             "names": STANDARD_EVENTS,
             "outcomes": [(one, one.replace("_", " ")) for one in stream.OUTCOMES],
             "range_query": {name: request.GET[name] for name in _TIMES if request.GET.get(name)},

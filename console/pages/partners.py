@@ -15,6 +15,7 @@ from django.urls import reverse
 from collect.storage.outcomes import Outcome
 from console import charts, warnings
 from console.charts import Chart, Line, Point
+from console.pages.choices import may_see_keys
 from console.pages.frame import DataPage
 from keys.models import ApiKey, Partner
 from reporting import traffic
@@ -53,7 +54,7 @@ class PartnersPage(DataPage):
         page = Paginator(Partner.objects.order_by("name"), PARTNERS_OF_A_PAGE).get_page(request.GET.get("page"))
         ids = [partner.pk for partner in page]
         sent, last = partners.sent(ids, period), partners.last_events(ids)
-        told = _warnings()
+        told = _warnings(request)
         return {
             "range": _range(period),
             "page": {"number": page.number, "of": page.paginator.num_pages, "partners": page.paginator.count},
@@ -91,10 +92,12 @@ def _row(partner: Partner, sent: Sent, last: datetime | None, told: Sequence[str
     }
 
 
-def _warnings() -> dict[int, list[str]]:
-    """Return the warnings of partners and of their keys, by partner."""
+def _warnings(request: HttpRequest) -> dict[int, list[str]]:
+    """Return the warnings of partners and, to whoever may see keys, of their keys, by partner."""
     found: dict[int, list[str]] = defaultdict(list)
     for warning in warnings.find():
+        if warning.key is not None and not may_see_keys(request):
+            continue
         text = warning.text if warning.key is None else f"{_named(warning.key)} {warning.text}"
         found[warning.partner.pk].append(text)
     return found
@@ -125,7 +128,7 @@ class PartnerPage(DataPage):
                 partner,
                 sent,
                 partners.last_events([partner.pk]).get(partner.pk),
-                _warnings()[partner.pk],
+                _warnings(request)[partner.pk],
             ),
             "range": _range(period),
             "traffic": [
@@ -133,7 +136,7 @@ class PartnerPage(DataPage):
                 for point in traffic.series(period, Whose(partner=partner.pk))
             ],
             "outcomes": {name: sent.outcomes[name] for name in traffic.OUTCOMES},
-            "keys": _keys(partner, period),
+            "keys": _keys(partner, period) if may_see_keys(request) else [],
             "sampled": {"events": len(sampled.events), "is_all": sampled.is_all},
             "quality": [asdict(one) for one in quality.shares(sampled.events)],
             "vanished": _vanished(partner, sampled),
@@ -144,6 +147,7 @@ class PartnerPage(DataPage):
         """Return the chart and the links."""
         return {
             "lengths": _lengths(request, self.default_range),
+            "may_see_keys": may_see_keys(request),
             "chart": _chart(data["partner"]["id"], data["traffic"]),
             "changes": [
                 (fall, _list(data["partner"]["id"], Range(fall["last"], fall["first"] + _A_SECOND), name=fall["name"]))

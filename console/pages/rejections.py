@@ -15,17 +15,14 @@ from django.views import View
 from collect.models import RejectionGroup
 from collect.storage.grouping import groups as stored
 from console.charts import Chart, Line, Point, Series
-from console.pages import mending
+from console.pages import choices, mending
 from console.pages.frame import DataPage
-from keys.models import ApiKey, Partner
 from reporting.ranges import LENGTHS, BadRange, Range
 from reporting.rejections import groups, telling
 from reporting.rejections.groups import GroupFilter
 from reporting.rejections.report import report
 from runtime.display import number, second, share
 
-# Partners and keys there are to choose from.
-CHOICES = 500
 _TIMES = ("range", "from", "until")
 
 
@@ -78,16 +75,13 @@ class RejectionsPage(DataPage):
     def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
         """Return the choices of the filter, and each group's row with its line and its address."""
         times = {name: request.GET[name] for name in _TIMES if request.GET.get(name)}
-        keys = ApiKey.objects.select_related("partner").order_by("partner__name", "-pk")
-        if partner := data["filter"].get("partner"):
-            keys = keys.filter(partner=partner)
         return {
             "rows": [_row(group, times) for group in data["groups"]],
             "times": times,
             "ranges": list(LENGTHS),
             "chosen_range": times.get("range") or ("" if times else self.default_range),
-            "partners": Partner.objects.order_by("name").values_list("pk", "name")[:CHOICES],
-            "keys": keys[:CHOICES],
+            "partners": choices.partners(request),
+            "keys": choices.keys(request, data["filter"].get("partner")),
             "codes": [(code, code.replace("_", " ")) for code in telling.CODES],
             "states": groups.STATES,
             "orders": [(groups.COUNT, "most first"), (groups.LAST_SEEN, "latest first")],
