@@ -8,6 +8,9 @@ from collect.enrichment.user_agent import UserAgent
 from collect.models import Event
 from runtime.display import exact, second
 
+# Characters of a rule that are shown.
+_SHOWN_RULE = 160
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -95,7 +98,7 @@ def _agent(event: Event) -> list[Reason]:
 
 def _part(what: str, stored: tuple[str | None, ...], now: tuple[str | None, ...], rule: str | None) -> Reason:
     source = agent_rules.release(agent_rules.PARSER)
-    because = f"No rule of {source} fits user_agent." if rule is None else f"By a rule of {source}: {rule}"
+    because = f"No rule of {source} fits user_agent." if rule is None else f"By a rule of {source}: {_short(rule)}"
     return Reason(what, _joined(*stored), because, None if stored == now else _joined(*now))
 
 
@@ -103,13 +106,18 @@ def _bot(stored: UserAgent, now: UserAgent, text: str) -> Reason:
     rule = bots.rule(text[: user_agent.PARSED_CHARACTERS])
     source = f"{agent_rules.release(agent_rules.CRAWLERS)} and our own signs"
     if rule is not None:
-        because = f"By a pattern of {source}: {rule}"
+        because = f"By a pattern of {source}: {_short(rule)}"
     elif now.bot_reason is not None:
         because = f"The device is a spider by {agent_rules.release(agent_rules.PARSER)}."
     else:
         because = f"No pattern of {source} fits user_agent."
     is_same = (stored.is_bot, stored.bot_reason) == (now.is_bot, now.bot_reason)
     return Reason("Bot", _bot_words(stored), because, None if is_same else _bot_words(now))
+
+
+def _short(rule: str) -> str:
+    """Return the beginning of a rule: some are lists of a hundred names."""
+    return rule if len(rule) <= _SHOWN_RULE else f"{rule[:_SHOWN_RULE]}… ({len(rule):,} characters)"
 
 
 def _bot_words(agent: UserAgent) -> str:
