@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from itertools import islice
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from django.db.models import TextField
 from django.db.models.functions import Cast
@@ -18,10 +20,16 @@ from collect.storage.repetition import JSON_COLUMNS, TEXT_COLUMNS
 from keys.models import ApiKey
 from runtime.refusals import Refusal
 
-# Leaves that are shown, those that differ before the others, and characters of one.
-MAX_LEAVES, MAX_CHARACTERS = 400, 2_000
+# Leaves that are compared and those of them that are shown, where those that differ come before the others.
+MAX_COMPARED, MAX_LEAVES = 100_000, 400
+# Characters that are shown of a value, of its path, and of one name in that.
+MAX_CHARACTERS, MAX_PATH, MAX_NAME = 2_000, 200, 80
 ABSENT = "(not there)"
 _IDS = ("tag_id", "event_id")
+# The objects that every event has, however empty.
+_OPEN = ("params", "extra")
+_NOTHING = object()
+_Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +42,20 @@ class Leaf:
     differs: bool
 
 
+class _Pair(NamedTuple):
+    """What both events have at one path."""
+
+    path: _Path
+    one: Any
+    other: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """Both events side by side: their keys, how long after the first the second came, and their values.
 
-    `hidden` leaves are not among `leaves`, which are too many. Without a reason why not in `unreadable` there are some.
+    `hidden` leaves are not among `leaves`, which are too many; of more than `MAX_COMPARED` only a part was compared.
+    Without a reason why not in `unreadable` there are some.
     """
 
     stored_key: ApiKey | None
@@ -46,6 +63,7 @@ class Conflict:
     gap: timedelta
     leaves: list[Leaf]
     hidden: int = 0
+    is_part: bool = False
     unreadable: str = ""
 
 
@@ -64,10 +82,8 @@ def conflict_of(rejection: Rejection) -> Conflict | None:
         sent = contract.decode(bytes(rejection.body))
     except Refusal as refusal:
         return Conflict(stored.api_key, rejection.api_key, gap, [], unreadable=f"The second is refused: {refusal}")
-    leaves = _compared(_stored(stored), _sent(sent, is_test=rejection.api_key.is_test))
-    # Sorting keeps the order of those that differ, and of the others.
-    shown = leaves if len(leaves) <= MAX_LEAVES else sorted(leaves, key=lambda leaf: not leaf.differs)[:MAX_LEAVES]
-    return Conflict(stored.api_key, rejection.api_key, gap, shown, hidden=len(leaves) - len(shown))
+    leaves, hidden, is_part = _compared(_stored(stored), _sent(sent, is_test=rejection.api_key.is_test))
+    return Conflict(stored.api_key, rejection.api_key, gap, leaves, hidden=hidden, is_part=is_part)
 
 
 def _stored(event: Event) -> dict[str, Any]:
@@ -92,33 +108,64 @@ def _read(text: str | None) -> Any:
     return json.loads(text, parse_int=Decimal, parse_float=Decimal) if text else None
 
 
-def _compared(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Leaf]:
-    one, other = dict(_leaves(stored)), dict(_leaves(sent))
-    paths = dict.fromkeys([*one, *other])
-    return [Leaf(path, _shown(one, path), _shown(other, path), differs=not _same(one, other, path)) for path in paths]
+def _compared(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> tuple[list[Leaf], int, bool]:
+    """Return the leaves that are shown, how many of those compared are not, and whether some were not compared."""
+    pairs = _pairs(_told(stored), _told(sent))
+    kept: dict[bool, list[tuple[int, _Pair]]] = {True: [], False: []}
+    count = 0
+    for count, pair in enumerate(islice(pairs, MAX_COMPARED), 1):
+        of_kind = kept[not _is_same(pair.one, pair.other)]
+        if len(of_kind) < MAX_LEAVES:
+            of_kind.append((count, pair))
+    ordered = [*kept[True], *kept[False]] if count > MAX_LEAVES else sorted(kept[True] + kept[False], key=itemgetter(0))
+    shown = [_leaf(pair) for _, pair in ordered[:MAX_LEAVES]]
+    return shown, count - len(shown), next(pairs, None) is not None
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each value that holds no other with its path. Nothing that was not sent has one, nor an empty object."""
-    if isinstance(value, dict | list) and value:
-        parts = value.items() if isinstance(value, dict) else ((f"[{n}]", one) for n, one in enumerate(value))
-        for name, inner in parts:
-            below = name if not path or (name.startswith("[") and isinstance(value, list)) else f".{name}"
-            yield from _leaves(inner, f"{path}{below}")
-    elif path and not (value is None and "." not in path and "[" not in path) and path not in ("params", "extra"):
-        yield path.removeprefix("extra."), value
+def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields without what was not sent, which has no leaf, nor has an empty object in its place."""
+    return {name: value for name, value in fields.items() if value or (value is not None and name not in _OPEN)}
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any], path: str) -> bool:
-    if path not in one or path not in other:
-        return False
-    first, second = one[path], other[path]
-    return type(first) is type(second) and bool(first == second)
+def _pairs(one: Any, other: Any, path: _Path = ()) -> Iterator[_Pair]:
+    """Yield what holds no other value, of both sides, by its path. Where a side has nothing there it is `_NOTHING`."""
+    first, second = _inner(one), _inner(other)
+    leaf = _Pair(path, _NOTHING if first else one, _NOTHING if second else other)
+    if path and not (leaf.one is _NOTHING and leaf.other is _NOTHING):
+        yield leaf
+    for name in dict.fromkeys([*first, *second]):
+        yield from _pairs(first.get(name, _NOTHING), second.get(name, _NOTHING), (*path, name))
 
 
-def _shown(leaves: Mapping[str, Any], path: str) -> str:
-    if path not in leaves:
+def _inner(value: Any) -> Mapping[str | int, Any]:
+    if isinstance(value, dict):
+        return value
+    return dict(enumerate(value)) if isinstance(value, list) else {}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
+
+
+def _leaf(pair: _Pair) -> Leaf:
+    differs = not _is_same(pair.one, pair.other)
+    return Leaf(_spelled(pair.path), _shown(pair.one), _shown(pair.other), differs=differs)
+
+
+def _spelled(path: _Path) -> str:
+    """Return the path as text, of a long one the beginning and the end. What is in `extra` stood beside the others."""
+    parts = path[1:] if path[0] == "extra" else path
+    names = [f"[{part}]" if isinstance(part, int) else f".{_cut(part, MAX_NAME)}" for part in parts]
+    text = "".join(names).removeprefix(".")
+    return text if len(text) <= MAX_PATH else f"{text[: MAX_PATH // 2]}…{text[-MAX_PATH // 2 :]}"
+
+
+def _shown(value: Any) -> str:
+    if value is _NOTHING:
         return ABSENT
-    value = leaves[path]
     text = str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}… ({len(text)} characters)"
+    return _cut(text, MAX_CHARACTERS)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}… ({len(text)} characters)"

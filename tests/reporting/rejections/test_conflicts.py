@@ -1,5 +1,6 @@
 """Both events of a conflict, side by side: what differs is marked, to the last digit, and nothing else."""
 
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -71,6 +72,59 @@ def test_very_many_leaves_begin_with_those_that_differ(monkeypatch: pytest.Monke
     found = conflict({"params": many}, {"params": many | {"p18": "x" * 3_000}})
     assert (found.leaves[0].path, len(found.leaves), found.hidden > 10) == ("params.p18", 3, True)
     assert found.leaves[0].sent.endswith("… (3002 characters)")
+
+
+def test_long_names_are_cut_and_stay_apart() -> None:
+    name = "n" * 5_000
+    found = conflict({"params": {name + "a": [0, 1], "b": {name: 1}}}, {"params": {name + "b": 1, "b": {name: 2}}})
+    assert max(len(leaf.path) for leaf in found.leaves) <= conflicts.MAX_PATH + 1
+    cut = f"{'n' * conflicts.MAX_NAME}… (500%d characters)"
+    assert sorted(differing(found)) == sorted(
+        [
+            (f"params.{cut % 1}[0]", "0", conflicts.ABSENT),
+            (f"params.{cut % 1}[1]", "1", conflicts.ABSENT),
+            (f"params.{cut % 1}", conflicts.ABSENT, "1"),
+            (f"params.b.{cut % 0}", "1", "2"),
+        ]
+    )
+
+
+def test_paths_of_leaves_that_are_not_shown_take_no_memory() -> None:
+    conflict({"params": {"n" * 50_000: [0] * 5_000}}, {"referrer": "a"})
+    tracemalloc.start()
+    try:
+        conflicts.conflict_of(Rejection.objects.get())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # In full they are 250 MB.
+    assert peak < 16 * 1024 * 1024
+
+
+def test_path_of_many_names_has_its_beginning_and_its_end() -> None:
+    deep: Any = {"last": 1}
+    for _ in range(40):
+        deep = {"middle": deep}
+    (path,) = (leaf.path for leaf in conflict({"params": deep}, {"referrer": "a"}).leaves if "last" in leaf.path)
+    assert (path[:14], path[-12:], len(path)) == ("params.middle.", ".middle.last", conflicts.MAX_PATH + 1)
+
+
+def test_no_more_leaves_than_the_bound_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conflicts, "MAX_COMPARED", 50)
+    found = conflict({"params": {"a": [0] * 1_000}}, {"params": {"a": 1}})
+    assert found.is_part
+    assert len(found.leaves) + found.hidden == 50
+
+
+def test_objects_lists_and_values_at_one_path_are_all_told() -> None:
+    found = conflict({"params": {"a": [1], "b": {}, "c": None}}, {"params": {"a": {"x": 1}, "b": [], "c": "d"}})
+    nothing = conflicts.ABSENT
+    assert differing(found) == [
+        ("params.a[0]", "1", nothing),
+        ("params.a.x", nothing, "1"),
+        ("params.b", "{}", "[]"),
+        ("params.c", "null", '"d"'),
+    ]
 
 
 def test_event_that_is_gone_leaves_nothing_to_compare() -> None:
