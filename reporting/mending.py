@@ -1,6 +1,6 @@
 """What the console shows of mends: how one went, what would mend a rejection, and what a mend makes of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import islice
 from typing import Any
@@ -15,6 +15,7 @@ from collect.mending import step as steps
 from collect.mending.operations import Delete, Operation, Rename, Set, ToJson, ToNumber, ToSeconds, ToText, mended
 from collect.mending.step import Judge
 from collect.models import Mend, Rejection
+from runtime.refusals import Refusal
 
 # Mends that a group's page tells of, and reasons in a sentence.
 SHOWN, REASONS = 10, 5
@@ -143,14 +144,22 @@ def _of_fault(name: str, told: str, fields: Mapping[str, Raw]) -> Iterator[list[
 
 
 def example(rejection: Rejection, operations: Sequence[Operation]) -> dict[str, Any]:
-    """Return a rejection's body before and after the operations, line by line, and whether it would be accepted."""
+    """Return a rejection's body before and after the operations, line by line, and whether it would be accepted.
+
+    There is nothing after operations that would make it larger than an event can be.
+    """
     body = bytes(rejection.body)
-    before, after = _lines(body), _lines(mended(body, operations))
+    before = _lines(body)
+    try:
+        after = _lines(mended(body, operations))
+    except Refusal:  # which the judge tells
+        after = []
     judged = Judge(operations)(rejection)
+    same = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
     return {
         "rejection": rejection.pk,
-        "before": _marked(before, after),
-        "after": _marked(after, before),
+        "before": _marked(before, [(block.a, block.size) for block in same]),
+        "after": _marked(after, [(block.b, block.size) for block in same]),
         "is_changed": before != after,
         "is_accepted": judged.fate.what == steps.STORED,
         "was_replayed": judged.fate.what == steps.EARLIER,
@@ -167,9 +176,7 @@ def _lines(body: bytes) -> list[str]:
     return list(islice(text[:MAX_CHARACTERS].splitlines(), MAX_LINES))
 
 
-def _marked(lines: list[str], others: list[str]) -> list[dict[str, Any]]:
-    """Return the lines, each with whether the other side has it not."""
-    same = set()
-    for block in SequenceMatcher(None, lines, others, autojunk=False).get_matching_blocks():
-        same |= set(range(block.a, block.a + block.size))
+def _marked(lines: list[str], blocks: Iterable[tuple[int, int]]) -> list[dict[str, Any]]:
+    """Return the lines, each with whether it is in none of the blocks (first line, lines) that both sides have."""
+    same = {number for first, size in blocks for number in range(first, first + size)}
     return [{"text": line, "is_changed": number not in same} for number, line in enumerate(lines)]

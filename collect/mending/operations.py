@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 from msgspec import Raw
 
-from collect.intake import json_rules
+from collect.intake import contract, json_rules
 from collect.intake.contract import RULES
 from collect.mending import paths
 from collect.mending.conversions import JSON, NUMBER, TEXT, as_type, scaled
@@ -228,10 +228,15 @@ class Wrap(Operation, frozen=True, tag="wrap"):
         fields = paths.fields_of(body) or {}
         known = {*RULES, "channel"}
         names = [name for name in fields if name not in known] if not self.path else paths.parse(self.path)
-        for name in names:
-            if paths.found(body, (_PARAMS, name)) is None:
-                body = _moved(body, (name,), (_PARAMS, name))
-        return body
+        params = fields.get(_PARAMS, Raw(contract.NULL))
+        inside = {} if bytes(params) == contract.NULL else paths.fields_of(params)
+        # All at once: one after another, thousands of fields would each write the body anew.
+        wanted = set() if inside is None else {*names} - {*inside}
+        wrapped = {name: value for name, value in fields.items() if name in wanted}
+        if not wrapped:
+            return body
+        left = {name: value for name, value in fields.items() if name not in wrapped}
+        return Raw(msgspec.json.encode(left | {_PARAMS: Raw(msgspec.json.encode({**(inside or {}), **wrapped}))}))
 
     def __str__(self) -> str:
         return self.words.format(path=self.path or "what the contract does not know")
@@ -261,7 +266,10 @@ def written(operations: Iterable[Operation]) -> str:
 
 
 def mended(body: bytes, operations: Sequence[Operation]) -> bytes:
-    """Return the body with the operations done to it, one after another; the very same if there is nothing to do."""
+    """Return the body with the operations done to it, one after another; the very same if there is nothing to do.
+
+    Raises `Refusal` (`too_large`) if it would outgrow an event.
+    """
     try:
         before = Raw(json_rules.clean(body)) if operations else Raw()
     except Refusal:
@@ -269,4 +277,5 @@ def mended(body: bytes, operations: Sequence[Operation]) -> bytes:
     after = before
     for operation in operations:
         after = operation.apply(after)
+        paths.check_size(len(bytes(after)), paths.limit_of(body))
     return body if after is before else bytes(after)

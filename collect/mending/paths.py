@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import Raw
 
+from collect.intake import contract
+from runtime.refusals import Code, Refusal
+
 MAX_LENGTH = 512
 # Stands in a path for every element of an array.
 EACH = None
@@ -64,7 +67,8 @@ def changed(value: Raw, path: Path, change: Change, *, makes_way: bool = False) 
     """Return the value with `change` done to all that is at the path; the very same value if nothing changes.
 
     `change` is asked about a name that its object does not have, too. Where an object on the way is absent or null,
-    nothing is done, unless with `makes_way` it is made.
+    nothing is done, unless with `makes_way` it is made. Raises `Refusal` (`too_large`) as soon as an array outgrows an
+    event: a value that is put into each element, again and again, would fill the memory.
     """
     head, rest = path[0], path[1:]
     if head is EACH:
@@ -84,12 +88,28 @@ def changed(value: Raw, path: Path, change: Change, *, makes_way: bool = False) 
     return value if new is inner else _with(fields, head, new)
 
 
+def limit_of(value: bytes | Raw) -> int:
+    """Return how many bytes may become of a value: an event's, or as many as it has if it came with more."""
+    return max(contract.MAX_BODY_BYTES, len(bytes(value)))
+
+
+def check_size(size: int, limit: int) -> None:
+    """Raise `Refusal` (`too_large`) for more bytes than the limit."""
+    if size > limit:
+        raise Refusal(Code.TOO_LARGE, f"Mended it would have more than {limit} bytes")
+
+
 def _in_array(value: Raw, rest: Path, change: Change, *, makes_way: bool) -> Raw:
     try:
         items = _array(value)
     except (msgspec.MsgspecError, RecursionError):
         return value
-    new = [changed(item, rest, change, makes_way=makes_way) if rest else change(item) for item in items]
+    new, size, limit = list[Raw | None](), 0, limit_of(value)
+    for item in items:
+        one = changed(item, rest, change, makes_way=makes_way) if rest else change(item)
+        size += 0 if one is None else len(bytes(one)) + 1
+        check_size(size, limit)
+        new.append(one)
     if all(one is item for one, item in zip(new, items, strict=True)):
         return value
     return Raw(msgspec.json.encode([one for one in new if one is not None]))

@@ -106,9 +106,12 @@ def as_rows(done: Sequence[Operation]) -> list[FormRow]:
     return rows
 
 
-def parts(group: RejectionGroup, query: QueryDict) -> dict[str, Any]:
-    """Return the data of a group's mending: what the address asks for, an example, suggestions and the last mends."""
-    rows, fault, done = rows_of(query), "", list[Operation]()
+def parts(group: RejectionGroup, request: HttpRequest) -> dict[str, Any]:
+    """Return the data of a group's mending: what the address asks for, an example, suggestions and the last mends.
+
+    Operations are done only for who may mend: they are work, and an address is sent from anybody to anybody.
+    """
+    rows, fault, done = rows_of(request.GET) if request.user.has_perm(RIGHT) else [], "", list[Operation]()
     try:
         done = operations(rows)
     except ValueError as error:
@@ -154,7 +157,7 @@ def context(request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
 
 
 class MendPage(DataPage):
-    """The mending of one group. Asked by htmx it is the part that tells how it goes."""
+    """The mending of one group. Asked by htmx, every second, it is the part that tells how it goes, and no example."""
 
     title = "Mend rejections"
     template_name = "admin/console/mend.html"
@@ -163,7 +166,10 @@ class MendPage(DataPage):
 
     def data(self, request: HttpRequest, **named: Any) -> dict[str, Any]:
         """Return the data of the group's mending. Raises Http404."""
-        return {"mending": parts(_group(named["group"]), request.GET)}
+        group = _group(named["group"])
+        if self._is_part(request):
+            return {"mending": {"group": group.pk, "mends": mending.of_group(group.pk)}}
+        return {"mending": parts(group, request)}
 
     def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
         """Return the form."""
@@ -171,9 +177,12 @@ class MendPage(DataPage):
 
     def get(self, request: HttpRequest, **named: Any) -> HttpResponse:
         """Answer with the page, its data, or its part. Raises PermissionDenied and Http404."""
-        if request.headers.get("HX-Request") and not self.is_json:
+        if self._is_part(request):
             self.template_name = "admin/console/mend_state.html"
         return super().get(request, **named)
+
+    def _is_part(self, request: HttpRequest) -> bool:
+        return "HX-Request" in request.headers and not self.is_json
 
     def post(self, request: HttpRequest, **named: Any) -> HttpResponse:
         """Do what the button says, and come back to the page. Raises PermissionDenied and Http404."""

@@ -111,7 +111,7 @@ class GroupPage(DataPage):
         group = get_object_or_404(RejectionGroup.objects.select_related("partner", "api_key"), pk=named["group"])
         within = self.range(request)
         told = report(group, within, request.build_absolute_uri("/api/collect"))
-        return told | {"mending": mending.parts(group, request.GET)}
+        return told | {"mending": mending.parts(group, request)}
 
     def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
         """Return the chart, and what the operator may do."""

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from collect.intake import contract
-from collect.mending.operations import mended
+from collect.mending.operations import Rename, Set, mended
 from collect.models import Mend, Rejection
 from keys.models import ApiKey
 from reporting import mending
@@ -71,6 +72,22 @@ def test_body_that_is_no_object_has_no_suggestion_and_is_shown(body: bytes) -> N
     assert mending.suggestions(rejection) == []
     example = mending.example(rejection, [])
     assert (example["is_changed"], example["is_accepted"]) == (False, False)
+
+
+def test_example_of_operations_that_fill_the_memory_says_so() -> None:
+    rejection = rejected({"event": "a", "params": {"a": 1}})
+    many = Raw(b"[" + b"0," * 9_000 + b"0]")
+    example = mending.example(rejection, [Set("params.a", many), Set("params.a[]", many)])
+    assert (example["after"], example["is_accepted"]) == ([], False)
+    assert example["fault"] == "Mended it would have more than 1048576 bytes"
+
+
+def test_lines_that_only_one_side_has_are_marked() -> None:
+    example = mending.example(rejected({"event": "a", "n": 1}), [Rename("event", "event_name")])
+    sides = [[(line["text"].strip(), line["is_changed"]) for line in example[side]] for side in ("before", "after")]
+    same = [("{", False), ('"n": 1', False), ("}", False)]
+    changed = [('"event": "a",', True)], [('"event_name": "a",', True)]
+    assert sides == [[same[0], *lines, *same[1:]] for lines in changed]
 
 
 def mend(kind: str, counts: dict[str, int], reasons: dict[str, int] | None = None, **fields: Any) -> Mend:

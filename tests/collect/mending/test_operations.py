@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from decimal import Decimal
 from typing import Any
+from unittest.mock import Mock
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -230,6 +232,16 @@ def test_wrap_takes_what_the_contract_does_not_know(body: Any) -> None:
             if name not in params:
                 params[name] = expected.pop(name)
     assert result(body, Wrap()) == expected
+
+
+def test_wrap_writes_the_body_once_however_many_fields_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = Mock(wraps=msgspec.json.encode)
+    monkeypatch.setattr(msgspec.json, "encode", encode)
+    body = written({f"f{number}": Token("1.50") for number in range(2_000)})
+    wrapped = read(mended(body, [Wrap()]))
+    assert list(wrapped) == ["params"]
+    assert len(wrapped["params"]) == 2_000
+    assert encode.call_count < 10
 
 
 @thorough

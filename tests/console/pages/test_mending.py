@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 
+import reporting.mending
 from collect.mending import mends
 from collect.mending.operations import Rename
 from collect.models import Event, Mend, Rejection, RejectionGroup
@@ -129,6 +130,16 @@ def test_part_is_asked_for_until_it_is_done(console: Client, group: RejectionGro
     assert "Replay 1" in part
 
 
+def test_part_makes_no_example(console: Client, group: RejectionGroup, monkeypatch: pytest.MonkeyPatch) -> None:
+    press(console, group, "preview", RENAME)
+    made = list[Any]()
+    monkeypatch.setattr(reporting.mending, "example", lambda *given: made.append(given))
+    console.get(address(group, RENAME), headers={"HX-Request": "true"})
+    assert made == []
+    console.get(address(group, RENAME))
+    assert len(made) == 1
+
+
 def test_cancel(console: Client, group: RejectionGroup) -> None:
     press(console, group, "preview", RENAME)
     mend = Mend.objects.get()
@@ -189,6 +200,8 @@ def test_only_who_has_the_right_mends(client: Client, group: RejectionGroup) -> 
     assert client.get(address(group)).status_code == 403
     user.user_permissions.add(Permission.objects.get(codename="view_rejection"))
     assert "You may look on" in text(client.get(address(group)))
+    assert data(client, group, RENAME)["operations"] == []
+    assert not data(client, group, RENAME)["example"]["is_changed"]
     assert press(client, group, "preview", RENAME).status_code == 403
     user.user_permissions.add(Permission.objects.get(codename="replay_rejection"))
     assert press(client, group, "preview", RENAME).status_code == 302
