@@ -15,6 +15,7 @@ from collect.mending import step as steps
 from collect.mending.operations import Delete, Operation, Rename, Set, ToJson, ToNumber, ToSeconds, ToText, mended
 from collect.mending.step import Judge
 from collect.models import Mend, Rejection
+from reporting import pretty
 from runtime.refusals import Refusal
 
 # Mends that a group's page tells of, and reasons in a sentence.
@@ -168,12 +169,7 @@ def example(rejection: Rejection, operations: Sequence[Operation]) -> dict[str, 
 
 
 def _lines(body: bytes) -> list[str]:
-    """Return the body indented, as far as it is JSON, every number as it was sent."""
-    try:
-        text = msgspec.json.format(body, indent=2).decode()
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        text = body.decode(errors="replace")
-    return list(islice(text[:MAX_CHARACTERS].splitlines(), MAX_LINES))
+    return list(islice(pretty.indented(body)[:MAX_CHARACTERS].splitlines(), MAX_LINES))
 
 
 def _marked(lines: list[str], blocks: Iterable[tuple[int, int]]) -> list[dict[str, Any]]:

@@ -9,12 +9,21 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from collect.models import Event, Rejection
+from console.admin.read_only import CUT
 from console.pages.search import event_data
+from reporting import pretty
 from reporting.events import explanation, one_event
 from reporting.events.one_event import Texts
 
 # Where the key belongs in a command that somebody copies. A stored event does not have it.
 KEY = "YOUR_API_KEY"
+
+
+def shown(request: HttpRequest, event: Event, texts: Texts) -> dict[str, Any]:
+    """Return what the page shows: the event as it was sent indented or, if it is too long, its beginning alone."""
+    found = data(request, event, texts)
+    sent = pretty.cut(pretty.indented(found["sent"].encode()))
+    return found | {"sent": sent.text, "cut": CUT} if sent.is_cut else found | {"sent": sent.text}
 
 
 def data(request: HttpRequest, event: Event, texts: Texts) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class EventAdmin(LargeTableAdmin):
         event: Any = self.get_object(request, unquote(object_id))
         extra = extra_context or {}
         if event is not None and self.has_view_permission(request, event):
-            extra |= event_page.data(request, event, event.texts)
+            extra |= event_page.shown(request, event, event.texts)
         response: HttpResponse = super().change_view(request, object_id, form_url, extra)
         return response
 

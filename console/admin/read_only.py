@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.contrib import admin
 from django.db.models import Count, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,7 +15,10 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from console.admin.pages import Page
-from runtime.display import millisecond
+from reporting import pretty
+from runtime.display import millisecond, number
+
+CUT = f"Only its first {number(pretty.SHOWN)} characters are shown. The page's JSON (change.json) has all of it."
 
 
 def preformatted(text: str) -> SafeString:
@@ -25,8 +27,11 @@ def preformatted(text: str) -> SafeString:
 
 
 def as_json(text: str | None) -> SafeString | str:
-    """Return a JSON text indented, with each number as it was sent; `-` for None."""
-    return "-" if text is None else preformatted(msgspec.json.format(text, indent=2))
+    """Return a JSON text as far as a page shows it, with each number as it was sent; `-` for None."""
+    if text is None:
+        return "-"
+    shown, is_cut = pretty.cut(pretty.indented(text.encode()))
+    return preformatted(shown) + format_html("<p>{}</p>", CUT) if is_cut else preformatted(shown)
 
 
 def moment(field: str, label: str, text: Callable[[datetime | None], str] = millisecond) -> Callable[[Any], SafeString]:

@@ -43,7 +43,7 @@ def texts_of(id: UUID) -> Texts:
 
 
 def as_sent(event: Event, texts: Texts) -> str:
-    """Return the event as one object of JSON that would be stored as it was, indented by two.
+    """Return the event as one object of JSON that would be stored as it was, in one line.
 
     The order of its keys is ours, and what the server added is not in it.
     """
@@ -58,7 +58,7 @@ def as_sent(event: Event, texts: Texts) -> str:
         fields["params"] = Raw(texts.params.encode())
     if texts.consent is not None:
         fields["consent"] = Raw(texts.consent.encode())
-    return msgspec.json.format(msgspec.json.encode(fields), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(fields), indent=-1).decode()
 
 
 def as_stored(event: Event, texts: Texts) -> dict[str, Any]:

@@ -1,11 +1,9 @@
-"""Refused bodies as people read them: whole and indented, or masked, so that nothing personal is left in them."""
+"""Refused bodies as they may be passed on: masked, so that nothing personal is left in them."""
 
 import json
 import re
 from itertools import pairwise
 from typing import Any
-
-import msgspec
 
 # Characters of a masked body, and of a text in it.
 MAX_MASKED, _MAX_TEXT = 4_000, 80
@@ -21,14 +19,6 @@ class _Number(str):
     """A number as it was written."""
 
     __slots__ = ()
-
-
-def pretty(body: bytes) -> str:
-    """Return the body indented, with each number as it was sent; as it is if it is no JSON."""
-    try:
-        return msgspec.json.format(body, indent=2).decode()
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return body.decode(errors="replace")
 
 
 def masked(body: bytes) -> str:

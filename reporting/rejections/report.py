@@ -3,8 +3,9 @@
 from typing import Any
 
 from collect.models import Rejection, RejectionGroup
+from reporting import pretty
 from reporting.ranges import Range
-from reporting.rejections import bodies, groups, telling
+from reporting.rejections import groups, telling
 from reporting.rejections.incidents import Incident, Share
 from reporting.rejections.telling import Told
 
@@ -48,7 +49,7 @@ def _example(rejection: Rejection) -> dict[str, Any]:
         "detail": rejection.detail,
         "user_agent": rejection.user_agent,
         "content_type": rejection.content_type,
-        "body": bodies.pretty(bytes(rejection.body)),
+        "body": pretty.indented(bytes(rejection.body)),
         "is_cut": rejection.body_size > len(rejection.body),
         "body_size": rejection.body_size,
     }

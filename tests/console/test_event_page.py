@@ -16,6 +16,7 @@ from collect.search import runs
 from collect.storage import store
 from collect.storage.rows import Arrival
 from keys.models import ApiKey
+from reporting import pretty
 from runtime.refusals import Code, Refusal
 from tests.harness import factories, plans
 
@@ -99,6 +100,31 @@ def test_numbers_of_the_data_are_those_that_were_sent(console: Client, key: ApiK
     answer = console.get(f"/admin/collect/event/{written.id}/change.json").content.decode()
     assert answer.count("58.00") == 3
     assert json.loads(answer)["sent"]["params"]["who"] == "ü🎉"
+
+
+def test_page_of_a_deep_event_is_not_multiplied_and_says_where_the_whole_is(console: Client, key: ApiKey) -> None:
+    deep: Any = [0] * 150_000
+    for _ in range(50):
+        deep = [deep]
+    id = event(key, params={"deep": deep}, zeta={"deep": deep})
+    page = console.get(page_of(id)).content.decode()
+    # Indented it would have three times 15 MB.
+    assert len(page) < 4 * pretty.SHOWN
+    # Of both columns, and of the event as it was sent, which has no command then.
+    assert page.count("Only its first 262,144 characters are shown") == 3
+    assert "data-copy" not in page
+    found = data(console, id)
+    assert found["sent"]["params"] == found["event"]["params"] == {"deep": deep}
+    assert json.loads(shlex.split(found["curl"])[-1])["zeta"] == {"deep": deep}
+
+
+def test_event_of_a_usual_size_is_indented_and_its_command_is_one_line(console: Client, key: ApiKey) -> None:
+    id = event(key, params={"value": 58.5})
+    page = console.get(page_of(id)).content.decode()
+    assert "Only its first" not in page
+    assert "{\n  &quot;value&quot;: 58.5\n}" in page
+    assert "  &quot;params&quot;: {\n    &quot;value&quot;: 58.5\n  }" in page
+    assert "\n" not in data(console, id)["curl"]
 
 
 def test_event_that_is_not_there_has_neither_page_nor_data(console: Client, key: ApiKey) -> None:

@@ -90,6 +90,12 @@ def test_lines_that_only_one_side_has_are_marked() -> None:
     assert sides == [[same[0], *lines, *same[1:]] for lines in changed]
 
 
+def test_example_of_a_deep_body_is_not_multiplied() -> None:
+    body = b'{"a": ' + b"[" * 60 + b"0," * 32_000 + b"0" + b"]" * 60 + b"}"
+    shown = mending.example(rejected(body), [])["before"]
+    assert [line["text"][:7] for line in shown] == ['{"a":[[']
+
+
 def mend(kind: str, counts: dict[str, int], reasons: dict[str, int] | None = None, **fields: Any) -> Mend:
     total = sum(counts.values())
     defaults = {"state": "done", "total": total, "done": total, "operations": "[]"}

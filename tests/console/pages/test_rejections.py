@@ -48,6 +48,15 @@ def group_of(code: str) -> RejectionGroup:
     return RejectionGroup.objects.get(code=code)
 
 
+def test_deep_body_of_an_example_is_not_multiplied(console: Client) -> None:
+    body = b"[" * 400 + b"0," * 31_000 + b"0" + b"]" * 400
+    refuse(factories.issue()[0], NO_JSON, body)
+    address = f"{LIST}{RejectionGroup.objects.get().pk}"
+    assert data(console, f"{address}.json")["example"]["body"] == body.decode()
+    # Indented it has 25 MB.
+    assert len(console.get(f"{address}/").content) < 4 * len(body)
+
+
 def test_list_has_the_groups_of_its_range_most_first(console: Client) -> None:
     key, _ = factories.issue()
     for minutes in (1, 2, 3):
