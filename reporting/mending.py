@@ -13,8 +13,9 @@ from collect.mending import operations as operations_of
 from collect.mending import paths
 from collect.mending import step as steps
 from collect.mending.operations import Delete, Operation, Rename, Set, ToJson, ToNumber, ToSeconds, ToText, mended
-from collect.mending.step import Judge
+from collect.mending.step import Fate, Judge
 from collect.models import Mend, Rejection
+from collect.storage.rejections import MAX_KEPT_BODY
 from reporting import pretty
 from runtime.refusals import Refusal
 
@@ -150,22 +151,28 @@ def example(rejection: Rejection, operations: Sequence[Operation]) -> dict[str, 
     There is nothing after operations that would make it larger than an event can be.
     """
     body = bytes(rejection.body)
-    before = _lines(body)
     try:
-        after = _lines(mended(body, operations))
-    except Refusal:  # which the judge tells
-        after = []
-    judged = Judge(operations)(rejection)
+        new = mended(body, operations)
+        fate = _fate(rejection, new)
+    except Refusal as refusal:
+        new, fate = b"", Fate(steps.REFUSED + refusal.code, refusal.detail)
+    before, after = _lines(body), _lines(new)
     same = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
     return {
         "rejection": rejection.pk,
         "before": _marked(before, [(block.a, block.size) for block in same]),
         "after": _marked(after, [(block.b, block.size) for block in same]),
         "is_changed": before != after,
-        "is_accepted": judged.fate.what == steps.STORED,
-        "was_replayed": judged.fate.what == steps.EARLIER,
-        "fault": judged.fate.why or ("" if judged.fate.what == steps.STORED else judged.fate.what),
+        "is_accepted": fate.what == steps.STORED,
+        "was_replayed": fate.what == steps.EARLIER,
+        "fault": fate.why or ("" if fate.what == steps.STORED else fate.what),
     }
+
+
+def _fate(rejection: Rejection, body: bytes) -> Fate:
+    """Return what would become of the rejection with this body, unless its own was kept in part only."""
+    is_whole = rejection.body_size <= MAX_KEPT_BODY
+    return Judge(bodies={rejection.pk: body} if is_whole else {})(rejection).fate
 
 
 def _lines(body: bytes) -> list[str]:

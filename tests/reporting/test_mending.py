@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from msgspec import Raw
@@ -9,6 +10,7 @@ from msgspec import Raw
 from collect.intake import contract
 from collect.mending.operations import Rename, Set, mended
 from collect.models import Mend, Rejection
+from collect.storage.rejections import MAX_KEPT_BODY
 from keys.models import ApiKey
 from reporting import mending
 from runtime.refusals import Refusal
@@ -80,6 +82,19 @@ def test_example_of_operations_that_fill_the_memory_says_so() -> None:
     example = mending.example(rejection, [Set("params.a", many), Set("params.a[]", many)])
     assert (example["after"], example["is_accepted"]) == ([], False)
     assert example["fault"] == "Mended it would have more than 1048576 bytes"
+
+
+def test_example_does_its_operations_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Rename, "apply", counted := Mock(side_effect=lambda body: body))
+    mending.example(rejected({"event": "a"}), [Rename("event", "event_name")])
+    assert counted.call_count == 1
+
+
+def test_example_of_a_body_kept_in_part_says_so() -> None:
+    rejection = rejected({"event": "a"})
+    rejection.body_size = MAX_KEPT_BODY + 1
+    example = mending.example(rejection, [Rename("event", "event_name")])
+    assert (example["is_accepted"], example["fault"]) == (False, "left: the body was kept in part only")
 
 
 def test_lines_that_only_one_side_has_are_marked() -> None:
