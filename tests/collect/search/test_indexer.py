@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import DatabaseError, IntegrityError
+from pytest_django import Settings
 
 from collect.models import Event, SearchRun
 from collect.search import indexer, runs
@@ -17,6 +17,12 @@ from tests.harness import factories, plans
 pytestmark = pytest.mark.django_db(transaction=True)
 
 OLD = datetime.now(UTC) - timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def own_lock(tmp_path: Path, settings: Settings) -> None:
+    """A lock of the test's own: a server that another test has started holds the one of all tests as long as it runs."""
+    settings.VAR_DIR = tmp_path
 
 
 @pytest.fixture
@@ -74,7 +80,9 @@ def test_suspects_are_checked_first(done: list[str]) -> None:
     assert not SearchRun.objects.filter(is_suspect=True).exists()
 
 
-def test_turn_with_nothing_to_do_rests_and_so_does_one_beside_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_turn_with_nothing_to_do_rests_and_so_does_one_beside_another_process(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     steps: list[int] = []
     monkeypatch.setattr(Indexer, "step", lambda self: steps.append(1))
     worker = Indexer()
