@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from cachetools import TTLCache
 from django.conf import settings
 from django.db import Error, IntegrityError, connection
 
@@ -24,6 +25,8 @@ PERIOD_SECONDS, FIRST_SECONDS = 1.0, 10.0
 REST_SECONDS, BUSY_SECONDS = 5.0, 60.0
 # Runs that a turn checks: of the newest, in which events may still arrive that took long, and of all in their order.
 NEWEST, OTHERS = 3, 5
+# How long a run is left alone whose check failed, so that the others get their turn, and how many such are remembered.
+PUT_OFF_SECONDS, PUT_OFF = 300.0, 1_000
 
 
 class Indexer:
@@ -32,6 +35,8 @@ class Indexer:
     def __init__(self) -> None:
         # The last run that was checked, in the order of all.
         self._checked = runs.FIRST
+        # The runs whose check failed of late.
+        self._put_off: TTLCache[int, bool] = TTLCache(PUT_OFF, PUT_OFF_SECONDS)
         self._fails = False
         self._rests_until = 0.0
         self._busy_until = 0.0
@@ -66,12 +71,25 @@ class Indexer:
         if runs.append():
             self._busy_until = time.monotonic() + BUSY_SECONDS
             return True
-        return any(map(runs.check, self._to_check())) or runs.prepend()
+        return any(map(self._check, self._to_check())) or runs.prepend()
+
+    def _check(self, run: SearchRun) -> bool:
+        """Check the run. One that cannot be is put off, unless the database is away: `step` would begin with it again.
+
+        Raises `django.db.Error`.
+        """
+        try:
+            return runs.check(run)
+        except Error as error:
+            if not failures.is_lost(error):
+                self._put_off[run.pk] = True
+            raise
 
     def _to_check(self) -> list[SearchRun]:
-        suspects = list(SearchRun.objects.filter(is_suspect=True).order_by("-first")[:OTHERS])
-        newest = list(SearchRun.objects.order_by("-first")[:NEWEST])
-        others = list(SearchRun.objects.filter(first__gt=self._checked).order_by("first")[:OTHERS])
+        due = SearchRun.objects.exclude(pk__in=list(self._put_off))
+        suspects = list(due.filter(is_suspect=True).order_by("-first")[:OTHERS])
+        newest = list(due.order_by("-first")[:NEWEST])
+        others = list(due.filter(first__gt=self._checked).order_by("first")[:OTHERS])
         self._checked = others[-1].first if others else runs.FIRST
         return [*suspects, *newest, *others]
 

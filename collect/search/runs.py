@@ -1,7 +1,8 @@
-"""Writes the runs of the search index, and knows the SQL that does. A run is made in one statement or transaction,
-so that it is of one state of the table; two processes that make the same one hinder each other by its unique bounds.
+"""Writes the runs of the search index, and knows the SQL that does. What comes or goes while a run is made is found
+by its next check; two processes that make the same one hinder each other by its unique bounds.
 """
 
+import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -81,39 +82,50 @@ def _suspect(first: UUID, last: UUID) -> None:
 def check(run: SearchRun, step: int = STEP) -> bool:
     """Make the run anew if the table has other events than it; tell whether it had to be.
 
-    Of a run that grew by many events, which an import may bring, the first `step` become a run of their own.
+    Of a run that grew by many events, which an import may bring, the first `step` become a run of their own. However
+    many there are, no more than these and as many again are looked at.
     """
-    events, checksum = _sum(run.first, run.until)
-    if (events, checksum) == (run.events, run.checksum):
+    found = _sum(run.first, run.until, 2 * step + 1)
+    border = None
+    if found[0] > 2 * step:
+        border = _id_at(Event.objects.filter(pk__gte=run.first, pk__lt=run.until).order_by("pk"), step)
+    elif found == (run.events, run.checksum):
         SearchRun.objects.filter(pk=run.pk, is_suspect=True).update(is_suspect=False)
         return False
-    with transaction.atomic():
-        here = SearchRun.objects.filter(pk=run.pk, first=run.first, until=run.until)
-        border = None
-        if events > 2 * step:
-            border = _id_at(Event.objects.filter(pk__gte=run.first, pk__lt=run.until).order_by("pk"), step)
-        if border is not None:
-            # Its entries stay until the rest is made anew: they lead to the same events.
-            if here.update(first=border, events=-1, is_suspect=True):
-                make(run.first, border)
-        elif here.delete()[0]:
-            SearchBlock.objects.filter(run_id=run.pk, slot__in=range(SLOTS)).delete()
-            make(run.first, run.until)
+    make(run.first, border or run.until, lambda: _make_room(run, border))
     return True
 
 
-def _sum(first: UUID, until: UUID) -> tuple[int, int]:
-    """Return the number of events from `first` to `until`, and the checksum of their ids."""
+def _make_room(run: SearchRun, border: UUID | None) -> bool:
+    """Let the run begin at the border or, if there is none, delete it; tell whether it was still there."""
+    here = SearchRun.objects.filter(pk=run.pk, first=run.first, until=run.until)
+    if border is not None:
+        # Its entries stay until the rest is made anew: they lead to the same events.
+        return bool(here.update(first=border, events=-1, is_suspect=True))
+    if not here.delete()[0]:
+        return False
+    SearchBlock.objects.filter(run_id=run.pk, slot__in=range(SLOTS)).delete()
+    return True
+
+
+def _sum(first: UUID, until: UUID, limit: int = sys.maxsize) -> tuple[int, int]:
+    """Return the number of events from `first` to `until`, and the checksum of their ids, of the first `limit` only."""
+    place, total = _SUMS[connection.vendor]
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_SUMS[connection.vendor]} {_EVENTS}", _bounds(first, until))
+        listed = f"SELECT {place} AS place {_EVENTS} ORDER BY id LIMIT %(limit)s"
+        counted = f"SELECT count(*), {total} FROM ({listed}) AS listed"  # noqa: S608  # names of our own
+        cursor.execute(counted, {**_bounds(first, until), "limit": limit})
         events, checksum = cursor.fetchone() or (0, 0)
     return int(events), int(checksum)
 
 
-def make(first: UUID, until: UUID) -> None:
-    """Store the run of the events from `first` to `until`, which is not in it. Raises IntegrityError if it is there."""
-    makers: dict[str, Callable[[UUID, UUID], None]] = {"postgresql": _make_on_postgresql, "sqlite": _make_on_sqlite}
-    makers[connection.vendor](first, until)
+def make(first: UUID, until: UUID, makes_room: Callable[[], bool] = lambda: True) -> None:
+    """Store the run of the events from `first` to `until`, which is not in it. Raises IntegrityError if it is there.
+
+    `makes_room` is called in the transaction that does; if it returns False nothing is stored.
+    """
+    makers = {"postgresql": _make_on_postgresql, "sqlite": _make_on_sqlite}
+    makers[connection.vendor](first, until, makes_room)
 
 
 def _bounds(first: UUID, until: UUID) -> dict[str, UUID | str]:
@@ -125,43 +137,51 @@ def _bounds(first: UUID, until: UUID) -> dict[str, UUID | str]:
 # The number of events and the checksum. If another version of PostgreSQL had other hashes, all checksums would differ,
 # and all runs would be made anew. SQLite has no checksum of a text; a row keeps its number there, until VACUUM.
 _SUMS = {
-    "postgresql": "count(*), coalesce(sum(uuid_hash(id)), 0) + hashtext('events')",
-    "sqlite": "count(*), coalesce(sum(rowid), 0)",
+    "postgresql": ("id", "coalesce(sum(uuid_hash(place)), 0) + hashtext('events')"),
+    "sqlite": ("rowid", "coalesce(sum(place), 0)"),
 }
 _VALUES = ", ".join((*COLUMNS, *(f"params ->> '{name}'" for name in PARAMS)))
 _EVENTS = f"FROM {Event._meta.db_table} WHERE id >= %(first)s AND id < %(until)s"
 _ENTRIES = SHARED * ENTRY_BYTES
 _POSTGRESQL = f"""
-WITH run AS (
-    INSERT INTO {SearchRun._meta.db_table} (first, until, events, checksum, is_suspect)
-    SELECT %(first)s, %(until)s, {_SUMS["postgresql"]}, false {_EVENTS} RETURNING id
-),
-found AS (SELECT id, unnest(ARRAY[{_VALUES}]) AS value {_EVENTS} ORDER BY id),
+WITH found AS (SELECT id, unnest(ARRAY[{_VALUES}]) AS value {_EVENTS} ORDER BY id),
 hashed AS (SELECT id, hashtextextended(value, 0) AS hash FROM found WHERE value <> ''),
 shared AS (
     SELECT hash, string_agg(int4send((hash >> 32)::int) || uuid_send(id), ''::bytea) AS entries
     FROM hashed GROUP BY hash
 )
 INSERT INTO {SearchBlock._meta.db_table} (slot, run_id, entries)
-SELECT hash & {SLOTS - 1}, run.id, string_agg(substr(entries, greatest(1, length(entries) - {_ENTRIES - 1})), ''::bytea)
-FROM shared, run GROUP BY 1, 2
+SELECT
+    hash & {SLOTS - 1}, %(run)s,
+    string_agg(substr(entries, greatest(1, length(entries) - {_ENTRIES - 1})), ''::bytea)
+FROM shared GROUP BY 1
 """  # noqa: S608  # names of our own
 
 
-def _make_on_postgresql(first: UUID, until: UUID) -> None:
-    # In the server and in one statement: a worker that did it would serve nobody meanwhile.
-    with connection.cursor() as cursor:
-        cursor.execute(_POSTGRESQL, _bounds(first, until))
+def _make_on_postgresql(first: UUID, until: UUID, makes_room: Callable[[], bool]) -> None:
+    with transaction.atomic():
+        if not makes_room():
+            return
+        # Counted first: what comes or goes before its entries are made is then missing from the sum, and a check finds
+        # it. Two statements, since a table of events that is spread over servers is not read beside such an INSERT.
+        events, checksum = _sum(first, until)
+        run = SearchRun.objects.create(first=first, until=until, events=events, checksum=checksum)
+        # In the server: a worker that did it would serve nobody meanwhile.
+        with connection.cursor() as cursor:
+            cursor.execute(_POSTGRESQL, {**_bounds(first, until), "run": run.pk})
 
 
-def _make_on_sqlite(first: UUID, until: UUID) -> None:
+def _make_on_sqlite(first: UUID, until: UUID, makes_room: Callable[[], bool]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT rowid, id, {_VALUES} {_EVENTS} ORDER BY id", _bounds(first, until))
         found = cursor.fetchall()
     # A number of an order is compared as a text.
     events = ((UUID(hex=row[1]), (None if value is None else str(value) for value in row[2:])) for row in found)
     blocks = blocks_of(events)
+    # Only now: from here on nobody else can write.
     with transaction.atomic():
+        if not makes_room():
+            return
         run = SearchRun.objects.create(
             first=first, until=until, events=len(found), checksum=sum(row[0] for row in found)
         )

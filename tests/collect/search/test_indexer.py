@@ -21,7 +21,7 @@ OLD = datetime.now(UTC) - timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def own_lock(tmp_path: Path, settings: Settings) -> None:
-    """A lock of the test's own: a server that another test has started holds the one of all tests as long as it runs."""
+    """A lock of the test's own: a server that another test has started holds the one of all as long as it runs."""
     settings.VAR_DIR = tmp_path
 
 
@@ -77,6 +77,33 @@ def test_suspects_are_checked_first(done: list[str]) -> None:
     worker._checked = runs.LAST
     runs.suspect([late.pk])
     assert worker.step()
+    assert not SearchRun.objects.filter(is_suspect=True).exists()
+
+
+def test_run_whose_check_fails_keeps_neither_the_others_nor_old_events_waiting(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans.fill(factories.issue()[0], 35, newest=OLD)
+    assert Indexer().step()
+    run = SearchRun.objects.get()
+    runs.suspect([run.first])
+    check = runs.check
+
+    def slow(one: SearchRun) -> bool:
+        if one.pk == run.pk:
+            raise DatabaseError("canceling statement due to statement timeout")
+        return check(one)
+
+    monkeypatch.setattr(runs, "check", slow)
+    worker = Indexer()
+    for _ in range(8):
+        worker.turn()
+    assert SearchRun.objects.order_by("first")[0].first == runs.FIRST
+    assert done == ["append", "prepend", "prepend", "prepend"]
+    assert SearchRun.objects.get(is_suspect=True) == run
+    worker._put_off.clear()
+    monkeypatch.setattr(runs, "check", check)
+    worker.step()
     assert not SearchRun.objects.filter(is_suspect=True).exists()
 
 

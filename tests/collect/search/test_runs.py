@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from collect.models import Event, SearchBlock, SearchRun
 from collect.search import entries, runs
 from collect.storage import rows, store
 from keys.models import ApiKey
-from tests.harness import factories, plans
+from tests.harness import databases, factories, plans
 
 pytestmark = pytest.mark.django_db
 
@@ -157,6 +159,72 @@ def test_run_that_grew_by_an_import_is_divided_and_loses_nothing_meanwhile(key: 
     assert all(len(found(f"many-{number}")) == 1 + (number <= 10) for number in range(1, 96))
 
 
+def test_no_more_of_a_run_that_grew_is_looked_at_than_two_steps(key: ApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans.fill(key, 10, newest=OLD)
+    runs.append(10)
+    runs.prepend(10)
+    plans.fill(factories.key()[0], 300, newest=OLD - timedelta(seconds=9))
+    counted: list[int] = []
+    original = runs._sum
+
+    def counting(*args: Any) -> tuple[int, int]:
+        found = original(*args)
+        counted.append(found[0])
+        return found
+
+    monkeypatch.setattr(runs, "_sum", counting)
+    while any(runs.check(run, 20) for run in SearchRun.objects.order_by("-is_suspect", "first")):
+        assert len(counted) < 100
+    assert max(counted) == 41
+    assert_whole(310)
+
+
+def test_sqlite_reads_events_before_the_transaction_that_keeps_others_from_writing(
+    key: ApiKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans.fill(key, 10, newest=OLD)
+    runs.append(10)
+    Event.objects.filter(event_id="many-7").delete()
+    depths: list[int] = []
+
+    def noting(*args: Any) -> dict[int, bytes]:
+        depths.append(len(connection.savepoint_ids))
+        return entries.blocks_of(*args)
+
+    monkeypatch.setattr("collect.search.runs.blocks_of", noting)
+    assert any(map(runs.check, SearchRun.objects.all()))
+    # The test itself is one transaction, in which others are savepoints.
+    assert depths == ([0] if databases.is_sqlite() else [])
+
+
+@pytest.mark.postgresql
+def test_no_statement_writes_the_run_and_reads_the_events(key: ApiKey) -> None:
+    plans.fill(key, 10, newest=OLD)
+    with CaptureQueriesContext(connection) as queries:
+        runs.make(runs.FIRST, runs.LAST)
+    texts = [query["sql"] for query in queries]
+    assert [text for text in texts if SearchRun._meta.db_table in text and Event._meta.db_table in text] == []
+    assert found("many-3")
+
+
+def test_event_that_comes_while_a_run_is_made_is_found_by_the_next_check(
+    key: ApiKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans.fill(key, 10, newest=OLD)
+    original = SearchRun.objects.create
+
+    def create(**fields: Any) -> SearchRun:
+        event(key, OLD - timedelta(milliseconds=5), client_id="meanwhile")
+        return original(**fields)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SearchRun.objects, "create", create)
+        runs.make(runs.FIRST, runs.LAST)
+    assert any(map(runs.check, SearchRun.objects.all()))
+    assert found("meanwhile")
+    assert_whole(11)
+
+
 def test_run_that_somebody_else_made_anew_is_left_alone(key: ApiKey) -> None:
     plans.fill(key, 100, newest=OLD)
     runs.append(100)
@@ -197,7 +265,7 @@ def test_run_is_made_by_a_plan_that_reads_its_events_alone(key: ApiKey) -> None:
     plans.fill(key, 6_000, newest=OLD)
     first, until = (Event.objects.get(event_id=f"many-{number}").pk for number in (3_000, 4_000))
     with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {runs._POSTGRESQL}", runs._bounds(first, until))
+        cursor.execute(f"EXPLAIN {runs._POSTGRESQL}", {**runs._bounds(first, until), "run": 1})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Seq Scan" not in plan
     assert "Index Scan" in plan or "Index Only Scan" in plan
