@@ -5,7 +5,10 @@ In a process without it, requests ask the database themselves.
 
 from itertools import count
 
+from django.db import connection
+
 from keys import denials, directory, history
+from runtime.hub import OwnThread
 from runtime.periodic import Periodic
 
 PERIOD_SECONDS = 2.0
@@ -26,8 +29,18 @@ class Housekeeper:
         """
         is_due = next(self._numbers) % TURNS_OF_HISTORY == 0
         if directory.housekeep() and is_due:
-            denials.write()
-            history.note_expired()
+            _write_history()
+
+
+# SQLite would hold up the requests of the worker while it waits to write.
+@OwnThread(lambda: connection.vendor == "sqlite")
+def _write_history() -> None:
+    try:
+        denials.write()
+        history.note_expired()
+    finally:
+        if connection.vendor == "sqlite" and not connection.in_atomic_block:
+            connection.close()
 
 
 thread = Periodic("keys-housekeeping", Housekeeper().turn, PERIOD_SECONDS, keeps_connections=True)

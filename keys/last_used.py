@@ -1,12 +1,14 @@
 """When each key was last used: noted at each request, written by the thread of `housekeeping`."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.db import Error as DatabaseError
+from django.db import connection
 
 from keys.models import ApiKey
+from runtime.hub import OwnThread
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class LastUses:
         # Copied, because a thread that read the attribute before the swap may still add to the old dict.
         due = [row for prefix, at in used.copy().items() if (row := self._due(prefix, at)) is not None]
         try:
-            ApiKey.objects.bulk_update(due, ["last_used_at"], batch_size=500)
+            _save(due)
         except DatabaseError:
             if not self._fails:
                 logger.exception("keys: last_used_at cannot be written")
@@ -55,3 +57,13 @@ class LastUses:
         if key is None or (key.last_used_at is not None and used_at - key.last_used_at < RESOLUTION):
             return None
         return ApiKey(pk=key.pk, last_used_at=used_at)
+
+
+# SQLite would hold up the requests of the worker while it waits to write.
+@OwnThread(lambda: connection.vendor == "sqlite")
+def _save(due: Sequence[ApiKey]) -> None:
+    try:
+        ApiKey.objects.bulk_update(due, ["last_used_at"], batch_size=500)
+    finally:
+        if connection.vendor == "sqlite" and not connection.in_atomic_block:
+            connection.close()
