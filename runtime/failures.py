@@ -22,6 +22,8 @@ _WRITES_NOTHING = ("25006", "53", "55P03", "57", "58")
 _TIMED_OUT = "57014"
 # The transaction was rolled back for the sake of another one, as in a deadlock.
 _ROLLED_BACK = "40"
+# How often what was rolled back so is tried.
+_TRIES = 3
 # A limit of PostgreSQL, such as the length of an index entry; psycopg raises OperationalError for it.
 _LIMIT = "54"
 # A constraint or an exclusion of the operator's, a partition that is missing: with the same values the row may be taken
@@ -37,13 +39,30 @@ def again_if_cut(call: Callable[[], Result]) -> Result:
 
     That is how a restart of the database is noticed. Raises what `call` does.
     """
+    before = connection.connection
     try:
         return call()
     except Error:
-        broken = connection.connection
-        if connection.in_atomic_block or broken is None or not getattr(broken, "closed", False):
+        # Where a transaction cannot even be rolled back, Django has a new connection by now.
+        is_cut = any(getattr(one, "closed", False) for one in (before, connection.connection))
+        if connection.in_atomic_block or not is_cut:
             raise
         connection.close()
+    return call()
+
+
+def again_if_rolled_back(call: Callable[[], Result]) -> Result:
+    """Return what `call` returns. Call it `_TRIES` times if the database rolls it back for another transaction's sake.
+
+    A transaction that the caller has begun is lost with the statement, so that it is not tried again. Raises what
+    `call` does.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return call()
+        except Error as error:
+            if not is_rolled_back(error) or connection.in_atomic_block:
+                raise
     return call()
 
 

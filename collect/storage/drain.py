@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import Error, connection
 
-from collect.storage import ingest, late, rejections, spool
+from collect.storage import ingest, late, spool
 from collect.storage.ledger import tally
 from collect.storage.ledger.tally import Endpoint
 from collect.storage.outcomes import CODES, Outcome, Written
@@ -141,7 +141,7 @@ class _Work:
         `django.db.Error` if the database is away.
         """
         try:
-            rejections.keep(Record.of_written(one.arrival, written) for one, written in refused)
+            ingest.keep([Record.of_written(one.arrival, written) for one, written in refused])
         except Error as error:
             if failures.is_away(error):
                 raise

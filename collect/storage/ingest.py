@@ -31,8 +31,6 @@ MAX_WAITING = 10_000
 MAX_GROUP = 500
 # Refused bodies, up to 64 KiB each, that may wait to be written down.
 MAX_REFUSED_WAITING = 1_000
-# How often a statement is sent that the database rolls back for the sake of another transaction.
-_TRIES = 3
 
 
 def submit(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -79,14 +77,7 @@ def write(arrivals: Sequence[Arrival]) -> list[Written]:
 
 
 def _write(arrivals: Sequence[Arrival]) -> list[Written]:
-    for _ in range(_TRIES - 1):
-        try:
-            return store.write(arrivals)
-        except Error as error:
-            # A transaction that our caller has begun is lost with the statement.
-            if not failures.is_rolled_back(error) or connection.in_atomic_block:
-                raise
-    return store.write(arrivals)
+    return failures.again_if_rolled_back(lambda: store.write(arrivals))
 
 
 def _refused(arrival: Arrival, error: Error) -> Written:
@@ -94,6 +85,14 @@ def _refused(arrival: Arrival, error: Error) -> Written:
     logger.warning("the database refused a row", extra={"reason": reason})
     outcome = Outcome.REJECTED if failures.is_poison(error) else Outcome.UNAVAILABLE
     return Written(outcome, arrival.row.id, reason=reason)
+
+
+def keep(records: Sequence[Record]) -> None:
+    """Keep the records as `rejections.keep` does, and try again what another try may cure. Raises `django.db.Error`.
+
+    If the connection breaks in the very moment of the commit, they may be kept twice.
+    """
+    failures.again_if_cut(lambda: failures.again_if_rolled_back(lambda: rejections.keep(records)))
 
 
 def _commit(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -158,7 +157,7 @@ _UNSETTLED = frozenset((*outcomes.CODES, Outcome.UNAVAILABLE))
 
 def _are_kept(records: Sequence[Record]) -> bool:
     try:
-        rejections.keep(records)
+        keep(records)
     except Error as error:
         logger.exception("rejections could not be kept", extra={"events": len(records)})
         _drop_connection()
@@ -196,7 +195,7 @@ def _keep(records: Sequence[Record]) -> list[None]:
     if _is_away():
         raise Unavailable
     try:
-        rejections.keep(records)
+        keep(records)
     except Error as error:
         _drop_connection()
         raise Unavailable from error

@@ -19,6 +19,7 @@ from collect.storage.rows import Arrival
 from runtime import outage
 from runtime.refusals import Unavailable
 from tests.harness import factories
+from tests.harness.databases import failure
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 
@@ -142,3 +143,37 @@ def test_rejection_that_cannot_be_kept_changes_no_answer(
     monkeypatch.setattr(rejections, "keep", fail)
     ingest.reject(tallied(source, 1), [Record.of_refusal(contract.poisoned(), source, b"{}", "id")])
     assert "could not be kept" in caplog.text
+
+
+@pytest.mark.parametrize("road", ["a refused request", "a refused row"])
+def test_rejections_whose_transaction_is_rolled_back_for_another_are_tried_again(
+    source: Source, monkeypatch: pytest.MonkeyPatch, road: str
+) -> None:
+    tries: list[int] = []
+    original = rejections.keep
+
+    def keep(records: Sequence[Record]) -> None:
+        tries.append(len(records))
+        if len(tries) < 3:
+            raise failure("40P01", OperationalError)
+        original(records)
+
+    monkeypatch.setattr(rejections, "keep", keep)
+    if road == "a refused row":
+        assert [written.outcome for written in ingest.submit([poison(source)])] == ["rejected"]
+    else:
+        ingest.reject(tallied(source, 1), [Record.of_refusal(contract.poisoned(), source, b"{}", "id")])
+    assert tries == [1, 1, 1]
+    assert Rejection.objects.count() == 1
+
+
+@pytest.mark.postgresql
+def test_rejections_are_kept_although_the_connection_has_broken(source: Source) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    other.close()
+    ingest.reject(tallied(source, 1), [Record.of_refusal(contract.poisoned(), source, b"{}", "id")])
+    assert Rejection.objects.count() == 1
