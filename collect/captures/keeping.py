@@ -40,11 +40,14 @@ TURNS_OF_PRUNING, STEP = 60, 100
 
 
 class Queue:
-    """The captures of this process that are to be written."""
+    """The captures of this process that are to be written.
+
+    With SQLite one real thread puts them in and another takes them out. So nothing is counted along: a count that both
+    change goes wrong, and in the end the queue would seem full for ever.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[datetime, Capture]] = deque()
-        self._bytes = 0
 
     @property
     def is_empty(self) -> bool:
@@ -54,13 +57,15 @@ class Queue:
     def has_room(self, key: ApiKey) -> bool:
         """Tell whether one more of this key can wait: of one key, never more than are still wanted."""
         order = key.pk, key.capture_until
-        of_key = sum((capture.api_key_id, until) == order for until, capture in self._waiting)
-        return of_key < key.capture_left and len(self._waiting) < MAX_WAITING and self._bytes < MAX_WAITING_BYTES
+        # Copied at once, because the other thread may take some out meanwhile.
+        waiting = self._waiting.copy()
+        of_key = sum((capture.api_key_id, until) == order for until, capture in waiting)
+        size = sum(_size(capture) for _, capture in waiting)
+        return of_key < key.capture_left and len(waiting) < MAX_WAITING and size < MAX_WAITING_BYTES
 
     def put(self, until: datetime, capture: Capture) -> None:
         """Let a capture, which belongs to the order that ends at `until`, wait to be written."""
         self._waiting.append((until, capture))
-        self._bytes += _size(capture)
 
     def write(self) -> int:
         """Write the captures that wait, and return how many were.
@@ -77,7 +82,6 @@ class Queue:
                     raise
                 logger.warning("a capture could not be kept", extra={"reason": failures.reason(error)})
             self._waiting.popleft()
-            self._bytes -= _size(capture)
         return written
 
 
