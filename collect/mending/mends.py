@@ -99,12 +99,17 @@ def advance(id: int) -> bool:
     except Exception:
         fault = INTERNAL
         logger.exception("a mend failed")
+    fail(id, fault)
+    return False
+
+
+def fail(id: int, fault: str) -> None:
+    """End the mend, if it is open, as one that failed, with the reason. Raises `django.db.Error`."""
     with transaction.atomic():
         Mend.objects.filter(pk=id, state__in=Mend.OPEN).update(
             state=Mend.State.FAILED, fault=fault, finished_at=datetime.now(UTC)
         )
         Foreseen.objects.filter(mend=id).delete()
-    return False
 
 
 def _advance(id: int) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from django.db import Error, connection
 
 from collect.backfills.walk import SQLITE_PAUSE_SECONDS
 from collect.mending import mends
-from runtime import outage
+from runtime import failures, outage
 from runtime.hub import OwnThread
 from runtime.periodic import Busy, Periodic, alone
 
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 PERIOD_SECONDS = 1.0
 # The pause after each step, in which live traffic finds the locks and the processor free.
 PAUSE_SECONDS = 0.02
+# How often in a row a step may take longer than a statement may, which holds up all mends, before its mend has failed.
+TRIES = 5
 
 
 class Runner:
@@ -27,6 +30,8 @@ class Runner:
     def __init__(self) -> None:
         self._right = ExitStack()
         self._has_right = self._fails = False
+        # How often the next step of a mend has timed out.
+        self._timed_out: Counter[int] = Counter()
 
     def turn(self) -> None:
         """Work until nothing is open. If the database fails, which is logged once, the next turn tries again."""
@@ -46,8 +51,21 @@ class Runner:
         """Take each mend that is open a step further, again and again. Raises `django.db.Error` as `advance` does."""
         while ids := mends.open_mends():
             for id in ids:
-                mends.advance(id)
+                self._advance(id)
                 time.sleep(SQLITE_PAUSE_SECONDS if connection.vendor == "sqlite" else PAUSE_SECONDS)
+
+    def _advance(self, id: int) -> None:
+        try:
+            mends.advance(id)
+        except Error as error:
+            if not failures.is_timed_out(error):
+                raise
+            self._timed_out[id] += 1
+            if self._timed_out[id] < TRIES:
+                raise
+            logger.exception("a mend failed")
+            mends.fail(id, failures.reason(error))
+        del self._timed_out[id]
 
     def _may_work(self) -> bool:
         if not self._has_right:

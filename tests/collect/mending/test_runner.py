@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from collect.models import Mend
 from runtime import outage
 from tests.collect.mending.incidents import OPERATIONS, operator, refuse
 from tests.harness import factories
+from tests.harness.databases import failure
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,6 +85,43 @@ def test_database_that_is_away_is_told_once_and_waited_for(
     ]
     assert state(mend) == Mend.State.WAITING
     first.turn()
+    assert state(mend) == Mend.State.DONE
+
+
+def test_step_that_always_times_out_fails_its_mend_and_the_others_go_on(
+    first: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, other = ask(), ask()
+    advance = mends.advance
+
+    def timed_out(id: int) -> bool:
+        if id == slow.pk:
+            raise failure("57014", OperationalError, "canceling statement due to statement timeout")
+        return advance(id)
+
+    monkeypatch.setattr(mends, "advance", timed_out)
+    for _ in range(runner.TRIES - 1):
+        first.turn()
+    assert state(slow) == Mend.State.WAITING
+    first.turn()
+    assert (state(slow), slow.fault) == (Mend.State.FAILED, "canceling statement due to statement timeout")
+    assert slow.finished_at is not None
+    assert state(other) == Mend.State.DONE
+
+
+def test_step_that_timed_out_now_and_then_fails_no_mend(first: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step begins to count anew; here a mend has two of them."""
+    mend = ask()
+    advance, turns = mends.advance, count(1)
+
+    def timed_out(id: int) -> bool:
+        if next(turns) % runner.TRIES:
+            raise failure("57014", OperationalError)
+        return advance(id)
+
+    monkeypatch.setattr(mends, "advance", timed_out)
+    for _ in range(2 * runner.TRIES):
+        first.turn()
     assert state(mend) == Mend.State.DONE
 
 
