@@ -22,11 +22,12 @@ from tests.harness.collector import Collector, manage
 from tests.harness.postgres import Postgres, free_port
 from tests.harness.server import ROOT, Server
 
+pytestmark = pytest.mark.alone
+
 TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
 ASK = f"""
 from django.db import connection
 
-pytestmark = pytest.mark.alone
 with connection.cursor() as cursor:
     for name in {TIMEOUTS}:
         cursor.execute("SHOW " + name)
