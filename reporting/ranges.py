@@ -56,18 +56,18 @@ def last(length: timedelta, now: datetime | None = None) -> Range:
     return Range(end - length, end)
 
 
-def of_query(query: Mapping[str, str], default: str = "24h") -> Range:
+def of_query(query: Mapping[str, str], default: str = "24h", longest: timedelta | None = LONGEST) -> Range:
     """Return the range that an address names: `from` and `until` (ISO 8601, UTC), or `range`, one of `LENGTHS`.
 
-    Raises `BadRange` for what is none.
+    It is no longer than `longest`, where that is given. Raises `BadRange` for what is none.
     """
     if "from" in query or "until" in query:
         end = _moment(query["until"]) if query.get("until") else last(timedelta(minutes=1)).end
         start = _moment(query["from"]) if query.get("from") else end - LENGTHS[default]
         if start >= end:
             raise BadRange(f"{_text(start)} is not before {_text(end)}")
-        if end - start > LONGEST:
-            raise BadRange(f"A range has {LONGEST.days} days at most; {_text(start)} is further before {_text(end)}")
+        if longest is not None and end - start > longest:
+            raise BadRange(f"A range has {longest.days} days at most; {_text(start)} is further before {_text(end)}")
         return Range(start, end)
     name = query.get("range") or default
     if name not in LENGTHS:

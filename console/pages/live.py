@@ -63,7 +63,7 @@ class LivePage(DataPage):
     def range(self, request: HttpRequest) -> Range:
         """Return the time that the address names; without `from` and a length, from the beginning."""
         query = {name: request.GET[name] for name in _TIMES if request.GET.get(name)}
-        within = ranges.of_query(query, self.default_range)
+        within = ranges.of_query(query, self.default_range, longest=None)
         return listing.everything_before(within.end) if query.keys() == {"until"} else within
 
     def context(self, request: HttpRequest, data: dict[str, Any]) -> dict[str, Any]:
