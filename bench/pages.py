@@ -1,8 +1,8 @@
-"""`python -m bench.pages`: the pages of the console among many events, ten million by default, with their queries.
+"""`python -m bench.pages`: the pages of the console among many events, with their queries.
 
-Fills a PostgreSQL of its own with a month of five partners' events and the counts of the ledger, opens each page three
-times, and prints the best time of each, its longest query, and the plans of the three longest of all. Takes a quarter
-of an hour and 10 GB of disk.
+Fills a PostgreSQL of its own with ten million events of a month and the counts of the ledger or, with `--sqlite`, a
+file with the 300,000 of the demo; opens each page three times, and prints the best time of each, its longest query,
+and the plans of the three longest of all. PostgreSQL takes a quarter of an hour and 10 GB of disk.
 """
 
 import argparse
@@ -10,6 +10,8 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import django
@@ -17,6 +19,7 @@ import django
 from bench.__main__ import POSTGRES
 from bench.database import Database
 from bench.search import fill
+from tests.harness.collector import manage
 from tests.harness.postgres import Postgres
 
 TIMES = 3
@@ -85,8 +88,9 @@ def walk() -> None:
     for one in sorted(longest, reverse=True)[:TIMES]:
         print(f"\n{one.seconds * 1000:.0f} ms, of /admin/{one.page}\n{one.sql[:600]}")
         with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {one.sql}", one.params)
-            print("\n".join(row[0] for row in cursor.fetchall()))
+            how = "(ANALYZE, BUFFERS, COSTS OFF)" if connection.vendor == "postgresql" else "QUERY PLAN"
+            cursor.execute(f"EXPLAIN {how} {one.sql}", one.params)
+            print("\n".join(str(row[-1]) for row in cursor.fetchall()))
 
 
 def _watch(ran: list[Ran], page: str) -> Callable[..., Any]:
@@ -104,15 +108,22 @@ def _watch(ran: list[Ran], page: str) -> Callable[..., Any]:
 def main() -> None:
     """Fill and walk."""
     parser = argparse.ArgumentParser(prog="bench.pages", description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000_000)
-    rows = parser.parse_args().rows
-    with tempfile.TemporaryDirectory() as directory, Postgres(POSTGRES) as postgres:
+    parser.add_argument("--rows", type=int, help="events: 10,000,000, or 300,000 with --sqlite")
+    parser.add_argument("--sqlite", action="store_true", help="on SQLite")
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
         environment = {"ENV_FILE": os.devnull, "SECRET_KEY": "of the bench " * 5, "VAR_DIR": directory}
-        database = Database.postgresql(postgres.create("bench"), environment)
-        fill(database, rows)
-        database.execute(_LEDGER)
-        database.execute("ANALYZE")
-        os.environ |= environment | {"DJANGO_SETTINGS_MODULE": "thrad_events.settings"}
+        if arguments.sqlite:
+            Database.sqlite(Path(directory) / "events.sqlite3", environment)
+            os.environ |= environment
+            manage(environment["DATABASE_URL"], "seed_demo", "--events", str(arguments.rows or 300_000), "--force")
+        else:
+            database = Database.postgresql(stack.enter_context(Postgres(POSTGRES)).create("bench"), environment)
+            fill(database, arguments.rows or 10_000_000)
+            database.execute(_LEDGER)
+            database.execute("ANALYZE")
+        os.environ |= environment | {"DJANGO_SETTINGS_MODULE": "thrad_events.settings", "LOG_LEVEL": "ERROR"}
         django.setup()
         walk()
 

@@ -5,12 +5,16 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.harness.collector import Collector
 
 KEYS = "/admin/keys/apikey/"
+
+# Told by the pages and their scripts, not by the database.
+pytestmark = pytest.mark.once
 
 
 def is_dark(page: Page) -> bool:

@@ -18,6 +18,9 @@ from tests.harness.server import serve
 
 CLICKS = 3
 
+# Told by the pages and their scripts, not by the database.
+pytestmark = pytest.mark.once
+
 
 class Operator:
     """Somebody at the first page, whose clicks are counted."""

@@ -66,12 +66,17 @@ def look_around(page: Page, server: Server, directory: Path) -> None:
     page.goto(f"{server.url}/admin/rejections/")
     page.screenshot(path=directory / "rejections.png")
     page.get_by_role("row").filter(has_text="Northwind").get_by_role("link").first.click()
-    page.screenshot(path=directory / "group.png", full_page=True)
-    page.goto(page.url.partition("?")[0] + "mend/?op=text_to_number&path=timestamp")
-    page.screenshot(path=directory / "mend.png", full_page=True)
+    page.screenshot(path=directory / "group.png")
+    page.goto(page.url.partition("?")[0] + "mend/")
+    page.get_by_role("link", name="turn timestamp into a number").click()
+    page.get_by_role("button", name="Preview all").click()
+    page.get_by_text("would be stored").wait_for()
+    page.screenshot(path=directory / "mend.png")
     page.goto(f"{server.url}/admin/collect/event/")
     page.locator("#result_list tbody tr a").first.click()
-    page.screenshot(path=directory / "event.png", full_page=True)
+    page.get_by_role("link", name="Why it came out so").click()
+    page.wait_for_timeout(500)
+    page.screenshot(path=directory / "event.png")
 
 
 def walk(page: Page, server: Server, directory: Path) -> None:
