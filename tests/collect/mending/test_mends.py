@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from django.db import DataError, OperationalError, connection
@@ -21,7 +22,7 @@ from keys.models import ApiKey
 from tests.collect.backfills.runs import Command
 from tests.collect.mending.incidents import OPERATIONS, POISON, bodies, finish, incident, operator, previewed, refuse
 from tests.harness import databases, factories
-from tests.harness.server import ROOT
+from tests.harness.server import ROOT, serve
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
