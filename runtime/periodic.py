@@ -1,5 +1,6 @@
 """A thread for work that is repeated in the background, and a lock for work that one process may do at a time."""
 
+import atexit
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -91,7 +92,10 @@ def alone(path: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         raise Busy from None
+    # Whoever holds it until the process ends lets it go before the interpreter takes modules apart.
+    atexit.register(lock.release)
     try:
         yield
     finally:
+        atexit.unregister(lock.release)
         lock.release()
