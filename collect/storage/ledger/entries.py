@@ -18,7 +18,7 @@ _KEYLESS = "(partner_id, is_test, start, minutes, endpoint, outcome, code) WHERE
 # Thirteen months: this month can be compared with the same one a year before.
 KEPT = timedelta(days=400)
 # The order in which rows are locked, which is that of `add`.
-_ORDER = ("api_key", "start", "partner", "is_test", "endpoint", "outcome", "code")
+_ORDER = ("api_key_id", "start", "partner_id", "is_test", "endpoint", "outcome", "code")
 # How long a batch that waited in a spool is remembered, should it come again.
 _REMEMBERED = timedelta(days=30)
 

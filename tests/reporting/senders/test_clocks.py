@@ -15,7 +15,8 @@ SEEDS = st.integers(0, 10_000)
 EVENTS = st.integers(150, 1_500)
 SPANS = st.sampled_from((6 * HOUR, DAY, 7 * DAY))
 PROMPT = (senders.prompt, senders.retried)
-generated = settings(max_examples=60, deadline=None)
+# The same examples each time: among chance senders there is one in some thousands that looks like another by chance.
+generated = settings(max_examples=60, deadline=None, derandomize=True)
 
 
 def only(found: list[Diagnosis]) -> Diagnosis:
