@@ -47,8 +47,15 @@ def paths(site: Collector) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 1280),
+        pytest.param("dark", 1280, marks=pytest.mark.once),
+        pytest.param("light", 390, marks=pytest.mark.once),
+        ("dark", 390),
+    ],
+)
 def test_no_page_has_an_error_or_is_wider_than_its_window(
     open_page: OpenPage, paths: list[str], faults: list[str], scheme: Scheme, width: int
 ) -> None:

@@ -14,6 +14,9 @@ from tests.harness import mmdb
 from tests.harness.collector import Answer, Collector
 from tests.harness.server import serve
 
+# What HTTP says, before any database is asked.
+pytestmark = pytest.mark.once
+
 
 def assert_refused(answer: Answer, code: str) -> None:
     assert (answer.status, answer.json()["code"]) == (400, code)

@@ -9,6 +9,9 @@ import pytest
 from tests.harness.collector import Answer, Collector
 from tests.harness.factories import SEED_EVENT
 
+# What HTTP says, before any database is asked.
+pytestmark = pytest.mark.once
+
 MIB = 1024 * 1024
 
 

@@ -11,6 +11,9 @@ import pytest
 
 from tests.harness.collector import Collector
 
+# What HTTP says, before any database is asked.
+pytestmark = pytest.mark.once
+
 BODY = b'{"event_name":"smuggled"}'
 CHUNKS = b"19\r\n%s\r\n0\r\n\r\n" % BODY
 LENGTH = b"Content-Length: 25"

@@ -3,10 +3,14 @@
 import subprocess
 import sys
 
+import pytest
 import yaml
 from openapi_spec_validator import validate
 
 from tests.harness.collector import Collector
+
+# What HTTP says, before any database is asked.
+pytestmark = pytest.mark.once
 
 
 def test_document_is_valid_and_has_the_whole_api(collector: Collector) -> None:

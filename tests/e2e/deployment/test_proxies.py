@@ -16,7 +16,7 @@ from tests.harness.collector import Answer, Collector, manage
 from tests.harness.postgres import free_port
 from tests.harness.server import Server, serve
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.once]
 
 SETTINGS = settings(sample("sh", having="TRUSTED_PROXIES"))
 

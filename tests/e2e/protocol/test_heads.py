@@ -6,6 +6,9 @@ import pytest
 
 from tests.harness.collector import Collector
 
+# What HTTP says, before any database is asked.
+pytestmark = pytest.mark.once
+
 EVENT = b'{"event_name":"x"}'
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 

@@ -9,6 +9,9 @@ import pytest
 from tests.harness.collector import Collector
 from tests.harness.server import serve
 
+# What HTTP says, before any database is asked.
+pytestmark = pytest.mark.once
+
 FOREIGN = ["10.0.0.7:8000", "[fd00::7]", "events_1.internal", "elsewhere.example"]
 
 
