@@ -16,6 +16,9 @@ from tests.harness import factories
 from tests.harness.server import ROOT, Server, serve
 from tests.harness.waiting import eventually
 
+# Of the server and its sockets, whatever the database is.
+pytestmark = pytest.mark.once
+
 SLOW = 50
 GUNICORN_S_ERROR = '"level": "ERROR", "logger": "gunicorn.error"'
 

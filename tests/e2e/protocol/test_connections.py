@@ -14,7 +14,7 @@ import pytest
 from tests.harness.collector import Collector
 from tests.harness.server import ROOT, serve
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.once]
 
 KIB = 1024
 EVENT = b'{"event_name":"behind"}'
