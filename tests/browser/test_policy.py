@@ -70,7 +70,7 @@ def test_sidebar_closes_and_stays_closed(open_page: OpenPage) -> None:
 
 def test_sidebar_opens_on_a_narrow_screen(open_page: OpenPage) -> None:
     page = open_page(KEYS, width=390)
-    links = page.locator("#nav-sidebar-apps").get_by_role("link", name="Partners")
+    links = page.locator("#nav-sidebar-apps").get_by_role("link", name="API keys")
     expect(links).to_be_hidden()
     page.get_by_text("dock_to_right").last.click()
     expect(links).to_be_visible()
