@@ -4,11 +4,10 @@ import json
 import re
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.test_pages import OVERFLOW, Scheme
+from tests.browser.test_pages import IN_BOTH, OVERFLOW, Scheme
 from tests.harness.collector import Collector
 
 PATIENCE_MS = 60_000
@@ -37,7 +36,7 @@ def issue(page: Page, label: str) -> str:
     return found[0]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+@IN_BOTH
 def test_key_is_issued_used_watched_captured_mended_and_revoked(
     open_page: OpenPage, faults: list[str], scheme: Scheme, width: int
 ) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import axe
 from tests.browser.conftest import OpenPage
-from tests.browser.test_pages import OVERFLOW, Scheme, settled
+from tests.browser.test_pages import IN_BOTH, OVERFLOW, Scheme, settled
 from tests.harness.collector import Collector
 
 PATIENCE_MS = 60_000
@@ -54,8 +54,7 @@ def test_group_is_mended_replayed_and_resolved(site: Collector, open_page: OpenP
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@IN_BOTH
 def test_axe_finds_nothing_grave_while_a_group_is_mended(
     site: Collector, open_page: OpenPage, faults: list[str], scheme: Scheme, width: int
 ) -> None:
