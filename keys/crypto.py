@@ -72,7 +72,8 @@ def masked(text: str, mark: str = "…") -> str:
 
     Of a text with such a one all letters, digits and underscores are decoded; any other text stays as it is.
     """
-    text = SECRET.sub(rf"\1_{mark}", text)
+    if SECRET.search(text):
+        text = SECRET.sub(rf"\1_{mark}", text)
     if "%" in text and SECRET.search(decoded := _ENCODED.sub(_plain, text)):
         return SECRET.sub(rf"\1_{mark}", decoded)
     return text

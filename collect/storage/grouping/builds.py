@@ -42,12 +42,12 @@ def name_of(meta: Mapping[str, Any]) -> str:
 
 
 def count(api_key_id: int, meta: Mapping[str, Any], moment: datetime) -> None:
-    """Count a request with this key. It costs each of them a fraction of a microsecond, and no lock.
+    """Count a request with this key. It takes no lock and, for a build that is known, two look-ups.
 
     Two threads that count at the same moment may count one request: that there were some is what matters.
     """
-    uses, agent = _uses[api_key_id], meta.get("HTTP_USER_AGENT")
-    use = uses.get(agent) if agent else None
+    uses = _uses[api_key_id]
+    use = uses.get(meta.get("HTTP_USER_AGENT") or NONE)
     if use is None:
         name = name_of(meta)
         if name not in uses and len(uses) >= _MAX_IN_MEMORY:

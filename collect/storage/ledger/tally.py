@@ -116,7 +116,7 @@ class Counts:
 
     def __init__(self) -> None:
         # The running minute of each key and endpoint, and all tallies that may still have news.
-        self._running: dict[tuple[int | None, Endpoint], Tally] = {}
+        self._running: dict[tuple[int, int | None, bool, Endpoint], Tally] = {}
         self._begun: deque[Tally] = deque()
         self._outcomes: deque[tuple[Tally, str, str, int]] = deque()
         # Events that came in, those whose outcome is written down, and when that was: `lives` keeps them in a file.
@@ -133,9 +133,11 @@ class Counts:
 
     def _tally(self, sender: Sender, endpoint: Endpoint) -> Tally:
         minute = int(sender.received_at.timestamp()) // 60
-        tally = self._running.get((sender.api_key_id, endpoint))
+        # Of an import many partners have no key, and a file may have test events among the live ones.
+        whose = sender.partner_id, sender.api_key_id, sender.is_test, endpoint
+        tally = self._running.get(whose)
         if tally is None or tally.minute != minute:
-            tally = self._running[sender.api_key_id, endpoint] = Tally(minute, sender, endpoint)
+            tally = self._running[whose] = Tally(minute, sender, endpoint)
             self._begun.append(tally)
         return tally
 

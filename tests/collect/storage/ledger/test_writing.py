@@ -230,3 +230,14 @@ def test_what_begins_while_counts_are_taken_is_taken_next(counts: Counts, source
     list(taken)
     tally.events += 1
     assert sum(amount.events for entry, amount in counts.take() if entry.api_key_id == 7) == 2
+
+
+def test_imported_events_of_two_partners_and_kinds_are_counted_apart(counts: Counts, source: Source) -> None:
+    """None has a key, and all are of one minute and one file."""
+    imported = msgspec.structs.replace(source, api_key_id=None)
+    other = msgspec.structs.replace(imported, partner_id=factories.partner("Other").pk)
+    for sender in (imported, other, other, msgspec.structs.replace(imported, is_test=True)):
+        counts.move(sender, Endpoint.IMPORT, "stored")
+    Writer(counts).write()
+    found = LedgerEntry.objects.values_list("partner", "is_test", "events")
+    assert set(found) == {(source.partner_id, False, 1), (source.partner_id, True, 1), (other.partner_id, False, 2)}
