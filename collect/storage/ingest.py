@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from django.db import Error, connection
 
@@ -31,6 +32,8 @@ MAX_WAITING = 10_000
 MAX_GROUP = 500
 # Refused bodies, up to 64 KiB each, that may wait to be written down.
 MAX_REFUSED_WAITING = 1_000
+
+_received_at = attrgetter("row.received_at")
 
 
 def submit(arrivals: Sequence[Arrival]) -> list[Written]:
@@ -125,7 +128,7 @@ def _make_durable(arrivals: Sequence[Arrival]) -> list[Written]:
 
 def _note_delay(arrivals: Sequence[Arrival], results: Sequence[Written]) -> None:
     """Note what waited so long that a reader of the newest rows would miss it. If that fails it is only logged."""
-    if min(arrival.row.received_at for arrival in arrivals) > datetime.now(UTC) - late.LATE_AFTER:
+    if min(map(_received_at, arrivals)) > datetime.now(UTC) - late.LATE_AFTER:
         return
     try:
         late.note(late.DELAY, arrivals, results)

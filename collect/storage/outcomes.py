@@ -74,7 +74,11 @@ def add(counted: Tally, outcome: Outcome, code: str, events: int) -> None:
     if not events:
         return
     tally.settle(counted, outcome, code, events)
-    metric = metrics.TEST_EVENTS if counted.is_test else metrics.EVENTS
-    metric.labels(outcome, directory.partner_name(counted.partner_id), CHANNEL).inc(events)
+    metric = counted.metrics.get(outcome)
+    if metric is None:
+        family = metrics.TEST_EVENTS if counted.is_test else metrics.EVENTS
+        metric = family.labels(outcome, directory.partner_name(counted.partner_id), CHANNEL)
+        counted.metrics[outcome] = metric
+    metric.inc(events)
     if code:
         metrics.REJECTIONS.labels(code).inc(events)

@@ -6,12 +6,15 @@ between the two is therefore seen as a difference.
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from prometheus_client import Counter as Metric
+
 # Three numbers of 64 bits.
 NUMBERS_BYTES = 24
+MINUTE = timedelta(minutes=1)
 
 
 class Endpoint(StrEnum):
@@ -84,22 +87,36 @@ class Tally:
     Requests carry it along, so that what becomes of their events is counted for the minute in which they came.
     """
 
-    __slots__ = ("_told", "api_key_id", "bytes", "endpoint", "events", "is_test", "minute", "partner_id", "requests")
+    __slots__ = (
+        "_told",
+        "api_key_id",
+        "bytes",
+        "end",
+        "endpoint",
+        "events",
+        "is_test",
+        "metrics",
+        "partner_id",
+        "requests",
+        "start",
+    )
 
-    def __init__(self, minute: int, sender: Sender, endpoint: Endpoint) -> None:
-        """Begin at zero. `minute` is counted from the epoch."""
-        self.minute = minute
+    def __init__(self, sender: Sender, endpoint: Endpoint) -> None:
+        """Begin at zero, in the minute of this request."""
+        self.start = sender.received_at.replace(second=0, microsecond=0)
+        self.end = self.start + MINUTE
         self.partner_id = sender.partner_id
         self.api_key_id = sender.api_key_id
         self.is_test = sender.is_test
         self.endpoint = endpoint
         self.events = self.requests = self.bytes = 0
+        # The metric of each outcome, which `outcomes` finds once a minute and not once a group.
+        self.metrics: dict[str, Metric] = {}
         self._told = Amount()
 
     def entry(self, outcome: str, code: str = "") -> Entry:
         """Return the entry of the ledger for an outcome of these events."""
-        start = datetime.fromtimestamp(self.minute * 60, UTC)
-        return Entry(start, self.partner_id, self.api_key_id, self.is_test, self.endpoint, outcome, code)
+        return Entry(self.start, self.partner_id, self.api_key_id, self.is_test, self.endpoint, outcome, code)
 
     def news(self) -> Amount:
         """Return what came in since the last call."""
@@ -132,12 +149,11 @@ class Counts:
         return tally
 
     def _tally(self, sender: Sender, endpoint: Endpoint) -> Tally:
-        minute = int(sender.received_at.timestamp()) // 60
         # Of an import many partners have no key, and a file may have test events among the live ones.
         whose = sender.partner_id, sender.api_key_id, sender.is_test, endpoint
         tally = self._running.get(whose)
-        if tally is None or tally.minute != minute:
-            tally = self._running[whose] = Tally(minute, sender, endpoint)
+        if tally is None or not tally.start <= sender.received_at < tally.end:
+            tally = self._running[whose] = Tally(sender, endpoint)
             self._begun.append(tally)
         return tally
 
