@@ -117,8 +117,9 @@ SQLITE_OPTIONS: dict[str, Any] = {
     "init_command": f"PRAGMA journal_mode=WAL; {_SQLITE_DURABILITY}",
     # A deferred transaction that turns to writing fails at once when another one wrote meanwhile.
     "transaction_mode": "IMMEDIATE",
-    # How many seconds a connection waits for another one's lock.
-    "timeout": 5,
+    # How many seconds a connection waits for another one's lock: a sender not for long, a command of manage.py until
+    # its turn comes beside a busy server.
+    "timeout": 60 if environment.is_command else 5,
 }
 # How long a statement may take. None of the server's takes longer; `manage.py` sets no bound, for a migration or a
 # backfill of many rows may. `runtime.postgresql` sets it, and the other bounds, on each connection.

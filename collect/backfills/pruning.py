@@ -21,6 +21,7 @@ from collect.storage.ledger.tally import Endpoint
 from collect.storage.removal import remove
 from keys import history
 from keys.models import KeyChange, Partner
+from runtime import failures
 from runtime.hub import OwnThread
 from runtime.periodic import Periodic
 
@@ -136,11 +137,11 @@ def _turn() -> None:
         if pruned := prune_test_events():
             logger.info("test events pruned", extra={"events": pruned})
     except Error as error:
-        logger.warning("test events could not be pruned", extra={"reason": str(error)})
+        logger.warning("test events could not be pruned", extra={"reason": failures.reason(error)})
     try:
         upkeep.look_after(datetime.now(UTC))
     except Error as error:
-        logger.warning("groups of rejections could not be looked after", extra={"reason": str(error)})
+        logger.warning("groups of rejections could not be looked after", extra={"reason": failures.reason(error)})
     connection.close()
 
 

@@ -4,12 +4,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db import Error, connection, transaction
+from django.db import Error, transaction
 
 from collect.backfills.mending import rejections
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection
-from collect.backfills.walk import SQLITE_PAUSE_SECONDS
+from collect.backfills.walk import pause_after
 from collect.mending import step as steps
 from collect.mending.operations import Operation
 from collect.mending.step import Fate, Judge, Judged, Remembered
@@ -60,9 +60,10 @@ class _Work:
 
     def settle(self, step: Sequence[Judged]) -> None:
         """Replay the step, count what became of it, and tell the first reasons. Raises `django.db.Error`."""
-        if connection.vendor == "sqlite":
-            time.sleep(SQLITE_PAUSE_SECONDS)
-        for judged, fate in zip(step, self._fates(step), strict=True):
+        began = time.monotonic()
+        fates = self._fates(step)
+        pause_after(time.monotonic() - began)
+        for judged, fate in zip(step, fates, strict=True):
             self._run.counts[fate.what] += 1
             if fate.why and self._told < TOLD:
                 self._told += 1

@@ -14,7 +14,7 @@ from collect.models import Event
 # Few enough that a live event which repeats one of them waits only a moment for its row.
 RANGE = 5_000
 # SQLite has one writer at a time and no queue: whoever waits looks again every 0.1 s, and must find it free.
-SQLITE_RANGE, SQLITE_PAUSE_SECONDS = 1_000, 0.15
+SQLITE_RANGE, SQLITE_PAUSE_SECONDS, SQLITE_PAUSE_AT_MOST = 1_000, 0.15, 1.5
 
 
 def walk(
@@ -34,15 +34,25 @@ def walk(
     # A dry run writes nothing: on SQLite a transaction would hold up the writers for which the pause is.
     makes_way = connection.vendor == "sqlite" and not run.dry_run
     for range_of_events, last in ranges(ordered, SQLITE_RANGE if makes_way else RANGE, after, end):
+        began = time.monotonic()
         with nullcontext() if run.dry_run else transaction.atomic():
             if not run.dry_run:
                 commit_without_waiting("LOCAL")
             done += change(range_of_events)
             run.save({"last": str(last), "end": str(end)}, now=True)
         if makes_way:
-            time.sleep(SQLITE_PAUSE_SECONDS)
+            pause_after(time.monotonic() - began)
         run.advance(done, min(1.0, done / total) if total else None)
     run.finish()
+
+
+def pause_after(seconds: float) -> None:
+    """Leave SQLite to others for about as long as a transaction of `seconds` kept them waiting: on a busy machine too.
+
+    PostgreSQL needs no pause: there they do not wait.
+    """
+    if connection.vendor == "sqlite":
+        time.sleep(min(max(SQLITE_PAUSE_SECONDS, seconds), SQLITE_PAUSE_AT_MOST))
 
 
 def ranges(

@@ -9,7 +9,7 @@ from typing import Self
 
 from django.db import connection, connections
 
-from collect.backfills.walk import SQLITE_PAUSE_SECONDS, commit_without_waiting
+from collect.backfills.walk import commit_without_waiting, pause_after
 from collect.storage import ingest, repetition, store
 from collect.storage.ledger import tally
 from collect.storage.ledger.tally import Endpoint
@@ -22,17 +22,19 @@ class _Writer:
 
     def __init__(self) -> None:
         self._expects_new = True
+        self._took_seconds = 0.0
 
     def __call__(self, arrivals: Sequence[Arrival]) -> list[Written]:
+        pause_after(self._took_seconds)
+        began = time.monotonic()
         written = self._write(arrivals)
+        self._took_seconds = time.monotonic() - began
         for arrival, one in zip(arrivals, written, strict=True):
             if one.outcome is Outcome.STORED and not one.again:
                 tally.move(arrival.row, Endpoint.IMPORT, Outcome.STORED)
         return written
 
     def _write(self, arrivals: Sequence[Arrival]) -> list[Written]:
-        if connection.vendor == "sqlite":
-            time.sleep(SQLITE_PAUSE_SECONDS)
         if self._expects_new and (written := store.write_new(arrivals)) is not None:
             return written
         written = ingest.write(arrivals)

@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import Error, connection
 
-from collect.backfills.walk import SQLITE_PAUSE_SECONDS
+from collect.backfills.walk import pause_after
 from collect.mending import mends
 from runtime import failures, outage
 from runtime.hub import OwnThread
@@ -42,7 +42,7 @@ class Runner:
         except Error as error:
             connection.close()
             if not self._fails:
-                logger.warning("mends have to wait", extra={"reason": str(error)})
+                logger.warning("mends have to wait", extra={"reason": failures.reason(error)})
             self._fails = True
         else:
             self._fails = False
@@ -51,8 +51,10 @@ class Runner:
         """Take each mend that is open a step further, again and again. Raises `django.db.Error` as `advance` does."""
         while ids := mends.open_mends():
             for id in ids:
+                began = time.monotonic()
                 self._advance(id)
-                time.sleep(SQLITE_PAUSE_SECONDS if connection.vendor == "sqlite" else PAUSE_SECONDS)
+                pause_after(time.monotonic() - began)
+                time.sleep(PAUSE_SECONDS)
 
     def _advance(self, id: int) -> None:
         try:

@@ -19,6 +19,7 @@ from django.conf import settings
 from collect.models import LedgerGap
 from collect.storage import machine
 from collect.storage.ledger.tally import NUMBERS_BYTES, Counts
+from runtime import failures
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Life:
             kept = memoryview(mmap.mmap(file, NUMBERS_BYTES)).cast("q")
             unfinished.rename(path)
         except (OSError, ValueError) as error:
-            logger.warning("the ledger has no file for its counts", extra={"reason": str(error)})
+            logger.warning("the ledger has no file for its counts", extra={"reason": failures.reason(error)})
             return
         kept[:] = self._counts.numbers
         self._counts.numbers, self._path, self._file = kept, path, file

@@ -1,5 +1,7 @@
 """What the tests of backfills share: runs that say nothing, commands as processes, and a kill in the middle."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,9 @@ def new_run(told: Told) -> NewRun:
 
 
 @pytest.fixture
-def command(transactional_db: None) -> Command:
-    return Command()
+def command(transactional_db: None) -> Iterator[Command]:
+    with closing(Command()) as command:
+        yield command
 
 
 @pytest.fixture

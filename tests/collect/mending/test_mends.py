@@ -5,7 +5,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,9 @@ def api_key() -> ApiKey:
 
 
 @pytest.fixture
-def command() -> Command:
-    return Command()
+def command() -> Iterator[Command]:
+    with closing(Command()) as command:
+        yield command
 
 
 def now(mend: Mend) -> Mend:
@@ -207,9 +209,10 @@ def test_two_runners_at_once_do_each_step_once(kind: str) -> None:
 _WORKER = """
 import django
 django.setup()
+from collect.backfills import walk
 from collect.mending import step, runner
 step.SIZE = 7
-runner.PAUSE_SECONDS = runner.SQLITE_PAUSE_SECONDS = 0
+runner.PAUSE_SECONDS = walk.SQLITE_PAUSE_SECONDS = 0
 runner.Runner().work()
 """
 

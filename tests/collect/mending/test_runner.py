@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError
 from pytest_django import Settings
 
+from collect.backfills import walk
 from collect.mending import mends, runner
 from collect.mending.runner import Runner
 from collect.models import Mend
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def own_lock(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.VAR_DIR = tmp_path
     monkeypatch.setattr(runner, "PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(runner, "SQLITE_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(walk, "SQLITE_PAUSE_SECONDS", 0.0)
 
 
 @pytest.fixture
