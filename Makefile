@@ -38,8 +38,9 @@ e2e: .venv/.dev ## Look at the console in Chromium, on SQLite and on PostgreSQL
 	$(PYTHON) -m pytest --database sqlite tests/browser
 	$(PYTHON) -m pytest --database postgresql tests/browser
 
-faults: .venv/.dev ## Break the database, the server and the disk in every way that docs/operations.md names: a quarter of an hour
+faults: .venv/.dev ## Break all that docs/operations.md names, and look at every page in every look: half an hour
 	$(PYTHON) -m pytest --database postgresql -m "long or not long" tests/faults
+	$(PYTHON) -m pytest --database sqlite -m long tests/browser tests/e2e
 
 bench: .venv/.bench ## Measure against FastAPI, a textbook view, an empty one and COPY; ARGS="--sqlite", "--full"
 	$(PYTHON) -m bench $(ARGS)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 from pytest_django import Settings
 
 from collect.captures import keeping as captures
@@ -17,6 +19,12 @@ from tests.harness import databases
 from tests.harness.collector import Keyed, manage
 from tests.harness.plugin import scratch_key
 from tests.harness.server import Server, serve
+
+# The same examples in every run, however slow the machine: who looks for others asks for another profile.
+hypothesis.register_profile(
+    "repeatable", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

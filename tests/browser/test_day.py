@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
@@ -11,6 +12,10 @@ from tests.browser.test_pages import IN_BOTH, OVERFLOW, Scheme
 from tests.harness.collector import Collector
 
 PATIENCE_MS = 60_000
+# Workers read what operators ask for every two seconds; a busy machine takes longer.
+FOLLOWS_MS = 6_000
+# Which two workers hardly share so that one of them gets none.
+IN_A_ROW = 10
 BUILD = "orders-svc/2.14"
 RAW_KEY = re.compile(r"thrad_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}")
 
@@ -36,6 +41,7 @@ def issue(page: Page, label: str) -> str:
     return found[0]
 
 
+@pytest.mark.timeout(600)
 @IN_BOTH
 def test_key_is_issued_used_watched_captured_mended_and_revoked(
     open_page: OpenPage, faults: list[str], scheme: Scheme, width: int
@@ -62,7 +68,7 @@ def test_key_is_issued_used_watched_captured_mended_and_revoked(
     page.get_by_role("link", name=prefix).click()
     page.get_by_role("button", name="Capture", exact=True).click()
     expect(page.get_by_text("Running:")).to_be_visible()
-    page.wait_for_timeout(3_000)  # until every worker knows of it
+    page.wait_for_timeout(FOLLOWS_MS)
     status, _ = post(page, raw_key, {"eventName": name, "event_id": f"{name} 3"})
     assert status == 400
     captured = page.locator("#capture table a").first
@@ -93,9 +99,15 @@ def test_key_is_issued_used_watched_captured_mended_and_revoked(
     page.goto(f"/admin/find/?q={prefix}")
     page.get_by_role("link", name="revoke", exact=True).click()
     page.get_by_text("Yes, revoke").click()
-    page.wait_for_timeout(5_000)  # as long as it may take until every worker knows
-    status, _ = post(page, raw_key, {"event_name": name})
-    assert status == 401
+    # Every worker knows of it, once none lets it in any more.
+    refused = 0
+    for _ in range(60):
+        status, _ = post(page, raw_key, {"event_name": name})
+        refused = refused + 1 if status == 401 else 0
+        page.wait_for_timeout(0 if refused else 500)
+        if refused == IN_A_ROW:
+            break
+    assert refused == IN_A_ROW
 
 
 def test_event_is_in_the_ledger(site: Collector, open_page: OpenPage) -> None:

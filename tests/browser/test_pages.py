@@ -62,6 +62,7 @@ def paths(site: Collector) -> list[str]:
     return [path for paths in kinds.values() for path in paths[:2]]
 
 
+@pytest.mark.timeout(600)
 @IN_BOTH
 def test_no_page_has_an_error_or_is_wider_than_its_window(
     open_page: OpenPage, paths: list[str], faults: list[str], scheme: Scheme, width: int
@@ -75,6 +76,7 @@ def test_no_page_has_an_error_or_is_wider_than_its_window(
 
 
 @pytest.mark.once
+@pytest.mark.timeout(600)
 @IN_BOTH
 def test_axe_finds_nothing_grave_on_any_page(
     open_page: OpenPage, paths: list[str], faults: list[str], scheme: Scheme, width: int

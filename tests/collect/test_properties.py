@@ -41,7 +41,7 @@ OBJECTS = ("consent", "params")
 NAMED = {*LIMITS, *OBJECTS, "timestamp", "channel"}
 YEAR_10000 = 253_402_300_800
 
-modest = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+modest = settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 # --- the model ---------------------------------------------------------------------------------------

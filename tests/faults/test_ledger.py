@@ -20,13 +20,13 @@ STORED = """SELECT coalesce(sum(events), 0)::int FROM collect_ledgerentry
 
 @pytest.fixture
 def teller(house: House) -> Callable[[int], Teller]:
-    """Senders of so many requests, with a key without a limit and one that may send twenty events a second."""
+    """Senders of so many requests, with a key without a limit and one that may send two events a second."""
     limited = manage(house.url, "issue_key", "--partner", "acme", "--label", "limited").strip()
     prefix = limited.rpartition("_")[0]
-    house.execute(f"UPDATE keys_apikey SET per_second = 20 WHERE prefix = '{prefix}'")
+    house.execute(f"UPDATE keys_apikey SET per_second = 2 WHERE prefix = '{prefix}'")
     house.post({"event_name": "first"}, key=limited)
     house.post({"event_name": "first"})
-    time.sleep(3)  # until every worker knows the limit
+    time.sleep(6)  # until every worker knows the limit
     house.execute("DELETE FROM collect_ledgerentry")
     house.execute("DELETE FROM collect_event")
     return lambda requests: Teller(house.port, house.key, limited, requests)

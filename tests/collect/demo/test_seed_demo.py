@@ -3,13 +3,14 @@
 import io
 import re
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import Sum
 from django.utils import timezone
+from time_machine import TimeMachineFixture
 
 from collect.demo import making, profiles, traffic
 from collect.demo.arriving import Made
@@ -23,6 +24,15 @@ from keys.models import ApiKey, KeyChange, Partner, State
 from tests.harness import factories
 
 pytestmark = pytest.mark.django_db
+
+# A Thursday afternoon: what the demo has today depends on the hour.
+NOW = datetime(2026, 11, 26, 15, 40, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def at_an_hour_of_work(time_machine: TimeMachineFixture) -> None:
+    time_machine.move_to(NOW)
+
 
 OUTCOMES = ("stored", "duplicate", "conflict", "rejected")
 

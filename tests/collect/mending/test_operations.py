@@ -33,7 +33,7 @@ from collect.mending.operations import (
 NAMES = ("a", "b", "params", "event_name", "x.y", "[]", "\\", "é")
 # Digits that a float would lose.
 NUMBERS = ("1.50", "-0", "12345678901234567890123", "0.10000000000000000000001", "1E2", "1748275200123", "0", "7e-3")
-thorough = settings(max_examples=300, deadline=None)
+thorough = settings(max_examples=300)
 
 
 # --- the model ---

@@ -27,7 +27,7 @@ some_paths = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(some_paths)
 @example(("a.b", paths.EACH, "[]", "\\."))
 def test_path_is_read_as_it_is_spelled(path: paths.Path) -> None:

@@ -60,6 +60,7 @@ def test_events_that_are_removed_mark_their_runs(key: ApiKey) -> None:
 
 
 def test_events_that_come_at_once_mark_nothing(key: ApiKey) -> None:
-    arrivals = [arrival(key, NOW)]
+    runs.make(UUID(uuid7(NOW, 0)), UUID(uuid7(NOW + timedelta(days=1), 0)))
+    arrivals = [arrival(key, datetime.now(UTC))]
     late.note(late.DELAY, arrivals, store.write(arrivals))
     assert suspects() == []

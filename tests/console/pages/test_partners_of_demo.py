@@ -1,17 +1,26 @@
 """What the demo has in it is found on the pages of partners: each fault, on the page of the partner that has it."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from time_machine import TimeMachineFixture
 
 from collect.demo import making, profiles, traffic
 from collect.demo.traffic import Plan
 from keys.models import Partner
 
 pytestmark = pytest.mark.django_db
+
+# A Thursday afternoon: what the demo has today depends on the hour.
+NOW = datetime(2026, 11, 26, 15, 40, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def at_an_hour_of_work(time_machine: TimeMachineFixture) -> None:
+    time_machine.move_to(NOW)
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_only_the_most_frequent_names_are_shown() -> None:
 # --- fields that vanished ---
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(0, 10_000), st.integers(150, 400), st.floats(0.93, 1), st.floats(0, 0.15), st.floats(400, 1_100))
 def test_field_that_vanished_is_found_at_its_moment(
     seed: int, events: int, before: float, after: float, change: float
@@ -86,7 +86,7 @@ def test_field_that_vanished_is_found_at_its_moment(
     assert fall.last - distance < DAY.start + timedelta(minutes=change) < fall.first + distance
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(0, 10_000), st.integers(1, 400), st.floats(0, 1))
 def test_field_that_some_events_always_lack_has_not_vanished(seed: int, events: int, share: float) -> None:
     assert quality.vanished(orders(Random(seed), events, share, share, 700)) == []

@@ -79,7 +79,10 @@ def test_good_events_tell_their_build_and_a_validation_does_not(client: Client) 
         body = factories.SEED_EVENT if address == "/api/collect" else [factories.SEED_EVENT]
         assert client.post(address, body, content_type="application/json", headers=headers).status_code < 300
     headers["user-agent"] = "curl/8"
-    assert client.post("/api/collect/validate", factories.SEED_EVENT, content_type="application/json", headers=headers)
+    validated = client.post(
+        "/api/collect/validate", factories.SEED_EVENT, content_type="application/json", headers=headers
+    )
+    assert validated.status_code == 200
     builds.write()
     assert {name: use[2] for name, use in known().items()} == {"orders-svc/2.13": 2}
 
