@@ -6,28 +6,35 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-# Title, icon, name of the address, and the right that it takes ("" for none).
+from console.pages.ledger import LedgerPage
+from console.pages.live import LivePage
+from console.pages.overview import OverviewPage
+from console.pages.partners import PartnersPage
+from console.pages.rejections import RejectionsPage
+from console.pages.search import SearchPage
+
+# Title, icon, name of the address, and the rights that it takes: of a page of ours, those that the page asks for.
 _WATCH = (
-    ("Overview", "monitoring", "admin:index", ""),
-    ("Live", "stream", "console:live", "collect.view_event"),
-    ("Search", "search", "console:search", ""),
-    ("Rejections", "report", "console:rejections", "collect.view_rejection"),
-    ("Partners", "storefront", "console:partners", "collect.view_event"),
-    ("Ledger", "balance", "console:ledger", "collect.view_event"),
+    ("Overview", "monitoring", "admin:index", OverviewPage.permissions),
+    ("Live", "stream", "console:live", LivePage.permissions),
+    ("Search", "search", "console:search", SearchPage.permissions),
+    ("Rejections", "report", "console:rejections", RejectionsPage.permissions),
+    ("Partners", "storefront", "console:partners", PartnersPage.permissions),
+    ("Ledger", "balance", "console:ledger", LedgerPage.permissions),
 )
 _KEYS = (
-    ("API keys", "key", "admin:keys_apikey_changelist", "keys.view_apikey"),
-    ("Key history", "history", "admin:keys_keychange_changelist", "keys.view_keychange"),
-    ("Names of partners", "badge", "admin:keys_partner_changelist", "keys.view_partner"),
+    ("API keys", "key", "admin:keys_apikey_changelist", ("keys.view_apikey",)),
+    ("Key history", "history", "admin:keys_keychange_changelist", ("keys.view_keychange",)),
+    ("Names of partners", "badge", "admin:keys_partner_changelist", ("keys.view_partner",)),
 )
 _LISTS = (
-    ("All events", "list", "admin:collect_event_changelist", "collect.view_event"),
-    ("All rejections", "block", "admin:collect_rejection_changelist", "collect.view_rejection"),
-    ("Rejections by hour", "schedule", "admin:collect_rejectiontally_changelist", "collect.view_rejectiontally"),
+    ("All events", "list", "admin:collect_event_changelist", ("collect.view_event",)),
+    ("All rejections", "block", "admin:collect_rejection_changelist", ("collect.view_rejection",)),
+    ("Rejections by hour", "schedule", "admin:collect_rejectiontally_changelist", ("collect.view_rejectiontally",)),
 )
 _PEOPLE = (
-    ("Users", "person", "admin:auth_user_changelist", "auth.view_user"),
-    ("Groups", "group", "admin:auth_group_changelist", "auth.view_group"),
+    ("Users", "person", "admin:auth_user_changelist", ("auth.view_user",)),
+    ("Groups", "group", "admin:auth_group_changelist", ("auth.view_group",)),
 )
 
 
@@ -41,12 +48,12 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _items(pages: Sequence[tuple[str, str, str, str]]) -> list[dict[str, Any]]:
+def _items(pages: Sequence[tuple[str, str, str, Sequence[str]]]) -> list[dict[str, Any]]:
     return [
-        {"title": title, "icon": icon, "link": reverse(name), "permission": _has(right)}
-        for title, icon, name, right in pages
+        {"title": title, "icon": icon, "link": reverse(name), "permission": _has(rights)}
+        for title, icon, name, rights in pages
     ]
 
 
-def _has(right: str) -> Callable[[HttpRequest], bool]:
-    return lambda request: not right or request.user.has_perm(right)
+def _has(rights: Sequence[str]) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perms(rights)
