@@ -9,6 +9,7 @@ from collect.models import Machine
 from collect.storage.outcomes import Outcome
 from reporting.conservation import SILENT, Conservation
 from reporting.traffic import Totals
+from runtime.display import second, share
 
 # A machine that has not reported for a day is no machine of this server any more.
 GONE = timedelta(days=1)
@@ -88,7 +89,7 @@ def _answers(hour: Totals) -> Iterator[Finding]:
 def _refusals(hour: Totals) -> Iterator[Finding]:
     refused = hour.outcomes.get(Outcome.REJECTED, 0)
     if refused >= REFUSED_EVENTS and hour.refused_share >= REFUSED_SHARE:
-        text = f"{refused:,} events were refused in the last hour, {hour.refused_share:.0%} of what came in"
+        text = f"{refused:,} events were refused in the last hour, {share(hour.refused_share)} of what came in"
         yield Finding(State.ATTENTION, Topic.REJECTIONS, text)
     else:
         text = f"{refused:,} of {hour.received:,} events were refused in the last hour"
@@ -98,7 +99,7 @@ def _refusals(hour: Totals) -> Iterator[Finding]:
 def _spools(machines: Sequence[Machine]) -> Iterator[Finding]:
     waiting = [machine for machine in machines if machine.spool_events]
     for machine in waiting:
-        since = f" since {machine.spool_oldest:%H:%M:%S} UTC" if machine.spool_oldest else ""
+        since = f" since {second(machine.spool_oldest)} UTC" if machine.spool_oldest else ""
         text = f"{machine.spool_events:,} events wait in the spool of {machine.name}{since}"
         yield Finding(State.ATTENTION, Topic.SPOOL, text)
     for machine in machines:
@@ -112,7 +113,7 @@ def _spools(machines: Sequence[Machine]) -> Iterator[Finding]:
 def _reports(machines: Sequence[Machine], now: datetime) -> Iterator[Finding]:
     silent = [one for one in machines if one.reported_at < now - SILENT and one.stopped_at is None]
     for machine in silent:
-        text = f"{machine.name} has not reported since {machine.reported_at:%H:%M:%S} UTC"
+        text = f"{machine.name} has not reported since {second(machine.reported_at)} UTC"
         yield Finding(State.BROKEN, Topic.MACHINES, text)
     if machines and not silent:
         text = "The machine reports" if len(machines) == 1 else f"All {len(machines)} machines report"
