@@ -42,7 +42,7 @@ def _use(key: ApiKey) -> Use:
     events = Event.objects.filter(pk__in=looked_at, api_key=key)
     by_address = events.values_list("ip_address").annotate(events=Count("id")).order_by("-events")
     counts = [(address or "unknown", number) for address, number in by_address]
-    is_whole = len(newest.values_list("pk")[: LOOKED_AT + 1]) <= LOOKED_AT
+    is_whole = not newest.order_by("-received_at")[LOOKED_AT : LOOKED_AT + 1].exists()
     number = sum(number for _, number in counts)
     return Use(key, number, is_whole, tuple(counts[:SHOWN_ADDRESSES]), _minutes_left(key))
 

@@ -92,7 +92,7 @@ class Conservation:
         return bool(self.silent) or differences <= self.unknown
 
 
-def of(asked: Range, whose: Whose, now: datetime | None = None, *, with_rows: bool = True) -> Conservation:
+def of(asked: Range, whose: Whose, now: datetime | None = None) -> Conservation:
     """Return the equation of a range. The rows of its newest part are counted, if no single key is meant."""
     now = now or datetime.now(UTC)
     over = settled(asked, now)
@@ -101,7 +101,7 @@ def of(asked: Range, whose: Whose, now: datetime | None = None, *, with_rows: bo
     gaps = LedgerGap.objects.filter(start__lt=over.end, end__gt=over.start).order_by("-end")
     running = Machine.objects.filter(stopped_at__isnull=True)
     silent = running.filter(reported_at__lt=now - SILENT, reported_at__gte=over.start).order_by("name")
-    rows = _rows(over, whose, now) if with_rows and whose.api_key is None else None
+    rows = _rows(over, whose, now) if whose.api_key is None else None
     return Conservation(over, found.received, terms, rows, list(gaps[:100]), list(silent[:100]))
 
 
@@ -143,10 +143,10 @@ def _countable(over: Range, whose: Whose, now: datetime) -> Range:
     # What is older than the ledger is in no number of it.
     over = Range(max(over.start, min(earliest() or over.end, over.end)), over.end)
     entries = traffic.entries(over, Whose(whose.partner, is_test=None)).filter(outcome=Outcome.STORED)
-    newest_first = entries.values_list("start", "minutes").annotate(number=Sum("events")).order_by("-start")
+    newest_first = entries.values_list("start").annotate(number=Sum("events")).order_by("-start")
     start = over.end
     rows = 0
-    for at, _minutes, number in newest_first:
+    for at, number in newest_first:
         rows += number
         if rows > MAX_ROWS and start < over.end:
             return Range(start, over.end)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
 from collect.models import LedgerEntry
 from collect.storage.ledger.tally import RECEIVED, TURNED_AWAY, Endpoint
@@ -137,12 +137,6 @@ def series(over: Range, whose: Whose = EVERYBODY, step: timedelta | None = None)
         steps[int((start - first) // step)][outcome] += events
     number = -int((first - over.end) // step)
     return [Point(Range(first + step * n, first + step * (n + 1)), dict(steps.get(n, {}))) for n in range(number)]
-
-
-def newest() -> datetime | None:
-    """Return the newest minute that the ledger knows."""
-    found: datetime | None = LedgerEntry.objects.aggregate(newest=Max("start"))["newest"]
-    return found
 
 
 def partners_of(totals_by_partner: Mapping[int, Totals]) -> Sequence[int]:
