@@ -31,6 +31,7 @@ class DataPage(View):
     http_method_names = ["get", "head"]
     # Set by `routes`.
     is_json = False
+    _range: Range | None = None
 
     def data(self, request: HttpRequest, **named: Any) -> dict[str, Any]:
         """Return what the page shows, as values that JSON knows, dates and moments included. `named` are of the path.
@@ -57,8 +58,10 @@ class DataPage(View):
         return render(request, self.template_name, shown)
 
     def range(self, request: HttpRequest) -> Range:
-        """Return the time that the address names. Raises `BadRange`."""
-        return ranges.of_query(request.GET.dict(), self.default_range)
+        """Return the time that the address names, the same one throughout a request. Raises `BadRange`."""
+        if self._range is None:
+            self._range = ranges.of_query(request.GET.dict(), self.default_range)
+        return self._range
 
 
 def routes(address: str, page: type[DataPage], name: str) -> list[URLPattern]:

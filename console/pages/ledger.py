@@ -1,5 +1,6 @@
 """The ledger: what came in, what became of it, and whether the numbers agree with each other and with the table."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +14,7 @@ from console.pages.frame import DataPage
 from keys.models import Partner
 from reporting import conservation, ranges, traffic
 from reporting.conservation import Conservation
+from reporting.live import filters
 from reporting.ranges import BadRange, Range
 from reporting.traffic import Whose
 
@@ -32,13 +34,17 @@ def whose(request: HttpRequest) -> Whose:
     return Whose(int(partner) if partner else None, is_test=_KINDS[kind])
 
 
-def equation(found: Conservation) -> dict[str, Any]:
+def equation(found: Conservation, partner: int | None = None) -> dict[str, Any]:
     """Return the equation as a page and its JSON have it."""
     return {
         "over": str(found.over),
         **found.over.query,
         "received": found.received,
-        "terms": [{"name": term.name, "events": term.events} for term in found.terms],
+        "list": live_list(found.over, partner=partner),
+        "terms": [
+            {"name": term.name, "events": term.events, "list": behind(found.over, partner, term.name)}
+            for term in found.terms
+        ],
         "difference": found.difference,
         "rows": found.rows
         and {
@@ -57,19 +63,30 @@ def equation(found: Conservation) -> dict[str, Any]:
     }
 
 
+def behind(over: Range, partner: int | None, outcome: str) -> str:
+    """Return the address of the list of what had this outcome; empty where no row is kept of it."""
+    return live_list(over, partner=partner, outcome=outcome) if outcome in filters.OUTCOMES else ""
+
+
 def live_list(over: Range, **filters: Any) -> str:
     """Return the address of the list of what was received in the range."""
     chosen = {name: value for name, value in filters.items() if value not in (None, "")}
     return f"{reverse('console:live')}?{urlencode({**over.query, **chosen})}"
 
 
-def chart(title: str, points: list[traffic.Point], partner: int | None) -> charts.Chart:
-    """Return the chart of a series of outcomes; each bar leads to the list behind it."""
+def series(over: Range, chosen: Whose = traffic.EVERYBODY) -> list[dict[str, Any]]:
+    """Return the outcomes over time, as a page and its JSON have them."""
+    return [{**point.over.query, "outcomes": point.outcomes} for point in traffic.series(over, chosen)]
+
+
+def chart(title: str, over: Range, found: list[dict[str, Any]], partner: int | None = None) -> charts.Chart:
+    """Return the chart of a `series` of the range; each bar leads to the list behind it."""
+    times = [ranges.of_query(one, longest=None) for one in found]
     bars = [
-        charts.Point(point.over.start, point.over.end, live_list(point.over, partner=partner), point.outcomes)
-        for point in points
+        charts.Point(time.start, time.end, live_list(time, partner=partner), one["outcomes"])
+        for time, one in zip(times, found, strict=True)
     ]
-    return charts.Chart(title, charts.OUTCOMES, bars)
+    return charts.Chart(title, [replace(one, href=behind(over, partner, one.name)) for one in charts.OUTCOMES], bars)
 
 
 def machines() -> list[dict[str, Any]]:
@@ -105,15 +122,18 @@ class LedgerPage(DataPage):
             "partner": chosen.partner,
             "kind": next(name for name, is_test in _KINDS.items() if is_test is chosen.is_test),
             "counts_since": conservation.earliest(),
-            "equation": equation(conservation.of(over, chosen)),
+            "equation": equation(conservation.of(over, chosen), chosen.partner),
             "received": found.received,
             "requests": found.requests,
             "bytes": found.bytes,
             "outcomes": found.outcomes,
             "turned_away": found.turned_away,
-            "causes": [{"code": code, "events": events} for code, events in traffic.causes(over, chosen)],
+            "causes": [
+                {"code": code, "events": events, "list": behind(over, chosen.partner, code)}
+                for code, events in traffic.causes(over, chosen)
+            ],
             "partners": self._partners(over, chosen),
-            "series": [{**point.over.query, "outcomes": point.outcomes} for point in traffic.series(over, chosen)],
+            "series": series(over, chosen),
             "machines": machines(),
         }
 
@@ -135,7 +155,7 @@ class LedgerPage(DataPage):
         """Return the chart and the choices of the form."""
         over, chosen = self.range(request), whose(request)
         return {
-            "chart": chart("Events by outcome", traffic.series(over, chosen), chosen.partner),
+            "chart": chart("Events by outcome", over, data["series"], chosen.partner),
             "lengths": ranges.IN_WORDS,
             "choices": choices.partners(request),
             "kinds": _KINDS,

@@ -11,9 +11,10 @@ from collect.intake.contract import STANDARD_EVENTS
 from console.pages import choices
 from console.pages.frame import DataPage
 from reporting import ranges
-from reporting.live import listing, stream, watching
+from reporting.live import filters, listing, stream, watching
+from reporting.live.filters import Filter
 from reporting.live.listing import Page
-from reporting.live.stream import Filter, Place, Row
+from reporting.live.stream import Place, Row
 from reporting.live.watching import Late, News, Second
 from reporting.ranges import Range
 from runtime.display import millisecond, second
@@ -24,6 +25,8 @@ LISTED, FEWEST = 100, 40
 LISTED_AS_JSON = 500
 # What in an address names a time.
 _TIMES = ("from", "until", "range")
+# What links lead here with, and the form has only then.
+_NARROWED = {"country": "Country", "browser": "Browser", "bot": "Bot", "currency": "Currency"}
 _ROADS = {
     "spool": "came late, from the spool",
     "delay": "came late, from a worker that was overloaded",
@@ -41,7 +44,7 @@ class LivePage(DataPage):
 
     def data(self, request: HttpRequest, **named: Any) -> dict[str, Any]:
         """Return the rows. Raises `BadRange` for an address that names no time, filter or place."""
-        chosen = stream.of_query(request.GET.dict())
+        chosen = filters.of_query(request.GET.dict())
         address = _Address(request.path, chosen)
         shared: dict[str, Any] = {"filter": chosen.query, "address": address.to()}
         if any(request.GET.get(name) for name in _TIMES):
@@ -75,7 +78,10 @@ class LivePage(DataPage):
             "partners": choices.partners(request),
             "keys": choices.keys(request, data["filter"].get("partner")),
             "names": STANDARD_EVENTS,
-            "outcomes": [(one, one.replace("_", " ")) for one in stream.OUTCOMES],
+            "narrowed": [
+                (name, text, data["filter"][name]) for name, text in _NARROWED.items() if name in data["filter"]
+            ],
+            "outcomes": [(one, one.replace("_", " ")) for one in filters.OUTCOMES],
             "range_query": {name: request.GET[name] for name in _TIMES if request.GET.get(name)},
         }
 
@@ -152,7 +158,7 @@ def _row(row: Row) -> dict[str, Any]:
         "key_id": row.key_id,
         "key": row.key,
         "is_test": row.is_test,
-        "outcome": stream.STORED if is_event else row.code,
+        "outcome": filters.STORED if is_event else row.code,
         "name": row.name,
         "tag": row.tag,
         "event_id": row.event_id,

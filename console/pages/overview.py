@@ -13,6 +13,7 @@ from console.pages.frame import DataPage
 from keys.models import Partner
 from reporting import conservation, health, ranges, tops, traffic
 from reporting.health import Topic
+from reporting.live import filters
 from reporting.ranges import Range
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
@@ -24,8 +25,8 @@ _TITLES = {
     "ua_browser": "Browsers",
     "ua_bot_reason": "Bots",
 }
-# Which of them the stream can be filtered by, and under which name.
-_FILTERS = {"event_name": "name", "tag_id": "tag"}
+# Under which name the stream is filtered by them.
+_FILTERS = {column: name for name, column in filters.COLUMNS.items()}
 
 
 class OverviewPage(DataPage):
@@ -45,8 +46,8 @@ class OverviewPage(DataPage):
         of_day = traffic.totals(day)
         return {
             "may_see_events": True,
-            "hour": {"range": str(hour), **hour.query, "series": _series(hour)},
-            "day": {"range": str(day), **day.query, "series": _series(day)},
+            "hour": {"range": str(hour), **hour.query, "series": ledger.series(hour)},
+            "day": {"range": str(day), **day.query, "series": ledger.series(day)},
             "findings": [
                 {"state": one.state, "topic": one.topic, "text": one.text, "address": _address(one.topic, hour)}
                 for one in health.find(traffic.totals(hour), equation, now)
@@ -64,10 +65,10 @@ class OverviewPage(DataPage):
         """Return the charts."""
         if not data["may_see_events"]:
             return {}
-        hour, day = ranges.last(HOUR), ranges.last(DAY)
+        hour, day = ranges.of_query(data["hour"]), ranges.of_query(data["day"])
         return {
-            "chart_of_hour": ledger.chart("Events a minute, last hour", traffic.series(hour), None),
-            "chart_of_day": ledger.chart("Events a quarter of an hour, last day", traffic.series(day), None),
+            "chart_of_hour": ledger.chart("Events a minute, last hour", hour, data["hour"]["series"]),
+            "chart_of_day": ledger.chart("Events a quarter of an hour, last day", day, data["day"]["series"]),
             "shares": [_shares(name, data["tops"], day) for name in _TITLES],
             "shares_of_partners": charts.Shares(
                 "Partners",
@@ -77,15 +78,11 @@ class OverviewPage(DataPage):
             "shares_of_causes": charts.Shares(
                 "Rejected, by cause",
                 [
-                    charts.Share(one["code"], one["events"], ledger.live_list(day, outcome=one["code"]))
+                    charts.Share(one["code"], one["events"], ledger.behind(day, None, one["code"]))
                     for one in data["causes"]
                 ],
             ),
         }
-
-
-def _series(over: Range) -> list[dict[str, Any]]:
-    return [{**point.over.query, "outcomes": point.outcomes} for point in traffic.series(over)]
 
 
 def _address(topic: Topic, hour: Range) -> str:
@@ -111,6 +108,7 @@ def _beside(name: str, over: Range, today: int) -> dict[str, Any]:
         "name": name,
         "range": str(over),
         "address": f"{reverse('console:ledger')}?{urlencode(over.query)}",
+        "lists": {name: ledger.live_list(over, outcome=name) for name in (filters.STORED, filters.REJECTED)},
         "received": found.received,
         **found.outcomes,
         # By how much more, or less, came in today.
@@ -141,7 +139,12 @@ def _tops(day: Range) -> dict[str, Any]:
         "since": found.since,
         **{name: [{"value": value, "events": events} for value, events in found.by[name]] for name in _TITLES},
         "worth": [
-            {"currency": currency, "sum": str(total), "events": events}
+            {
+                "currency": currency,
+                "sum": str(total),
+                "events": events,
+                "list": ledger.live_list(day, currency=currency),
+            }
             for currency, (total, events) in found.worth.items()
         ],
     }
@@ -149,7 +152,7 @@ def _tops(day: Range) -> dict[str, Any]:
 
 def _shares(name: str, found: dict[str, Any], day: Range) -> charts.Shares:
     def address(value: Any) -> str:
-        return ledger.live_list(day, **{_FILTERS[name]: value}) if name in _FILTERS else ""
+        return ledger.live_list(day, **{_FILTERS[name]: value})
 
     rows = [charts.Share(str(one["value"]), one["events"], address(one["value"])) for one in found[name]]
     return charts.Shares(_TITLES[name], rows, found["events"])

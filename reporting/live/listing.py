@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from reporting.live import stream
-from reporting.live.stream import BadFilter, Filter, Place, Row, Table
+from reporting.live.filters import BadFilter, Filter
+from reporting.live.stream import Place, Row, Table
 from reporting.ranges import Range
 
 _PATIENCE_SECONDS = 0.5
@@ -50,7 +51,7 @@ def page(chosen: Filter, within: Range, place: Place, limit: int) -> Page:
 
     They are fewer where a filter that no index knows finds no more in the rows that may be looked at.
     """
-    found = [_search(table, within, place, limit) for table in chosen.tables()]
+    found = [_search(table, within, place, limit) for table in stream.tables(chosen)]
     complete_to = max((one.complete_to for one in found), default=BEGINNING)
     merged = stream.newest_first(row for one in found for row in one.rows if row.at >= complete_to)
     shown = merged[:limit]

@@ -4,7 +4,7 @@ Without a partner an event stands where its id has it, by the primary key; its i
 but for imports of the past. With a partner it stands at its `received_at`, by the index `event_arrival`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,10 +14,8 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from collect.models import Event, Rejection
-from collect.storage.outcomes import Outcome
-from keys.models import ApiKey
-from reporting.ranges import BadRange, Range
-from runtime.refusals import Code
+from reporting.live.filters import Filter
+from reporting.ranges import Range
 
 # How many rows one query looks at for a filter that no index knows.
 SCANNED = 20_000
@@ -25,19 +23,6 @@ SCANNED = 20_000
 COUNTED = 50_000
 # Counts in one query. PostgreSQL plans each alone, and takes longer for each the more there are.
 _PARTS = 48
-STORED, TEST, REJECTED = "stored", "test", "rejected"
-# The codes of rejections that one can ask for.
-CODES = (
-    Outcome.CONFLICT,
-    Code.INVALID_EVENT,
-    Code.INVALID_JSON,
-    Code.TOO_LARGE,
-    Code.TAG_NOT_ALLOWED,
-    Code.TIMEOUT,
-    Code.UNSUPPORTED_MEDIA_TYPE,
-    Code.UNSUPPORTED_ENCODING,
-)
-OUTCOMES = (STORED, TEST, REJECTED, *(code.value for code in CODES))
 EVENT, REJECTION = "event", "rejection"
 _EVENT_COLUMNS = (
     *("pk", "received_at", "partner_id", "partner__name", "api_key_id", "api_key__prefix"),
@@ -47,10 +32,6 @@ _REJECTION_COLUMNS = (
     *("pk", "received_at", "partner_id", "partner__name", "api_key_id", "api_key__prefix"),
     *("api_key__is_test", "code", "detail", "request_id"),
 )
-
-
-class BadFilter(BadRange):
-    """The address or command filters by what is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,49 +62,6 @@ class Place:
 
     event: tuple[datetime, UUID] | None = None
     rejection: tuple[datetime, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which rows are wanted. Empty means any. A rejection has neither a name nor a tag."""
-
-    partner: int | None = None
-    key: int | None = None
-    name: str = ""
-    tag: str = ""
-    outcome: str = ""
-
-    @property
-    def query(self) -> dict[str, str]:
-        """The parameters of an address that name exactly this filter."""
-        named = {"partner": self.partner, "key": self.key, "name": self.name, "tag": self.tag, "outcome": self.outcome}
-        return {name: str(value) for name, value in named.items() if value}
-
-    @property
-    def _of_events(self) -> Q | None:
-        """What no index knows of the wanted events; None if no event is wanted."""
-        if self.outcome not in ("", STORED, TEST):
-            return None
-        wanted = {"api_key": self.key, "event_name": self.name, "tag_id": self.tag}
-        if self.outcome == TEST:
-            wanted["is_test"] = True
-        return Q(**{name: value for name, value in wanted.items() if value})
-
-    @property
-    def _of_rejections(self) -> Q | None:
-        """What no index knows of the wanted rejections; None if no rejection is wanted."""
-        if self.name or self.tag or self.outcome in (STORED, TEST):
-            return None
-        found = Q(api_key=self.key) if self.key else Q()
-        if self.outcome == REJECTED:
-            return found & ~Q(code=Outcome.CONFLICT)
-        return found & Q(code=self.outcome) if self.outcome else found
-
-    def tables(self) -> "list[Table]":
-        """Return the tables that have wanted rows."""
-        events, rejections = self._of_events, self._of_rejections
-        found = [] if events is None else [Table(EVENT, self.partner, events)]
-        return found if rejections is None else [*found, Table(REJECTION, self.partner, rejections)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,28 +140,11 @@ class Table:
         return datetime.fromtimestamp((pk.int >> 80) / 1000, UTC) if self.by_id else received_at
 
 
-def of_query(query: Mapping[str, str]) -> Filter:
-    """Return the filter that an address names. Raises `BadFilter` for what is none."""
-    outcome = query.get("outcome", "")
-    if outcome not in ("", *OUTCOMES):
-        raise BadFilter(f"outcome: one of {', '.join(OUTCOMES)}, not {outcome!r}")
-    partner, key = (_number(query, name) for name in ("partner", "key"))
-    if key is not None:
-        # There is no index on the key, but one on its partner.
-        owner = ApiKey.objects.filter(pk=key).values_list("partner", flat=True).first()
-        if owner is None or partner not in (None, owner):
-            raise BadFilter(f"key: there is none with the number {key} of this partner")
-        partner = owner
-    return Filter(partner, key, query.get("name", "").strip(), query.get("tag", "").strip(), outcome)
-
-
-def _number(query: Mapping[str, str], name: str) -> int | None:
-    text = query.get(name, "").strip()
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise BadFilter(f"{name}: a number, not {text!r}")
-    return int(text)
+def tables(chosen: Filter) -> list[Table]:
+    """Return the tables that have wanted rows."""
+    events, rejections = chosen.of_events, chosen.of_rejections
+    found = [] if events is None else [Table(EVENT, chosen.partner, events)]
+    return found if rejections is None else [*found, Table(REJECTION, chosen.partner, rejections)]
 
 
 def first_id(moment: datetime) -> UUID:
@@ -239,9 +160,9 @@ def second(start: int) -> Range:
 
 def counts(chosen: Filter, seconds: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Return how many events and how many rejections each of the seconds has, each up to `COUNTED`."""
-    tables = chosen.tables()
-    found = _counted([table.countable(second(one)) for one in seconds for table in tables])
-    kinds = [(one, table.kind) for one in seconds for table in tables]
+    wanted = tables(chosen)
+    found = _counted([table.countable(second(one)) for one in seconds for table in wanted])
+    kinds = [(one, table.kind) for one in seconds for table in wanted]
     by_kind = dict(zip(kinds, found, strict=True))
     return {one: (by_kind.get((one, EVENT), 0), by_kind.get((one, REJECTION), 0)) for one in seconds}
 
@@ -252,7 +173,7 @@ def count(chosen: Filter, within: Range) -> tuple[int, int, bool]:
     Each is counted up to `COUNTED`; of what no index knows, `SCANNED` rows are looked at.
     """
     parts, is_least = {}, False
-    for table in chosen.tables():
+    for table in tables(chosen):
         rows = table.all(within)
         if (last := table.last_looked_at(rows)) is None:
             parts[table.kind] = table.countable(within)
@@ -282,9 +203,9 @@ def _counted(parts: Sequence[QuerySet[Any]]) -> list[int]:
 def rows_of(chosen: Filter, seconds: Iterable[int]) -> list[Row]:
     """Return all rows of these seconds, newest first. The caller knows that they are few."""
     times = [second(one) for one in seconds]
-    tables = chosen.tables() if times else []
+    wanted = tables(chosen) if times else []
     return newest_first(
-        row for table in tables for row in table.read(*(table.wanted_of(time).order_by() for time in times))
+        row for table in wanted for row in table.read(*(table.wanted_of(time).order_by() for time in times))
     )
 
 

@@ -15,7 +15,8 @@ from django.db.models import Max, Min, Sum
 
 from collect.models import LateArrival
 from reporting.live import listing, stream
-from reporting.live.stream import BadFilter, Filter, Place, Row
+from reporting.live.filters import BadFilter, Filter
+from reporting.live.stream import Place, Row
 from reporting.ranges import Range
 
 # How many of the last seconds are looked at again: at each look, and each once in so many seconds.

@@ -14,8 +14,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from keys.management.arguments import find_key
 from keys.models import Partner
-from reporting.live import listing, stream, watching
-from reporting.live.stream import Filter, Place, Row
+from reporting.live import filters, listing, stream, watching
+from reporting.live.filters import Filter
+from reporting.live.stream import Place, Row
 from reporting.live.watching import Cursor, Late, News, Second
 from reporting.ranges import BadRange
 from runtime.display import millisecond, on_terminal
@@ -40,7 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--key", help="the prefix of a key")
         parser.add_argument("--event-name", default="", help="the name of an event, exactly")
         parser.add_argument("--tag", default="", help="a tag, exactly")
-        parser.add_argument("--outcome", default="", help=f"one of {', '.join(stream.OUTCOMES)}")
+        parser.add_argument("--outcome", default="", help=f"one of {', '.join(filters.OUTCOMES)}")
         parser.add_argument("--lines", type=int, default=20, help="rows to begin with (20)")
         parser.add_argument("--follow", action="store_true", help="go on with what comes in")
         parser.add_argument("--json", action="store_true", help="each row as a line of JSON")
@@ -72,7 +73,7 @@ class Command(BaseCommand):
         if options["key"]:
             query["key"] = str(find_key(options["key"], self.stderr.write).pk)
         try:
-            return stream.of_query(query)
+            return filters.of_query(query)
         except BadRange as error:
             raise CommandError(str(error)) from None
 

@@ -1,5 +1,7 @@
 """The overview and the ledger's page: what they say, to whom, and where their numbers lead."""
 
+import html
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -8,11 +10,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from collect.models import LedgerEntry, LedgerGap, Machine
+from collect.models import Event, LedgerEntry, LedgerGap, Machine
 from collect.storage import ingest
 from collect.storage.ledger import entries
+from collect.storage.ledger.tally import Endpoint
 from collect.storage.ledger.tally import shared as counts
+from collect.storage.removal import remove
 from keys.models import ApiKey
+from runtime.refusals import Code, Refusal
 from tests.harness import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
@@ -70,6 +75,53 @@ def test_difference_is_shown_with_its_size_and_what_may_explain_it(console: Clie
     page = console.get("/admin/ledger/").content.decode()
     assert "A difference that has an explanation" in page
     assert "Unknown, at most <b>4</b>" in page
+
+
+def test_what_was_taken_away_is_taken_away_in_the_equation(console: Client, key: ApiKey) -> None:
+    remove(list(Event.objects.values_list("pk", flat=True)[:2]), Endpoint.ERASE)
+    page = console.get("/admin/ledger/?range=1h").content.decode()
+    assert "Every event is accounted for" in page
+    line = " ".join(re.sub(r"<[^>]+>", " ", page.partition("rows in the table")[2].partition("</p>")[0]).split())
+    assert line.startswith("= 3 stored at once \N{MINUS SIGN} 2 erased live and test keys")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "events", "rejections"),
+    [
+        ("name=order_created", 4, 0),
+        ("country=DE", 2, 0),
+        ("browser=Firefox", 2, 0),
+        ("bot=monitor", 1, 0),
+        ("currency=EUR", 3, 0),
+        ("outcome=stored", 4, 0),
+        ("outcome=conflict", 0, 1),
+        ("outcome=rejected", 0, 1),
+        ("", 4, 2),
+    ],
+)
+def test_number_leads_to_the_list_behind_it(
+    console: Client, key: ApiKey, chosen: str, events: int, rejections: int
+) -> None:
+    source = factories.source(key, received_at=timezone.now() - timedelta(minutes=10))
+    first, *others = Event.objects.filter(event_name="order_created")
+    factories.reject(Refusal(Code.INVALID_EVENT, "event_name: required"), source, b"{}")
+    for name in ("order_created", "another"):
+        ingest.submit([factories.arrival(source, event_id="1", event_name=name)])
+    entries.add(entries.total(counts.take()))
+    Event.objects.filter(pk=first.pk).update(ua_bot_reason="monitor")
+    Event.objects.filter(pk__in=[one.pk for one in others]).update(geo_country="DE", ua_browser="Firefox")
+    page = html.unescape(console.get("/admin/").content.decode())
+    ends = re.escape(f"&{chosen}") if chosen else r"until=[^&\"]*"
+    links = {*re.findall(rf'href="/admin/live/(\?[^"]*{ends})"', page)}
+    assert links
+    seen = set()
+    for link in links:
+        rows = [
+            row for second in console.get(f"/admin/live.json{link}").json()["list"]["seconds"] for row in second["rows"]
+        ]
+        seen.add(tuple(sum(row["kind"] == kind for row in rows) for kind in ("event", "rejection")))
+    # Links of another time, such as a bar of another minute, have nothing or a part.
+    assert max(seen) == (events, rejections)
 
 
 def test_data_has_the_numbers_of_the_page(console: Client, key: ApiKey) -> None:

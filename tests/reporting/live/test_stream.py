@@ -8,8 +8,9 @@ import pytest
 
 from collect.models import Event
 from keys.models import ApiKey
-from reporting.live import listing, stream
-from reporting.live.stream import BadFilter, Filter, Place
+from reporting.live import filters, listing, stream
+from reporting.live.filters import BadFilter, Filter
+from reporting.live.stream import Place
 from reporting.ranges import Range
 from runtime.refusals import Code
 from tests.e2e.live.watcher import Key
@@ -73,10 +74,10 @@ def test_filter_selects_by_each_of_its_parts(key: ApiKey) -> None:
         ({"outcome": "invalid_event", "partner": str(test_key.partner_id)}, set()),
     ]
     for query, expected in selected:
-        chosen = stream.of_query(query)
+        chosen = filters.of_query(query)
         assert {id for _, id in pages(chosen, 2)} == expected, query
         assert sum(stream.count(chosen, EVERYTHING)[:2]) == len(expected), query
-        assert stream.of_query(chosen.query) == chosen
+        assert filters.of_query(chosen.query) == chosen
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_filter_selects_by_each_of_its_parts(key: ApiKey) -> None:
 )
 def test_filter_that_is_none_is_refused(query: dict[str, str]) -> None:
     with pytest.raises(BadFilter, match=r"outcome|partner|key"):
-        stream.of_query(query)
+        filters.of_query(query)
 
 
 @pytest.mark.parametrize("text", ["x", "e1r", "e1.2r", "er1", f"e{'9' * 18}.{'0' * 32}r", "er1.x"])
@@ -151,5 +152,5 @@ def test_count_of_what_no_index_knows_looks_at_a_bounded_number_of_rows(
 ) -> None:
     monkeypatch.setattr(stream, "SCANNED", 5)
     events(key, *range(10), event_name="rare")
-    assert stream.count(stream.of_query({"name": "rare"}), EVERYTHING) == (5, 0, True)
-    assert stream.count(stream.of_query({}), EVERYTHING) == (10, 0, False)
+    assert stream.count(filters.of_query({"name": "rare"}), EVERYTHING) == (5, 0, True)
+    assert stream.count(filters.of_query({}), EVERYTHING) == (10, 0, False)

@@ -10,7 +10,8 @@ from django.core.management import CommandError, call_command
 
 from collect.models import LateArrival
 from keys.models import ApiKey, Partner
-from reporting.live.stream import Filter, Row
+from reporting.live.filters import Filter
+from reporting.live.stream import Row
 from reporting.management.commands import tail
 from reporting.management.commands.tail import Follower
 from tests.harness import factories

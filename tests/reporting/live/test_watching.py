@@ -7,7 +7,8 @@ import pytest
 from collect.models import LateArrival
 from keys.models import ApiKey
 from reporting.live import listing, stream, watching
-from reporting.live.stream import Filter, Place
+from reporting.live.filters import BadFilter, Filter
+from reporting.live.stream import Place
 from reporting.live.watching import Cursor, News
 from tests.harness import factories
 from tests.reporting.live.stored import NOW, events, rejection
@@ -135,7 +136,7 @@ def test_what_was_noted_as_late_is_told_once_it_is_settled_and_once(key: ApiKey)
     "text", ["", "1.2.3", "1.2.3.", "x", "1.2.3.-1", "1.2.3." + "1-" * 120 + "1", "1" * 12 + ".1.1.1"]
 )
 def test_cursor_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(stream.BadFilter, match="open it anew"):
+    with pytest.raises(BadFilter, match="open it anew"):
         watching.read(text)
 
 
