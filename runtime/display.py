@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 
 # Marks that change the direction of the text after them, so that it could be shown as a different text.
 _DIRECTION_MARKS = (0x200E, 0x200F, 0x061C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -85,7 +86,7 @@ def span(start: datetime, end: datetime) -> str:
     return f"{form(start)} to {last.split()[1] if day(start) == day(end) else last} UTC"
 
 
-def number(value: float) -> str:
+def number(value: float | Decimal) -> str:
     """Return a number as people read it: `12,345`; at most two decimals."""
     text = f"{value:,.2f}"
     return text.rstrip("0").rstrip(".")

@@ -141,7 +141,7 @@ def _tops(day: Range) -> dict[str, Any]:
         "worth": [
             {
                 "currency": currency,
-                "sum": str(total),
+                "sum": total,
                 "events": events,
                 "list": ledger.live_list(day, currency=currency),
             }

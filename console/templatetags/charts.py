@@ -7,6 +7,7 @@ the height, so that a narrow screen makes them narrow and leaves the texts reada
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -48,7 +49,7 @@ class Bar:
 
 
 @register.filter
-def number(value: float) -> str:
+def number(value: float | Decimal) -> str:
     """Return the number as people read it: `12,345`."""
     return display.number(value)
 
