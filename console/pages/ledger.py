@@ -34,15 +34,15 @@ def whose(request: HttpRequest) -> Whose:
     return Whose(int(partner) if partner else None, is_test=_KINDS[kind])
 
 
-def equation(found: Conservation, partner: int | None = None) -> dict[str, Any]:
+def equation(found: Conservation, chosen: Whose = traffic.EVERYBODY) -> dict[str, Any]:
     """Return the equation as a page and its JSON have it."""
     return {
         "over": str(found.over),
         **found.over.query,
         "received": found.received,
-        "list": live_list(found.over, partner=partner),
+        "list": live_list(found.over, chosen),
         "terms": [
-            {"name": term.name, "events": term.events, "list": behind(found.over, partner, term.name)}
+            {"name": term.name, "events": term.events, "list": behind(found.over, chosen, term.name)}
             for term in found.terms
         ],
         "difference": found.difference,
@@ -63,15 +63,16 @@ def equation(found: Conservation, partner: int | None = None) -> dict[str, Any]:
     }
 
 
-def behind(over: Range, partner: int | None, outcome: str) -> str:
+def behind(over: Range, chosen: Whose, outcome: str) -> str:
     """Return the address of the list of what had this outcome; empty where no row is kept of it."""
-    return live_list(over, partner=partner, outcome=outcome) if outcome in filters.OUTCOMES else ""
+    return live_list(over, chosen, outcome=outcome) if outcome in filters.OUTCOMES else ""
 
 
-def live_list(over: Range, **filters: Any) -> str:
+def live_list(over: Range, chosen: Whose = traffic.EVERYBODY, **columns: Any) -> str:
     """Return the address of the list of what was received in the range."""
-    chosen = {name: value for name, value in filters.items() if value not in (None, "")}
-    return f"{reverse('console:live')}?{urlencode({**over.query, **chosen})}"
+    kinds = [name for name, is_test in filters.KINDS.items() if is_test is chosen.is_test]
+    of = {"partner": chosen.partner, "kind": "".join(kinds), **columns}
+    return f"{reverse('console:live')}?{urlencode(over.query | {name: value for name, value in of.items() if value})}"
 
 
 def series(over: Range, chosen: Whose = traffic.EVERYBODY) -> list[dict[str, Any]]:
@@ -79,14 +80,14 @@ def series(over: Range, chosen: Whose = traffic.EVERYBODY) -> list[dict[str, Any
     return [{**point.over.query, "outcomes": point.outcomes} for point in traffic.series(over, chosen)]
 
 
-def chart(title: str, over: Range, found: list[dict[str, Any]], partner: int | None = None) -> charts.Chart:
+def chart(title: str, over: Range, found: list[dict[str, Any]], chosen: Whose = traffic.EVERYBODY) -> charts.Chart:
     """Return the chart of a `series` of the range; each bar leads to the list behind it."""
     times = [ranges.of_query(one, longest=None) for one in found]
     bars = [
-        charts.Point(time.start, time.end, live_list(time, partner=partner), one["outcomes"])
+        charts.Point(time.start, time.end, live_list(time, chosen), one["outcomes"])
         for time, one in zip(times, found, strict=True)
     ]
-    return charts.Chart(title, [replace(one, href=behind(over, partner, one.name)) for one in charts.OUTCOMES], bars)
+    return charts.Chart(title, [replace(one, href=behind(over, chosen, one.name)) for one in charts.OUTCOMES], bars)
 
 
 def machines() -> list[dict[str, Any]]:
@@ -122,14 +123,14 @@ class LedgerPage(DataPage):
             "partner": chosen.partner,
             "kind": next(name for name, is_test in _KINDS.items() if is_test is chosen.is_test),
             "counts_since": conservation.earliest(),
-            "equation": equation(conservation.of(over, chosen), chosen.partner),
+            "equation": equation(conservation.of(over, chosen), chosen),
             "received": found.received,
             "requests": found.requests,
             "bytes": found.bytes,
             "outcomes": found.outcomes,
             "turned_away": found.turned_away,
             "causes": [
-                {"code": code, "events": events, "list": behind(over, chosen.partner, code)}
+                {"code": code, "events": events, "list": behind(over, chosen, code)}
                 for code, events in traffic.causes(over, chosen)
             ],
             "partners": self._partners(over, chosen),
@@ -146,7 +147,7 @@ class LedgerPage(DataPage):
                 "name": names.get(partner, str(partner)),
                 "received": by_partner[partner].received,
                 "outcomes": by_partner[partner].outcomes,
-                "list": live_list(over, partner=partner),
+                "list": live_list(over, replace(chosen, partner=partner)),
             }
             for partner in traffic.partners_of(by_partner)[:LISTED]
         ]
@@ -155,7 +156,7 @@ class LedgerPage(DataPage):
         """Return the chart and the choices of the form."""
         over, chosen = self.range(request), whose(request)
         return {
-            "chart": chart("Events by outcome", over, data["series"], chosen.partner),
+            "chart": chart("Events by outcome", over, data["series"], chosen),
             "lengths": ranges.IN_WORDS,
             "choices": choices.partners(request),
             "kinds": _KINDS,

@@ -81,6 +81,7 @@ class LivePage(DataPage):
             "narrowed": [
                 (name, text, data["filter"][name]) for name, text in _NARROWED.items() if name in data["filter"]
             ],
+            "kinds": filters.KINDS,
             "outcomes": [(one, one.replace("_", " ")) for one in filters.OUTCOMES],
             "range_query": {name: request.GET[name] for name in _TIMES if request.GET.get(name)},
         }

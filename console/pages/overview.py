@@ -15,6 +15,7 @@ from reporting import conservation, health, ranges, tops, traffic
 from reporting.health import Topic
 from reporting.live import filters
 from reporting.ranges import Range
+from reporting.traffic import Whose
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 # What the lists of the newest events are called.
@@ -78,7 +79,7 @@ class OverviewPage(DataPage):
             "shares_of_causes": charts.Shares(
                 "Rejected, by cause",
                 [
-                    charts.Share(one["code"], one["events"], ledger.behind(day, None, one["code"]))
+                    charts.Share(one["code"], one["events"], ledger.behind(day, traffic.EVERYBODY, one["code"]))
                     for one in data["causes"]
                 ],
             ),
@@ -125,7 +126,7 @@ def _partners(day: Range) -> list[dict[str, Any]]:
             "partner": partner,
             "name": names.get(partner, str(partner)),
             "received": by_partner[partner].received,
-            "list": ledger.live_list(day, partner=partner),
+            "list": ledger.live_list(day, Whose(partner)),
         }
         for partner in chosen
     ]

@@ -1,6 +1,6 @@
 """By what the stream is filtered, in an address and in a command."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,9 @@ from keys.models import ApiKey
 from reporting.ranges import BadRange
 from runtime.refusals import Code
 
-STORED, TEST, REJECTED = "stored", "test", "rejected"
+STORED, REJECTED = "stored", "rejected"
+# Whether the events and rejections of live keys are wanted, or those of test keys.
+KINDS = {"live": False, "test": True}
 # The codes of rejections that one can ask for.
 CODES = (
     Outcome.CONFLICT,
@@ -23,7 +25,7 @@ CODES = (
     Code.UNSUPPORTED_MEDIA_TYPE,
     Code.UNSUPPORTED_ENCODING,
 )
-OUTCOMES = (STORED, TEST, REJECTED, *(code.value for code in CODES))
+OUTCOMES = (STORED, REJECTED, *(code.value for code in CODES))
 # What an event is asked for by, under which name in an address.
 COLUMNS = {
     "name": "event_name",
@@ -45,6 +47,7 @@ class Filter:
 
     partner: int | None = None
     key: int | None = None
+    kind: str = ""
     outcome: str = ""
     name: str = ""
     tag: str = ""
@@ -66,21 +69,23 @@ class Filter:
     @property
     def of_events(self) -> Q | None:
         """What no index knows of the wanted events; None if no event is wanted."""
-        if self.outcome not in ("", STORED, TEST):
+        if self.outcome not in ("", STORED):
             return None
         wanted: dict[str, Any] = dict(self._columns)
         if self.key:
             wanted["api_key"] = self.key
-        if self.outcome == TEST:
-            wanted["is_test"] = True
+        if self.kind:
+            wanted["is_test"] = KINDS[self.kind]
         return Q(**wanted)
 
     @property
     def of_rejections(self) -> Q | None:
         """What no index knows of the wanted rejections; None if no rejection is wanted."""
-        if self._columns or self.outcome in (STORED, TEST):
+        if self._columns or self.outcome == STORED:
             return None
         found = Q(api_key=self.key) if self.key else Q()
+        if self.kind:
+            found &= Q(api_key__is_test=KINDS[self.kind])
         if self.outcome == REJECTED:
             return found & ~Q(code=Outcome.CONFLICT)
         return found & Q(code=self.outcome) if self.outcome else found
@@ -88,9 +93,7 @@ class Filter:
 
 def of_query(query: Mapping[str, str]) -> Filter:
     """Return the filter that an address names. Raises `BadFilter` for what is none."""
-    outcome = query.get("outcome", "")
-    if outcome not in ("", *OUTCOMES):
-        raise BadFilter(f"outcome: one of {', '.join(OUTCOMES)}, not {outcome!r}")
+    kind, outcome = _one_of(KINDS, query, "kind"), _one_of(OUTCOMES, query, "outcome")
     partner, key = (_number(query, name) for name in ("partner", "key"))
     if key is not None:
         # There is no index on the key, but one on its partner.
@@ -98,7 +101,14 @@ def of_query(query: Mapping[str, str]) -> Filter:
         if owner is None or partner not in (None, owner):
             raise BadFilter(f"key: there is none with the number {key} of this partner")
         partner = owner
-    return Filter(partner, key, outcome, **{name: query.get(name, "").strip() for name in COLUMNS})
+    return Filter(partner, key, kind, outcome, **{name: query.get(name, "").strip() for name in COLUMNS})
+
+
+def _one_of(known: Collection[str], query: Mapping[str, str], name: str) -> str:
+    text = query.get(name, "").strip()
+    if text and text not in known:
+        raise BadFilter(f"{name}: one of {', '.join(known)}, not {text!r}")
+    return text
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:

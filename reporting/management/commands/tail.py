@@ -39,6 +39,7 @@ class Command(BaseCommand):
         """Declare the arguments."""
         parser.add_argument("--partner", help="the name of a partner")
         parser.add_argument("--key", help="the prefix of a key")
+        parser.add_argument("--kind", default="", help="live or test: of which keys (both)")
         parser.add_argument("--event-name", default="", help="the name of an event, exactly")
         parser.add_argument("--tag", default="", help="a tag, exactly")
         parser.add_argument("--outcome", default="", help=f"one of {', '.join(filters.OUTCOMES)}")
@@ -64,7 +65,7 @@ class Command(BaseCommand):
                 self.stdout.flush()
 
     def _filter(self, options: dict[str, Any]) -> Filter:
-        query = {"name": options["event_name"], "tag": options["tag"], "outcome": options["outcome"]}
+        query = {name: options[name] for name in ("kind", "tag", "outcome")} | {"name": options["event_name"]}
         if name := options["partner"]:
             partner = Partner.objects.filter(name=name).first()
             if partner is None:

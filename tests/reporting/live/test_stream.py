@@ -68,7 +68,9 @@ def test_filter_selects_by_each_of_its_parts(key: ApiKey) -> None:
         ({"tag": "y"}, {other}),
         ({"name": "a", "tag": "y"}, set()),
         ({"outcome": "stored"}, {plain, other}),
-        ({"outcome": "test"}, {other}),
+        ({"kind": "test"}, {other, slow}),
+        ({"kind": "live", "outcome": "stored"}, {plain}),
+        ({"kind": "live", "outcome": "timeout"}, set()),
         ({"outcome": "rejected"}, {invalid, slow}),
         ({"outcome": "timeout"}, {slow}),
         ({"outcome": "invalid_event", "partner": str(test_key.partner_id)}, set()),
@@ -82,10 +84,18 @@ def test_filter_selects_by_each_of_its_parts(key: ApiKey) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [{"outcome": "lost"}, {"partner": "x"}, {"partner": "-1"}, {"key": "9"}, {"partner": "9" * 30}, {"key": "²"}],
+    [
+        {"outcome": "lost"},
+        {"kind": "x"},
+        {"partner": "x"},
+        {"partner": "-1"},
+        {"key": "9"},
+        {"partner": "9" * 30},
+        {"key": "²"},
+    ],
 )
 def test_filter_that_is_none_is_refused(query: dict[str, str]) -> None:
-    with pytest.raises(BadFilter, match=r"outcome|partner|key"):
+    with pytest.raises(BadFilter, match=r"outcome|kind|partner|key"):
         filters.of_query(query)
 
 

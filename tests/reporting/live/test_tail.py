@@ -62,7 +62,8 @@ def test_rows_are_filtered_by_what_the_arguments_name(key: ApiKey) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(("--partner", "Acne"), "Did you mean 'Acme'"), (("--outcome", "x"), "one of stored, test")]
+    ("arguments", "told"),
+    [(("--partner", "Acne"), "Did you mean 'Acme'"), (("--outcome", "x"), "one of stored, rejected")],
 )
 def test_filter_that_is_none_is_refused(key: ApiKey, arguments: tuple[str, str], told: str) -> None:
     with pytest.raises(CommandError, match=told):
