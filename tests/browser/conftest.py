@@ -16,8 +16,9 @@ from tests.browser import chromium
 from tests.browser.site import log_in, make_superuser, send_one_of_each
 from tests.browser.watch import Watch
 from tests.harness import databases, mmdb
-from tests.harness.collector import Collector, Keyed
+from tests.harness.collector import Collector, Keyed, manage
 from tests.harness.server import serve
+from tests.harness.waiting import eventually
 
 HEIGHT = 900
 # Twice as long as a page takes on a machine that does three other things.
@@ -34,16 +35,18 @@ class OpenPage(Protocol):
 
 @pytest.fixture(scope="session")
 def site(scratch: Path, template_with_key: Keyed) -> Iterator[Collector]:
-    """A server on a database of its own, with a superuser, a key, an event, a conflict and a rejection.
+    """A server on a database of its own, with a superuser, a key, an event, a conflict, a rejection, and captures.
 
     All tests of the run share it: what one makes, it gives a name of its own, and what it did not make, it leaves.
     """
     city = str(mmdb.write_city(scratch / "browser.mmdb"))
     with databases.new(scratch, template=template_with_key.url) as url:
         make_superuser(url)
+        manage(url, "capture_requests", template_with_key.raw_key.rpartition("_")[0], "--requests", "2")
         with serve(url, GEOIP_PATH=city) as server:
             collector = Collector(server, url, template_with_key.raw_key)
             send_one_of_each(collector)
+            assert eventually(lambda: collector.count("collect_capture") == 2)
             yield collector
 
 

@@ -55,6 +55,7 @@ def paths(site: Collector) -> list[str]:
     walker.log_in(USERNAME, PASSWORD)
     found = [path for path, page in walker.pages("/admin/") if "<html" in page]
     assert set(found) >= KNOWN
+    assert any(path.startswith("/admin/captures/") for path in found)
     # Of pages that differ in their row alone, two.
     kinds: dict[str, list[str]] = {}
     for path in found:

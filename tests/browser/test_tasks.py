@@ -86,6 +86,7 @@ def any_event(operator: Operator, query: str) -> dict[str, str]:
 def test_issue_a_key(operator: Operator) -> None:
     operator.menu("API keys")
     operator.click(operator.page.get_by_role("link", name=re.compile("Add|Issue", re.I)).first)
+    operator.page.wait_for_selector("[name=partner]", state="attached")
     operator.page.evaluate("document.querySelector('[name=partner]').append(new Option('x', '1', true, true))")
     operator.page.fill("[name=label]", "another service")
     operator.click(operator.page.locator("[name=_save]"))
