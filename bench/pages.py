@@ -38,6 +38,7 @@ GROUP BY start, minutes, partner_id, api_key_id, outcome
 _PAGES = (
     *("", "ledger/", "ledger/?range=7d&kind=all", "ledger/?range=30d", "ledger/?partner=2&range=7d"),
     *("live/", "live/?range=24h", "live/?partner=2", "live/?name=rare", "live/?partner=3&tag=none"),
+    *("live/?kind=live&range=24h", "live/?range=24h&currency=XXX"),
     *(
         "find/?q=order-5000000",
         "find/?q={event}",

@@ -21,7 +21,10 @@ pytestmark = pytest.mark.django_db(databases=["default", "spool"])
 EVENTS, ROWS, BOUND = 60_000, 55_000, 2_000
 PAGES = (
     *("/admin/", "/admin/ledger/", "/admin/ledger/?range=7d&kind=all", "/admin/ledger/?partner={partner}"),
-    *("/admin/live/", "/admin/live/?range=24h", "/admin/live/?partner={partner}&name=rare", "/admin/find/?q=many-7"),
+    *("/admin/live/", "/admin/live/?range=24h", "/admin/live/?partner={partner}&name=rare"),
+    *("/admin/live/?kind=live&range=24h", "/admin/live/?kind=test&range=24h&outcome=rejected"),
+    *("/admin/live/?range=24h&currency=EUR", "/admin/live/?kind=live&partner={partner}&range=24h"),
+    "/admin/find/?q=many-7",
     *("/admin/rejections/", "/admin/rejections/{group}/", "/admin/rejections/{group}/mend/"),
     *("/admin/partners/", "/admin/partners/{partner}/"),
     *("/admin/collect/event/", "/admin/collect/event/{event}/change/", "/admin/collect/rejection/"),
