@@ -38,7 +38,7 @@ e2e: .venv/.dev ## Look at the console in Chromium, on SQLite and on PostgreSQL
 	$(PYTHON) -m pytest --database sqlite tests/browser
 	$(PYTHON) -m pytest --database postgresql tests/browser
 
-faults: .venv/.dev ## Break all that docs/operations.md names, and look at every page in every look: half an hour
+faults: .venv/.dev ## Break all that docs/operations.md names, and run the tests that take minutes
 	$(PYTHON) -m pytest --database postgresql -m "long or not long" tests/faults
 	$(PYTHON) -m pytest --database sqlite -m long tests/browser tests/e2e
 

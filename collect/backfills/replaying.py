@@ -1,6 +1,5 @@
 """Sends kept rejections through the contract again, mended; each becomes an event once and never twice."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +8,7 @@ from django.db import Error, transaction
 from collect.backfills.mending import rejections
 from collect.backfills.run import Run
 from collect.backfills.selection import Selection
-from collect.backfills.walk import pause_after
+from collect.backfills.walk import making_way
 from collect.mending import step as steps
 from collect.mending.operations import Operation
 from collect.mending.step import Fate, Judge, Judged, Remembered
@@ -60,9 +59,8 @@ class _Work:
 
     def settle(self, step: Sequence[Judged]) -> None:
         """Replay the step, count what became of it, and tell the first reasons. Raises `django.db.Error`."""
-        began = time.monotonic()
-        fates = self._fates(step)
-        pause_after(time.monotonic() - began)
+        with making_way():
+            fates = self._fates(step)
         for judged, fate in zip(step, fates, strict=True):
             self._run.counts[fate.what] += 1
             if fate.why and self._told < TOLD:

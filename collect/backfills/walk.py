@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Literal, TypeVar
 from uuid import UUID
 
@@ -32,27 +32,27 @@ def walk(
     done = sum(run.counts.values())
     run.begin(done / total if total else 0.0)
     # A dry run writes nothing: on SQLite a transaction would hold up the writers for which the pause is.
-    makes_way = connection.vendor == "sqlite" and not run.dry_run
-    for range_of_events, last in ranges(ordered, SQLITE_RANGE if makes_way else RANGE, after, end):
-        began = time.monotonic()
-        with nullcontext() if run.dry_run else transaction.atomic():
+    size = SQLITE_RANGE if connection.vendor == "sqlite" and not run.dry_run else RANGE
+    for range_of_events, last in ranges(ordered, size, after, end):
+        with nullcontext() if run.dry_run else making_way(), nullcontext() if run.dry_run else transaction.atomic():
             if not run.dry_run:
                 commit_without_waiting("LOCAL")
             done += change(range_of_events)
             run.save({"last": str(last), "end": str(end)}, now=True)
-        if makes_way:
-            pause_after(time.monotonic() - began)
         run.advance(done, min(1.0, done / total) if total else None)
     run.finish()
 
 
-def pause_after(seconds: float) -> None:
-    """Leave SQLite to others for about as long as a transaction of `seconds` kept them waiting: on a busy machine too.
+@contextmanager
+def making_way() -> Iterator[None]:
+    """Write in this block; then leave SQLite to others for as long as that took, from 0.15 to 1.5 seconds.
 
-    PostgreSQL needs no pause: there they do not wait.
+    PostgreSQL needs no pause: there other writers do not wait.
     """
+    began = time.monotonic()
+    yield
     if connection.vendor == "sqlite":
-        time.sleep(min(max(SQLITE_PAUSE_SECONDS, seconds), SQLITE_PAUSE_AT_MOST))
+        time.sleep(min(max(SQLITE_PAUSE_SECONDS, time.monotonic() - began), SQLITE_PAUSE_AT_MOST))
 
 
 def ranges(

@@ -1,7 +1,6 @@
 """Writes the rows of an import to the database, with two threads, in the cheaper way while nothing is repeated."""
 
 import sqlite3
-import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,7 +8,7 @@ from typing import Self
 
 from django.db import connection, connections
 
-from collect.backfills.walk import commit_without_waiting, pause_after
+from collect.backfills.walk import commit_without_waiting, making_way
 from collect.storage import ingest, repetition, store
 from collect.storage.ledger import tally
 from collect.storage.ledger.tally import Endpoint
@@ -22,13 +21,10 @@ class _Writer:
 
     def __init__(self) -> None:
         self._expects_new = True
-        self._took_seconds = 0.0
 
     def __call__(self, arrivals: Sequence[Arrival]) -> list[Written]:
-        pause_after(self._took_seconds)
-        began = time.monotonic()
-        written = self._write(arrivals)
-        self._took_seconds = time.monotonic() - began
+        with making_way():
+            written = self._write(arrivals)
         for arrival, one in zip(arrivals, written, strict=True):
             if one.outcome is Outcome.STORED and not one.again:
                 tally.move(arrival.row, Endpoint.IMPORT, Outcome.STORED)

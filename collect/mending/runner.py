@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import Error, connection
 
-from collect.backfills.walk import pause_after
+from collect.backfills.walk import making_way
 from collect.mending import mends
 from runtime import failures, outage
 from runtime.hub import OwnThread
@@ -51,9 +51,8 @@ class Runner:
         """Take each mend that is open a step further, again and again. Raises `django.db.Error` as `advance` does."""
         while ids := mends.open_mends():
             for id in ids:
-                began = time.monotonic()
-                self._advance(id)
-                pause_after(time.monotonic() - began)
+                with making_way():
+                    self._advance(id)
                 time.sleep(PAUSE_SECONDS)
 
     def _advance(self, id: int) -> None:

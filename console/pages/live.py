@@ -26,7 +26,7 @@ LISTED_AS_JSON = 500
 # What in an address names a time.
 _TIMES = ("from", "until", "range")
 # What links lead here with, and the form has only then.
-_NARROWED = {"country": "Country", "browser": "Browser", "bot": "Bot", "currency": "Currency"}
+_NARROWED = ("country", "browser", "bot", "currency")
 _ROADS = {
     "spool": "came late, from the spool",
     "delay": "came late, from a worker that was overloaded",
@@ -78,9 +78,7 @@ class LivePage(DataPage):
             "partners": choices.partners(request),
             "keys": choices.keys(request, data["filter"].get("partner")),
             "names": STANDARD_EVENTS,
-            "narrowed": [
-                (name, text, data["filter"][name]) for name, text in _NARROWED.items() if name in data["filter"]
-            ],
+            "narrowed": [(name, data["filter"][name]) for name in _NARROWED if name in data["filter"]],
             "kinds": filters.KINDS,
             "outcomes": [(one, one.replace("_", " ")) for one in filters.OUTCOMES],
             "range_query": {name: request.GET[name] for name in _TIMES if request.GET.get(name)},

@@ -95,7 +95,7 @@ def test_walk_that_writes_nothing_makes_no_way_for_writers(
     new_run: NewRun, api_key: ApiKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest.write([factories.arrival(factories.source(api_key)) for _ in range(3)])
-    monkeypatch.setattr(walk, "pause_after", pytest.fail)
+    monkeypatch.setattr(walk, "making_way", pytest.fail)
     in_transaction = []
 
     def look(events: Any) -> int:
