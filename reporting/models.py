@@ -1,0 +1,208 @@
+"""The buckets of the rollup, how far it is, and the database's views as models that nobody writes."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from collect.intake.contract import MAX_ATTRIBUTION_TYPE, MAX_TEXT
+from collect.intake.source import MAX_CHANNEL
+from keys.models import Partner
+from keys.restrictions import MAX_TAG_LENGTH
+from reporting.views import counts
+
+
+class Bucket(models.Model):
+    """What a bucket is by: two quarter-hours, and what its events have in common."""
+
+    # The quarter-hour in which the events arrived: what came late is in a bucket of today.
+    arrived = models.DateTimeField()
+    # The quarter-hour in which they happened.
+    quarter = models.DateTimeField()
+    tag_id = models.CharField(max_length=MAX_TAG_LENGTH)
+    event_name = models.CharField(max_length=MAX_TEXT)
+    channel = models.CharField(max_length=MAX_CHANNEL)
+    country = models.CharField(max_length=2, null=True)
+    browser = models.CharField(max_length=MAX_TEXT, null=True)
+    is_test = models.BooleanField()
+    currency = models.CharField(max_length=3, null=True)
+    value_issue = models.CharField(max_length=32, null=True)
+    events = models.BigIntegerField()
+    # The sum of the values in ten-thousandths.
+    value_e4 = models.DecimalField(max_digits=38, decimal_places=0, null=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.quarter:%Y-%m-%d %H:%M} {self.event_name} {self.events}"
+
+
+class Cell(Bucket):
+    """A stored bucket. It is counted anew when its events change, and never added to."""
+
+    partner = models.ForeignKey(Partner, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    # The distinct clients of the bucket (`rollups.sketches`).
+    clients = models.BinaryField()
+    # True for the counts of events that have been pruned: nothing can count them again.
+    is_frozen = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = counts.CELL
+        default_permissions = ()
+        indexes: ClassVar = [
+            # Finds the buckets that are counted anew.
+            models.Index(fields=["partner", "arrived"], name="cell_arrived"),
+            models.Index(fields=["quarter"], name="cell_quarter"),
+        ]
+
+
+class Progress(models.Model):
+    """How far the rollup is: all that arrived before `until` is in its buckets, but for what marks name."""
+
+    until = models.DateTimeField()
+
+    class Meta:
+        db_table = counts.PROGRESS
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"until {self.until:%Y-%m-%d %H:%M:%S}"
+
+
+class Money(models.Model):
+    """What the views make of `params.value` and `params.currency`."""
+
+    value = models.DecimalField(max_digits=15, decimal_places=4, null=True)
+    value_e4 = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3, null=True)
+    value_issue = models.CharField(max_length=32, null=True)
+
+    class Meta:
+        abstract = True
+
+
+class Reported(models.Model):
+    """What the views of single events have in common."""
+
+    id = models.UUIDField(primary_key=True)
+    received_at = models.DateTimeField()
+    timestamp = models.DateTimeField()
+    partner_id = models.BigIntegerField()
+    partner = models.CharField(max_length=MAX_TEXT)
+    event_name = models.CharField(max_length=MAX_TEXT)
+    tag_id = models.CharField(max_length=MAX_TAG_LENGTH)
+    session_id = models.CharField(max_length=MAX_TEXT, null=True)
+    client_id = models.CharField(max_length=MAX_TEXT, null=True)
+    click_id = models.CharField(max_length=MAX_TEXT, null=True)
+    impression_id = models.CharField(max_length=MAX_TEXT, null=True)
+    bid_id = models.CharField(max_length=MAX_TEXT, null=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.event_name}"
+
+
+class ReportedEvent(Reported, Money):
+    """A row of `reporting_events`."""
+
+    api_key_id = models.BigIntegerField(null=True)
+    channel = models.CharField(max_length=MAX_CHANNEL)
+    category = models.CharField(max_length=32)
+    event_id = models.CharField(max_length=MAX_TEXT, null=True)
+    page_url = models.TextField(null=True)
+    referrer = models.TextField(null=True)
+    attribution_type = models.CharField(max_length=MAX_ATTRIBUTION_TYPE, null=True)
+    consent = models.JSONField(null=True)
+    params = models.JSONField()
+    extra = models.JSONField()
+    geo_country = models.CharField(max_length=2, null=True)
+    geo_region = models.CharField(max_length=MAX_TEXT, null=True)
+    geo_city = models.CharField(max_length=MAX_TEXT, null=True)
+    geo_lat = models.FloatField(null=True)
+    geo_lon = models.FloatField(null=True)
+    ua_browser = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_browser_version = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_os = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_os_version = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_device = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_device_brand = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_device_model = models.CharField(max_length=MAX_TEXT, null=True)
+    ua_is_bot = models.BooleanField(null=True)
+    ua_bot_reason = models.CharField(max_length=16, null=True)
+
+    class Meta:
+        managed = False
+        db_table = "reporting_events"
+        default_permissions = ()
+
+
+class ReportedConversion(Reported, Money):
+    """A row of `reporting_conversions`."""
+
+    category = models.CharField(max_length=32)
+    event_id = models.CharField(max_length=MAX_TEXT, null=True)
+    channel = models.CharField(max_length=MAX_CHANNEL)
+    attribution_type = models.CharField(max_length=MAX_ATTRIBUTION_TYPE, null=True)
+    repeats = models.BigIntegerField()
+    differing = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "reporting_conversions"
+        default_permissions = ()
+
+
+class ReportedTouch(Reported):
+    """A row of `reporting_touches`."""
+
+    kind = models.CharField(max_length=8)
+    interaction = models.CharField(max_length=MAX_TEXT, null=True)
+
+    class Meta:
+        managed = False
+        db_table = "reporting_touches"
+        default_permissions = ()
+
+
+class Quarter(Bucket):
+    """A row of `reporting_quarters`, which has no key of its own: it is only summed up."""
+
+    arrived = models.DateTimeField(primary_key=True)
+    partner_id = models.BigIntegerField()
+    partner = models.CharField(max_length=MAX_TEXT)
+    category = models.CharField(max_length=32)
+    value = models.DecimalField(max_digits=38, decimal_places=4, null=True)
+
+    class Meta:
+        managed = False
+        db_table = "reporting_quarters"
+        default_permissions = ()
+
+
+class DailyCount(models.Model):
+    """A row of `reporting_daily`, which has no key of its own either."""
+
+    day = models.DateField(primary_key=True)
+    partner_id = models.BigIntegerField()
+    partner = models.CharField(max_length=MAX_TEXT)
+    tag_id = models.CharField(max_length=MAX_TAG_LENGTH)
+    event_name = models.CharField(max_length=MAX_TEXT)
+    category = models.CharField(max_length=32)
+    channel = models.CharField(max_length=MAX_CHANNEL)
+    country = models.CharField(max_length=2, null=True)
+    browser = models.CharField(max_length=MAX_TEXT, null=True)
+    currency = models.CharField(max_length=3, null=True)
+    value_issue = models.CharField(max_length=32, null=True)
+    events = models.BigIntegerField()
+    value_e4 = models.DecimalField(max_digits=38, decimal_places=0, null=True)
+    value = models.DecimalField(max_digits=38, decimal_places=4, null=True)
+
+    class Meta:
+        managed = False
+        db_table = "reporting_daily"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.event_name} {self.events}"
