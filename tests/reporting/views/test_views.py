@@ -53,7 +53,14 @@ def test_value_and_currency_are_there_where_both_are_well_formed(params: str, ex
 
 @pytest.mark.parametrize(
     ("name", "category"),
-    [("items_added", "contents"), ("lead_created", "customer_action"), ("trial_started", "plan_enrollment"), ("custom", "custom"), ("Order_Created", "custom"), ("order_created ", "custom")],
+    [
+        ("items_added", "contents"),
+        ("lead_created", "customer_action"),
+        ("trial_started", "plan_enrollment"),
+        ("custom", "custom"),
+        ("Order_Created", "custom"),
+        ("order_created ", "custom"),
+    ],
 )
 def test_category_is_that_of_the_taxonomy(name: str, category: str) -> None:
     stored(event_name=name)
@@ -117,7 +124,13 @@ def test_touch_has_a_kind_and_an_interaction(fields: dict[str, str], kind: str, 
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"attribution_type": "organic", "click_id": "c"}, {"attribution_type": "Click"}, {"bid_id": "b"}, {"click_id": "", "session_id": "s", "client_id": "c"}],
+    [
+        {},
+        {"attribution_type": "organic", "click_id": "c"},
+        {"attribution_type": "Click"},
+        {"bid_id": "b"},
+        {"click_id": "", "session_id": "s", "client_id": "c"},
+    ],
 )
 def test_other_events_are_no_touches(fields: dict[str, str]) -> None:
     stored(**fields)
