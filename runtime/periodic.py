@@ -4,9 +4,10 @@ import atexit
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from django.conf import settings
 from django.db import connections
 from filelock import FileLock, Timeout
 
@@ -75,6 +76,35 @@ class Periodic:
         except Exception:
             logger.exception("a turn of %s failed", self._name)
             connections.close_all()
+
+
+class Right:
+    """The right to do some work on this machine. The process that gets it first keeps it for as long as it lives."""
+
+    def __init__(self, name: str) -> None:
+        """Name the work, as its lock file in `VAR_DIR` is called."""
+        self._name = name
+        self._held = ExitStack()
+        self._is_held = False
+
+    def is_ours(self) -> bool:
+        """Tell whether this process has the right, which it gets if nobody has it.
+
+        In a directory that this user may not write to no lock can be held; the work has to bear that two do it.
+        """
+        if not self._is_held:
+            with suppress(OSError):
+                try:
+                    self._held.enter_context(alone(Path(settings.VAR_DIR) / "locks" / f"{self._name}.lock"))
+                except Busy:
+                    return False
+                self._is_held = True
+        return True
+
+    def release(self) -> None:
+        """Let another process have it."""
+        self._held.close()
+        self._is_held = False
 
 
 class Busy(Exception):  # noqa: N818  # not an error: somebody else is at it

@@ -12,6 +12,7 @@ from collect.backfills.selection import Selection
 from collect.backfills.walk import walk
 from collect.enrichment import site_tag
 from collect.models import Event
+from collect.storage import marks
 from collect.storage.bisection import bisect
 from runtime import failures
 
@@ -71,5 +72,7 @@ def _is_taken(_id: UUID, error: Error) -> bool:
 def _move(ids: Sequence[UUID], tag: str) -> list[bool]:
     """Give the tag to all of the events or to none, and return True for each. Raises `django.db.Error`."""
     with transaction.atomic():
-        Event.objects.filter(pk__in=ids).update(tag_id=tag)
+        events = Event.objects.filter(pk__in=ids)
+        events.update(tag_id=tag)
+        marks.note_all(events)
     return [True] * len(ids)

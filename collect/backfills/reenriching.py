@@ -17,6 +17,7 @@ from collect.enrichment import geo, user_agent
 from collect.enrichment.city import Geo
 from collect.enrichment.user_agent import PARSED_CHARACTERS, UserAgent
 from collect.models import Event
+from collect.storage import marks
 
 CHANGED, UNCHANGED = "changed", "unchanged"
 # The packages whose rules decide what a user agent is.
@@ -120,7 +121,9 @@ class _Work:
                 new[parts][tuple(group[part.name] for part in parts)] = changed
         if _GEO in self._parts:
             _check_geo()  # it may have been replaced meanwhile by what is no geo database
-        if not self._run.dry_run:
+        if new and not self._run.dry_run:
+            # Before anything changes: with --only-missing what has been filled is no longer among them.
+            marks.note_all(events)
             for parts, values in new.items():
                 due = [self._due(part, wanted=part in parts) for part in self._parts]
                 _update(events.filter(*due), parts, values)

@@ -3,17 +3,14 @@
 import logging
 import time
 from collections import Counter
-from contextlib import ExitStack, suppress
-from pathlib import Path
 
-from django.conf import settings
 from django.db import Error, connection
 
 from collect.backfills.walk import making_way
 from collect.mending import mends
 from runtime import failures, outage
 from runtime.hub import OwnThread
-from runtime.periodic import Busy, Periodic, alone
+from runtime.periodic import Periodic, Right
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +25,14 @@ class Runner:
     """Takes the turns of a worker's thread. One process of a machine works, for as long as it lives."""
 
     def __init__(self) -> None:
-        self._right = ExitStack()
-        self._has_right = self._fails = False
+        self._right = Right("mending")
+        self._fails = False
         # How often the next step of a mend has timed out.
         self._timed_out: Counter[int] = Counter()
 
     def turn(self) -> None:
         """Work until nothing is open. If the database fails, which is logged once, the next turn tries again."""
-        if outage.database.is_open or not self._may_work():
+        if outage.database.is_open or not self._right.is_ours():
             return
         try:
             self.work()
@@ -68,21 +65,9 @@ class Runner:
             mends.fail(id, failures.reason(error))
         del self._timed_out[id]
 
-    def _may_work(self) -> bool:
-        if not self._has_right:
-            # In a directory that this user may not write to no lock can be held. Rows are locked all the same.
-            with suppress(OSError):
-                try:
-                    self._right.enter_context(alone(Path(settings.VAR_DIR) / "locks" / "mending.lock"))
-                except Busy:
-                    return False
-                self._has_right = True
-        return True
-
     def close(self) -> None:
         """Let another process work."""
-        self._right.close()
-        self._has_right = False
+        self._right.release()
 
 
 _runner = Runner()

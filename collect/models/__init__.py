@@ -8,6 +8,7 @@ from collect.models.capture import Capture
 from collect.models.event import Event
 from collect.models.late import LateArrival
 from collect.models.ledger import LedgerBatch, LedgerEntry, LedgerGap, Machine
+from collect.models.mark import Mark
 from collect.models.mend import Foreseen, Mend
 from collect.models.rejection import Build, Rejection, RejectionCount, RejectionGroup, RejectionTally
 from collect.models.search import SearchBlock, SearchRun
@@ -25,6 +26,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerGap",
     "Machine",
+    "Mark",
     "Mend",
     "Rejection",
     "RejectionCount",

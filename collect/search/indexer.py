@@ -5,18 +5,15 @@ One process of a machine has the right to, for as long as it lives. If another m
 
 import logging
 import time
-from contextlib import ExitStack
-from pathlib import Path
 
 from cachetools import TTLCache
-from django.conf import settings
 from django.db import Error, IntegrityError, connection
 
 from collect.models import SearchRun
 from collect.search import runs
 from runtime import failures
 from runtime.hub import OwnThread
-from runtime.periodic import Busy, Periodic, alone
+from runtime.periodic import Periodic, Right
 
 logger = logging.getLogger(__name__)
 
@@ -40,22 +37,19 @@ class Indexer:
         self._fails = False
         self._rests_until = 0.0
         self._busy_until = 0.0
-        self._right: ExitStack | None = None
+        self._right = Right("search")
 
     def turn(self) -> None:
         """Take a step, unless another process of the machine is at it. A failure is logged once."""
         if time.monotonic() < self._rests_until:
             return
         try:
-            self._right = self._right or _take_the_right()
-            if not self.step() and time.monotonic() > self._busy_until:
+            if not self._right.is_ours() or not (self.step() or time.monotonic() < self._busy_until):
                 self._rests_until = time.monotonic() + REST_SECONDS
-        except Busy:
-            self._rests_until = time.monotonic() + REST_SECONDS
         except IntegrityError:
             # Another machine has made the same run.
             connection.close()
-        except (Error, OSError) as error:
+        except Error as error:
             connection.close()
             if not self._fails:
                 logger.warning("the search index cannot be written", extra={"reason": failures.reason(error)})
@@ -92,13 +86,6 @@ class Indexer:
         others = list(due.filter(first__gt=self._checked).order_by("first")[:OTHERS])
         self._checked = others[-1].first if others else runs.FIRST
         return [*suspects, *newest, *others]
-
-
-def _take_the_right() -> ExitStack:
-    """Return the right to write the index on this machine. Raises `Busy` if another process has it, and OSError."""
-    with ExitStack() as stack:
-        stack.enter_context(alone(Path(settings.VAR_DIR) / "search.lock"))
-        return stack.pop_all()
 
 
 _indexer = Indexer()

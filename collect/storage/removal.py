@@ -6,11 +6,16 @@ from operator import attrgetter, itemgetter
 from uuid import UUID
 
 from django.db import transaction
+from django.dispatch import Signal
 
 from collect.models import Event
 from collect.search import runs
+from collect.storage import marks
 from collect.storage.ledger import entries
 from collect.storage.ledger.tally import ERASED, PRUNED, Amount, Endpoint, Entry
+
+# Sent in the transaction that deletes the events, before it does, with their `ids` and `why`.
+removing = Signal()
 
 _OUTCOMES = {Endpoint.PRUNE: PRUNED, Endpoint.ERASE: ERASED}
 
@@ -19,6 +24,8 @@ def remove(ids: Sequence[UUID], why: Endpoint) -> int:
     """Delete the events and count them, both or neither; return how many there were. Raises `django.db.Error`."""
     with transaction.atomic():
         found = [event for partner, its in _by_partner(ids) for event in _locked(partner, its)]
+        removing.send(sender=Event, ids=[event.pk for event in found], why=why)
+        marks.note((event.partner_id, event.received_at) for event in found)
         entries.add(entries.total((_entry(event, why), Amount(1)) for event in found))
         for partner, events in groupby(found, key=attrgetter("partner_id")):
             Event.objects.filter(partner=partner, pk__in=[event.pk for event in events]).delete()

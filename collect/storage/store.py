@@ -12,7 +12,7 @@ from django.db import DatabaseError, Error, IntegrityError, connection, models, 
 from django.db.models.functions import Cast
 
 from collect.models import ErasedEvent, Event
-from collect.storage import repetition
+from collect.storage import marks, repetition
 from collect.storage.outcomes import Outcome, Written
 from collect.storage.rows import Arrival, Row
 from runtime import failures
@@ -91,6 +91,7 @@ def write_new(arrivals: Sequence[Arrival]) -> list[Written] | None:
             cursor.execute(statement, [_document(arrivals)])
             if cursor.rowcount != len(arrivals):  # some were erased
                 raise IntegrityError
+            _mark(arrivals)
     except Error as error:
         if failures.is_away(error):
             raise
@@ -110,6 +111,20 @@ def foresee(arrivals: Sequence[Arrival]) -> list[Written]:
 
 def _insert(arrivals: Sequence[Arrival]) -> set[str]:
     """Insert the rows that do not exist yet, and return the ids of those that were inserted."""
+    past = marks.past()
+    if not any(arrival.row.received_at < past for arrival in arrivals):
+        return _insert_new(arrivals)
+    with transaction.atomic():
+        new = _insert_new(arrivals)
+        _mark([arrival for arrival in arrivals if arrival.row.id in new])
+    return new
+
+
+def _mark(new: Sequence[Arrival]) -> None:
+    marks.note((arrival.row.partner_id, arrival.row.received_at) for arrival in new)
+
+
+def _insert_new(arrivals: Sequence[Arrival]) -> set[str]:
     statement, returned = _statement(connection.vendor)
     with connection.cursor() as cursor:
         # `ON CONFLICT` covers uniqueness only, never a bad value.

@@ -55,48 +55,43 @@ def _money(vendor: str) -> list[Column]:
     ]
 
 
+_PAGES = {"page_url": "The address of the page, as sent", "referrer": "The address that led to the page, as sent"}
+_ATTRIBUTION = {"attribution_type": "click, view, organic, or what else was sent"}
+_JSON = {
+    "consent": "The consent flags, as sent",
+    "params": "The free-form properties, as sent",
+    "extra": "Keys of the event that the contract does not know, as sent",
+}
+_ADDED = {
+    "geo_country": "ISO 3166-1 code of the country, looked up by the address",
+    "geo_region": "Region, looked up by the address",
+    "geo_city": "City, looked up by the address",
+    "geo_lat": "Latitude, looked up by the address",
+    "geo_lon": "Longitude, looked up by the address",
+    "ua_browser": "Browser, from the user agent",
+    "ua_browser_version": "Version of the browser",
+    "ua_os": "Operating system, from the user agent",
+    "ua_os_version": "Version of the operating system",
+    "ua_device": "Kind of device, from the user agent",
+    "ua_device_brand": "Brand of the device",
+    "ua_device_model": "Model of the device",
+    "ua_is_bot": "True if the user agent is a bot's; bots are counted like all others",
+    "ua_bot_reason": "Why it is called a bot's",
+}
+
+
 def events(vendor: str) -> View:
     """Return the view of all events."""
+    key = {"api_key_id": "The number of the key that it came with; NULL if it was imported"}
     return View(
         "reporting_events",
         "One row per event. Events of test keys are not in it",
         [
             *as_stored(_ID | _TIMES),
             *_PARTNER,
-            *as_stored(
-                {"api_key_id": "The number of the key that it came with; NULL if it was imported"} | CHANNELS | NAMES
-            ),
+            *as_stored(key | CHANNELS | NAMES),
             CATEGORY,
-            *as_stored(
-                TAGS
-                | _EVENT_ID
-                | {
-                    "page_url": "The address of the page, as sent",
-                    "referrer": "The address that led to the page, as sent",
-                }
-                | _PEOPLE
-                | _ADS
-                | {
-                    "attribution_type": "click, view, organic, or what else was sent",
-                    "consent": "The consent flags, as sent",
-                    "params": "The free-form properties, as sent",
-                    "extra": "Keys of the event that the contract does not know, as sent",
-                    "geo_country": "ISO 3166-1 code of the country, looked up by the address",
-                    "geo_region": "Region, looked up by the address",
-                    "geo_city": "City, looked up by the address",
-                    "geo_lat": "Latitude, looked up by the address",
-                    "geo_lon": "Longitude, looked up by the address",
-                    "ua_browser": "Browser, from the user agent",
-                    "ua_browser_version": "Version of the browser",
-                    "ua_os": "Operating system, from the user agent",
-                    "ua_os_version": "Version of the operating system",
-                    "ua_device": "Kind of device, from the user agent",
-                    "ua_device_brand": "Brand of the device",
-                    "ua_device_model": "Model of the device",
-                    "ua_is_bot": "True if the user agent is a bot's; bots are counted like all others",
-                    "ua_bot_reason": "Why it is called a bot's",
-                }
-            ),
+            *as_stored(TAGS | _EVENT_ID | _PAGES | _PEOPLE | _ADS | _ATTRIBUTION | _JSON | _ADDED),
             *_money(vendor),
         ],
         f"{OF_EVENTS} WHERE NOT e.is_test",
@@ -139,7 +134,7 @@ def conversions(vendor: str) -> View:
             *as_stored(_EVENT_ID | TAGS | CHANNELS),
             *unless_empty(_PEOPLE | _ADS),
             *as_stored(
-                {"attribution_type": "click, view, organic, or what else was sent"}
+                _ATTRIBUTION
                 | {column.name: column.sentence for column in _money(vendor)}
                 | {
                     "repeats": "How many later reports of the same conversion were left out",

@@ -117,7 +117,7 @@ def test_turn_with_nothing_to_do_rests_and_so_does_one_beside_another_process(
         worker.turn()
     assert len(steps) == 1
     worker = Indexer()
-    with alone(Path(settings.VAR_DIR) / "search.lock"):
+    with alone(Path(settings.VAR_DIR) / "locks" / "search.lock"):
         worker.turn()
     worker.turn()
     assert len(steps) == 1

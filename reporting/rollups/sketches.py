@@ -1,0 +1,97 @@
+"""How many distinct clients a bucket has, in bytes that can be merged: exactly, or nearly where there are many.
+
+Up to `EXACT` clients a bucket keeps a hash of each. Above, it keeps the registers of a HyperLogLog (Flajolet et al.,
+2007), which is read with Ertl's estimator (arXiv:1702.01284, algorithm 6): of 4,096 registers it errs by 1.6 %.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+HASH_BYTES = 8
+EXACT = 256
+_BITS = 12
+REGISTERS = 1 << _BITS
+# Bits of a hash behind those that choose the register.
+_REST = 8 * HASH_BYTES - _BITS
+# Of one standard deviation.
+ERROR = 1.04 / math.sqrt(REGISTERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """A number of distinct clients; nearly that many unless it `is_exact`."""
+
+    number: int
+    is_exact: bool
+
+
+def packed(hashes: bytes) -> bytes:
+    """Return a bucket's clients in the form that is stored, from their hashes, 8 bytes each, each of them once."""
+    if len(hashes) <= EXACT * HASH_BYTES:
+        return hashes
+    return bytes(_registers(_split(hashes)))
+
+
+def distinct(buckets: Iterable[bytes]) -> Distinct:
+    """Return how many clients several buckets have together."""
+    hashes: set[bytes] = set()
+    registers: bytearray | None = None
+    for bucket in buckets:
+        if len(bucket) != REGISTERS:
+            hashes.update(_split(bucket))
+        elif registers is None:
+            registers = bytearray(bucket)
+        else:
+            registers = bytearray(map(max, registers, bucket))
+    if registers is None:
+        return Distinct(len(hashes), is_exact=True)
+    of_hashes = _registers(hashes)
+    return Distinct(round(_estimate(bytes(map(max, registers, of_hashes)))), is_exact=False)
+
+
+def _split(hashes: bytes) -> list[bytes]:
+    return [hashes[place : place + HASH_BYTES] for place in range(0, len(hashes), HASH_BYTES)]
+
+
+def _registers(hashes: Iterable[bytes]) -> bytearray:
+    registers = bytearray(REGISTERS)
+    for hashed in hashes:
+        value = int.from_bytes(hashed)
+        register, rest = value >> _REST, value & ((1 << _REST) - 1)
+        rank = _REST - rest.bit_length() + 1
+        registers[register] = max(registers[register], rank)
+    return registers
+
+
+def _estimate(registers: bytes) -> float:
+    counts = [registers.count(value) for value in range(_REST + 2)]
+    total = REGISTERS * _tau(1 - counts[_REST + 1] / REGISTERS)
+    for value in range(_REST, 0, -1):
+        total = 0.5 * (total + counts[value])
+    total += REGISTERS * _sigma(counts[0] / REGISTERS)
+    return REGISTERS * REGISTERS / (2 * math.log(2) * total)
+
+
+def _sigma(x: float) -> float:
+    if x == 1:
+        return math.inf
+    total, y = x, 1.0
+    while True:
+        x *= x
+        before, total = total, total + x * y
+        y += y
+        if total == before:
+            return total
+
+
+def _tau(x: float) -> float:
+    if x in (0, 1):
+        return 0.0
+    y, total = 1.0, 1 - x
+    while True:
+        x = math.sqrt(x)
+        before, y = total, y * 0.5
+        total -= (1 - x) ** 2 * y
+        if total == before:
+            return total / 3
