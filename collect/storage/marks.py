@@ -30,14 +30,17 @@ def note(received: Iterable[tuple[int, datetime]]) -> None:
 
     Call it in the transaction that does. Raises `django.db.Error`.
     """
+    Mark.objects.bulk_create(Mark(partner_id=partner, start=start, end=end) for partner, start, end in times(received))
+
+
+def times(received: Iterable[tuple[int, datetime]]) -> Iterator[tuple[int, datetime, datetime]]:
+    """Yield the whole quarter-hours, as a partner, a beginning and an end, in which events were received."""
     quarters: dict[int, set[datetime]] = defaultdict(set)
     for partner, received_at in received:
         quarters[partner].add(beginning(received_at))
-    Mark.objects.bulk_create(
-        Mark(partner_id=partner, start=start, end=end)
-        for partner, found in quarters.items()
-        for start, end in _parts(sorted(found))
-    )
+    for partner, found in quarters.items():
+        for start, end in _parts(sorted(found)):
+            yield partner, start, end
 
 
 def note_all(events: "models.QuerySet[Event]") -> None:

@@ -14,8 +14,9 @@ from collect.storage import marks
 from collect.storage.ledger import entries
 from collect.storage.ledger.tally import ERASED, PRUNED, Amount, Endpoint, Entry
 
-# Sent in the transaction that deletes the events, before it does, with their `ids` and `why`.
-removing = Signal()
+# Sent in the transaction that deletes the events: before it does, with their `ids` and `why`; and when it has, with
+# the partner and `received_at` of each.
+removing, removed = Signal(), Signal()
 
 _OUTCOMES = {Endpoint.PRUNE: PRUNED, Endpoint.ERASE: ERASED}
 
@@ -25,10 +26,14 @@ def remove(ids: Sequence[UUID], why: Endpoint) -> int:
     with transaction.atomic():
         found = [event for partner, its in _by_partner(ids) for event in _locked(partner, its)]
         removing.send(sender=Event, ids=[event.pk for event in found], why=why)
-        marks.note((event.partner_id, event.received_at) for event in found)
         entries.add(entries.total((_entry(event, why), Amount(1)) for event in found))
         for partner, events in groupby(found, key=attrgetter("partner_id")):
             Event.objects.filter(partner=partner, pk__in=[event.pk for event in events]).delete()
+        received = [(event.partner_id, event.received_at) for event in found]
+        if why is Endpoint.ERASE:
+            # Pruned events stay in the counts of the past: whoever keeps those does it in this transaction.
+            marks.note(received)
+        removed.send(sender=Event, received=received, why=why)
     runs.suspect(event.pk for event in found)
     return len(found)
 

@@ -12,7 +12,7 @@ from collect.models import Mark
 from keys.models import Partner
 from reporting.models import Cell, Progress
 from reporting.rollups.counting import Part, counted, stored
-from reporting.rollups.running import PATIENCE_SECONDS, alone
+from reporting.rollups.running import PATIENCE_SECONDS, take_right
 from runtime.postgresql.patience import patient
 
 HOUR = timedelta(hours=1)
@@ -57,7 +57,8 @@ def check(hours: int, rng: random.Random | None = None) -> Check:
 
 def _compare(part: Part) -> Difference | None:
     # While the rollup takes no step, no mark goes: what was written between the two looks is marked afterwards.
-    with transaction.atomic(), patient(PATIENCE_SECONDS), alone(waits=True):
+    with transaction.atomic(), patient(PATIENCE_SECONDS):
+        take_right(waits=True)
         until = min(part.end, Progress.objects.get().until)
         differing = counted(part, until) ^ stored(part)
         if Mark.objects.filter(partner=part.partner, start__lt=part.end, end__gt=part.start).exists():

@@ -7,7 +7,6 @@ that dies leaves what it had not committed to the next one.
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -75,7 +74,8 @@ class Rollup:
 
 
 def _step(settled: datetime, stride: timedelta) -> Step:
-    with transaction.atomic(), patient(PATIENCE_SECONDS), alone():
+    with transaction.atomic(), patient(PATIENCE_SECONDS):
+        take_right()
         progress = Progress.objects.first() or _begin(settled)
         if marks := list(Mark.objects.order_by("pk")[:_MARKS]):
             return _see_to(marks, progress.until, stride)
@@ -153,9 +153,8 @@ def _merged(times: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, 
     return merged
 
 
-@contextmanager
-def alone(*, waits: bool = False) -> Iterator[None]:
-    """Hold the right to count until the transaction ends. SQLite has one writer at a time anyway.
+def take_right(*, waits: bool = False) -> None:
+    """Take the right to count, until the transaction ends. SQLite has one writer at a time anyway.
 
     Raises `Busy` if another process has it, unless it `waits` for that to end.
     """
@@ -165,4 +164,3 @@ def alone(*, waits: bool = False) -> Iterator[None]:
             cursor.execute(f"SELECT {lock}(%s)", [_LOCK])
             if cursor.fetchone() != (True,):
                 raise Busy
-    yield

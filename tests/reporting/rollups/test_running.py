@@ -141,7 +141,7 @@ def test_event_that_comes_into_pruned_history_is_added_to_its_totals() -> None:
     run(NOON + HOUR)
     removal.remove(list(Event.objects.filter(pk=first).values_list("pk", flat=True)), Endpoint.PRUNE)
     stored(received_at=NOON)
-    assert Quarter.objects.aggregate(Sum("events"))["events__sum"] in (1, 2)
+    assert Quarter.objects.aggregate(Sum("events"))["events__sum"] == 1
     run(NOON + HOUR)
     assert Quarter.objects.aggregate(Sum("events"))["events__sum"] == 2
 

@@ -1,0 +1,148 @@
+"""Distinct clients: merged from the buckets, with what is in none yet; counted in the events where buckets are vague.
+
+A client of one partner is no client of another.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db.models import (
+    Aggregate,
+    BinaryField,
+    Case,
+    CharField,
+    Count,
+    F,
+    Func,
+    IntegerField,
+    Max,
+    Min,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Concat
+
+from collect.intake.contract import STANDARD_EVENTS
+from collect.storage.marks import QUARTER
+from keys.models import Partner
+from reporting.figures.asked import Asked, grouped
+from reporting.figures.registry import Dimension
+from reporting.models import Cell, Progress, ReportedEvent
+from reporting.rollups import sketches
+from reporting.rollups.sketches import Distinct
+from reporting.views.columns import CUSTOM
+
+# Below so many events a range is counted exactly, event by event.
+COUNTED_BELOW = 1_000_000
+Key = tuple[Any, ...]
+
+
+class Joined(Aggregate):
+    """The bytes of several rows, one behind the other; on SQLite, which joins texts alone, in hex."""
+
+    template = "string_agg(%(expressions)s, ''::bytea)"
+    output_field = BinaryField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Return the SQL of SQLite."""
+        joined = self.copy()
+        joined.template = "group_concat(hex(%(expressions)s), '')"
+        return joined.as_sql(compiler, connection, **context)
+
+
+class Length(Func):
+    """The length of bytes."""
+
+    function = "octet_length"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Return the SQL of SQLite."""
+        return self.as_sql(compiler, connection, function="length", **context)
+
+
+def distinct(asked: Asked, dimensions: Sequence[Dimension]) -> dict[Key, Distinct]:
+    """Return the number of distinct clients for each combination of the dimensions' values that has events.
+
+    All are exact if all buckets are, or the range has fewer than `COUNTED_BELOW` events and none of them was pruned.
+    Raises `django.db.Error`.
+    """
+    buckets: dict[Key, list[bytes]] = defaultdict(list)
+    stored = cells(asked)
+    for key, few, many in _joined(stored, asked, dimensions):
+        buckets[key] += [few, *(many[at : at + sketches.REGISTERS] for at in _places(many))]
+    for *key, partner, client in _tail(asked, dimensions):
+        buckets[tuple(key)] += [hashlib.sha256(f"{partner}:{client}".encode()).digest()[: sketches.HASH_BYTES]]
+    found = {key: sketches.distinct(of_key) for key, of_key in buckets.items()}
+    if all(one.is_exact for one in found.values()):
+        return found
+    size = stored.aggregate(events=Sum("events"), frozen=Count("pk", filter=Q(is_frozen=True)))
+    if size["events"] >= COUNTED_BELOW or size["frozen"]:
+        return found
+    return _counted(asked, dimensions, stored)
+
+
+def _places(registers: bytes) -> range:
+    return range(0, len(registers), sketches.REGISTERS)
+
+
+def _of_cell(dimension: Dimension) -> str:
+    return {"partner": "partner__name", "category": "category"}.get(dimension.name, dimension.of_quarters)
+
+
+def _of_event(dimension: Dimension) -> str:
+    return dimension.of_events
+
+
+def cells(asked: Asked) -> "QuerySet[Cell]":
+    """Return the buckets of what is asked, which are of events that arrived before the last counting."""
+    names = [When(event_name=name, then=Value(category)) for name, category in STANDARD_EVENTS.items()]
+    category = Case(*names, default=Value(CUSTOM), output_field=CharField())
+    found = Cell.objects.filter(is_test=False).annotate(category=category)
+    return asked.chosen(found, "quarter", _of_cell)
+
+
+def _joined(
+    stored: "QuerySet[Cell]", asked: Asked, dimensions: Sequence[Dimension]
+) -> Iterator[tuple[Key, bytes, bytes]]:
+    is_many = Q(length=sketches.REGISTERS)
+    keys = asked.keys(dimensions, _of_cell)
+    joined = {"few": Joined("clients", filter=~is_many), "many": Joined("clients", filter=is_many)}
+    for key, (few, many) in grouped(stored.annotate(length=Length("clients")), keys, joined):
+        yield key, _bytes(few), _bytes(many)
+
+
+def _bytes(found: Any) -> bytes:
+    return bytes.fromhex(found) if isinstance(found, str) else bytes(found or b"")
+
+
+def _events(asked: Asked) -> "QuerySet[ReportedEvent]":
+    events = asked.chosen(ReportedEvent.objects.exclude(client_id=None).exclude(client_id=""), "timestamp", _of_event)
+    # All of them, so that the index by partner and arrival can be used.
+    return events.filter(partner_id__in=list(Partner.objects.values_list("pk", flat=True)))
+
+
+def _tail(asked: Asked, dimensions: Sequence[Dimension]) -> Iterator[tuple[Any, ...]]:
+    """Yield the clients of the events that are in no bucket yet, each once for a key."""
+    events = _events(asked)
+    if (progress := Progress.objects.first()) is not None:
+        events = events.filter(received_at__gte=progress.until)
+    keys = asked.keys(dimensions, _of_event)
+    yield from events.annotate(**keys).order_by().values_list(*keys, "partner_id", "client_id").distinct()
+
+
+def _counted(asked: Asked, dimensions: Sequence[Dimension], stored: "QuerySet[Cell]") -> dict[Key, Distinct]:
+    """Count the clients in the events. When those arrived the buckets tell, so that no more of them are read."""
+    bounds = stored.aggregate(first=Min("arrived"), last=Max("arrived"))
+    progress = Progress.objects.get()
+    arrived = Q(received_at__gte=bounds["first"], received_at__lt=bounds["last"] + QUARTER)
+    events = _events(asked).filter(arrived | Q(received_at__gte=progress.until))
+    keys = asked.keys(dimensions, _of_event)
+    client = Concat(Cast("partner_id", CharField()), Value(":"), F("client_id"))
+    rows = grouped(events, keys, {"number": Count(client, distinct=True)})
+    return {key: Distinct(number, is_exact=True) for key, (number,) in rows}

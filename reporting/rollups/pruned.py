@@ -1,0 +1,34 @@
+"""Keeps the counts of pruned events, in the transaction that deletes them: at no moment is an event counted twice."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from collect.storage import marks
+from collect.storage.ledger.tally import Endpoint
+from collect.storage.removal import removed, removing
+from reporting.models import Progress
+from reporting.rollups import running
+from reporting.rollups.counting import Part, freeze, recount
+
+
+def connect() -> None:
+    """Have all that is pruned pass here."""
+    removing.connect(_freeze, dispatch_uid="reporting.rollups.pruned")
+    removed.connect(_recount, dispatch_uid="reporting.rollups.pruned")
+
+
+def _freeze(ids: Sequence[UUID], why: Endpoint, **_sent: Any) -> None:
+    if why is Endpoint.PRUNE:
+        # First, and until the transaction ends: a step of the rollup would still see the events.
+        running.take_right(waits=True)
+        freeze(ids)
+
+
+def _recount(received: Sequence[tuple[int, datetime]], why: Endpoint, **_sent: Any) -> None:
+    progress = Progress.objects.first()
+    if why is not Endpoint.PRUNE or progress is None:
+        return
+    parts = [Part(partner, start, end) for partner, start, end in marks.times(received)]
+    recount([part for part in parts if part.start < progress.until], progress.until)
