@@ -76,8 +76,8 @@ def distinct(asked: Asked, dimensions: Sequence[Dimension]) -> dict[Key, Distinc
     stored = cells(asked)
     for key, few, many in _joined(stored, asked, dimensions):
         buckets[key] += [few, *(many[at : at + sketches.REGISTERS] for at in _places(many))]
-    for *key, partner, client in _tail(asked, dimensions):
-        buckets[tuple(key)] += [hashlib.sha256(f"{partner}:{client}".encode()).digest()[: sketches.HASH_BYTES]]
+    for *values, partner, client in _tail(asked, dimensions):
+        buckets[tuple(values)] += [hashlib.sha256(f"{partner}:{client}".encode()).digest()[: sketches.HASH_BYTES]]
     found = {key: sketches.distinct(of_key) for key, of_key in buckets.items()}
     if all(one.is_exact for one in found.values()):
         return found

@@ -71,8 +71,9 @@ def test_days_are_those_of_the_time_zone(counted: Any, name: str) -> None:
         stored(received_at=moment)
     counted()
     over = Range(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
-    for step, start in (("day", lambda at: at.date()), ("month", lambda at: at.date().replace(day=1))):
-        expected = Counter(start(moment.astimezone(zone)) for moment in moments)
+    days = [moment.astimezone(zone).date() for moment in moments]
+    for step, starts in (("day", days), ("month", [day.replace(day=1) for day in days])):
+        expected = Counter(starts)
         found = ask("events", by=(step,), over=over, zone=zone)
         assert {row[step].date(): row["events"] for row in found.rows} == expected
 
