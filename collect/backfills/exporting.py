@@ -15,11 +15,10 @@ from uuid import UUID
 from collect.backfills.formats import cells, exported
 from collect.backfills.formats.packing import packer
 from collect.backfills.formats.pages import pages
-from collect.backfills.run import BackfillError, Run, private
+from collect.backfills.run import STDOUT, BackfillError, Run, is_stream, private
 from collect.backfills.selection import Selection
 from collect.models import Event
 
-STDOUT = "-"
 FORMATS = ("ndjson", "csv", "parquet")
 
 
@@ -61,7 +60,7 @@ class _Export:
         self._options = options
         self._stack = stack
         self._condition = options.selection.condition
-        self._part = None if _is_stream(options.out) else Path(f"{options.out}.part")
+        self._part = None if is_stream(options.out) else Path(f"{options.out}.part")
         self._last: UUID | None = None
         self._start = 0
         if self._part is not None and packer(options.out) is None and options.format != "parquet":
@@ -126,11 +125,6 @@ class _Export:
         os.fsync(self._plain.fileno())
         self._part.replace(self._options.out)
         self._run.finish()
-
-
-def _is_stream(out: str) -> bool:
-    """Whether there is nothing to put in place in the end: standard output, a pipe, a device."""
-    return out == STDOUT or (Path(out).exists() and not Path(out).is_file())
 
 
 # --- formats ---------------------------------------------------------------------------------------

@@ -13,14 +13,13 @@ from msgspec import Raw
 
 from collect.backfills.formats.packing import Damaged, packer, unpacked
 from collect.backfills.formats.records import Unreadable, on_one_line, out_of_line
-from collect.backfills.run import BackfillError, Run, private
+from collect.backfills.run import STDOUT, BackfillError, Run, private
 from collect.backfills.selection import Selection
 from collect.backfills.walk import by_id
 from collect.mending.step import CUT
 from collect.models import Rejection
 from collect.storage.rejections import MAX_KEPT_BODY
 
-STDOUT = "-"
 # Rejections that are in memory at a time, with bodies of up to 64 KiB.
 _STEP = 100
 

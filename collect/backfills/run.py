@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from collect.models import Checkpoint
@@ -18,6 +19,8 @@ LINE_SECONDS, REDRAW_SECONDS = 10.0, 0.2
 # Kinds of change that are remembered. There may be many, such as coordinates, of which the frequent ones stay.
 KEPT_CHANGES = 1_000
 TOLD_CHANGES = 10
+# The name of a file that stands for standard output.
+STDOUT = "-"
 
 
 def private(path: str, flags: int) -> int:
@@ -26,6 +29,11 @@ def private(path: str, flags: int) -> int:
     Raises OSError.
     """
     return os.open(path, flags, 0o600)
+
+
+def is_stream(out: str) -> bool:
+    """Tell whether there is nothing to put in place in the end: standard output, a pipe, a device."""
+    return out == STDOUT or (Path(out).exists() and not Path(out).is_file())
 
 
 class Stopped(Exception):  # noqa: N818  # somebody asked for it

@@ -83,9 +83,17 @@ def to_csv(event: Any) -> list[str]:
     return [_cell(getattr(event, name)) for name in exported.FIELDS]
 
 
+def guarded(text: str) -> str:
+    """Return the cell of a text: with a quote in front where a spreadsheet would take it for a formula or for nothing.
+
+    `FromCsv` takes the quote away again. An empty cell is left to what is absent.
+    """
+    return f"'{text}" if not text or text.startswith(_FORMULA) else text
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if not value or value.startswith(_FORMULA) else value
+        return guarded(value)
     return bytes(value).decode() if isinstance(value, Raw) else _encode(value).decode().strip('"')

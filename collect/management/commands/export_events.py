@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from collect.backfills.command import BackfillCommand
-from collect.backfills.exporting import FORMATS, STDOUT, ExportOptions, export_events
-from collect.backfills.run import Run
+from collect.backfills.exporting import FORMATS, ExportOptions, export_events
+from collect.backfills.run import STDOUT, Run
 from collect.backfills.selection import Selection
 
 

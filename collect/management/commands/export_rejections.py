@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from collect.backfills.command import BackfillCommand
-from collect.backfills.mending import STDOUT, RejectionExport, export_rejections
-from collect.backfills.run import Run
+from collect.backfills.mending import RejectionExport, export_rejections
+from collect.backfills.run import STDOUT, Run
 from collect.backfills.selection import Selection, find_partner
 
 
