@@ -85,7 +85,9 @@ def test_what_a_request_carries_is_declared_and_read_no_lower_than_it_is_set() -
 
 
 def package_of_template(path: Path) -> str:
-    """The pages of the admin are the console's; whatever else there is belongs to the roof."""
+    """The pages of the admin are the console's, and reports reporting's; whatever else there is belongs to the roof."""
+    if path.parent.name == "reporting":
+        return "reporting"
     return "console" if "admin" in path.parts or path.name == "error.html" else "thrad_events"
 
 

@@ -22,6 +22,11 @@ class Kind(StrEnum):
     # An aware datetime.
     MOMENT = "moment"
 
+    @property
+    def is_number(self) -> bool:
+        """Whether the values can be compared by their size."""
+        return self in (Kind.COUNT, Kind.AMOUNT, Kind.SHARE)
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

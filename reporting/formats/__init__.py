@@ -1,0 +1,1 @@
+"""The forms that an answer can be given in: a terminal, files and a page, all from the same tables."""
