@@ -4,6 +4,7 @@ What is told of documents does not depend on their order, unless they have more 
 """
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ class Path:
     longest: int | None = None
     _last: int = 0
     _sample: dict[str, int] = field(default_factory=dict)
+    # No value of this rank or a higher one can become an example.
+    _bound: float = math.inf
 
     @property
     def examples(self) -> list[str]:
@@ -53,17 +56,17 @@ class Path:
             self.largest = value if self.largest is None else max(self.largest, value)
         elif kind == TEXT:
             self.longest = max(self.longest or 0, len(value))
-        if kind not in (OBJECT, ARRAY, NULL):
-            self._show(_example(value))
+        if kind not in (OBJECT, ARRAY, NULL) and (rank := _rank(value)) < self._bound:
+            self._show(_example(value), rank)
         return kind
 
-    def _show(self, text: str) -> None:
-        """Keep the examples whose checksums are the smallest: the same ones, whatever order the values come in."""
-        if text in self._sample:
-            return
-        self._sample[text] = crc32(text.encode("utf-8", "surrogatepass"))
+    def _show(self, text: str, rank: int) -> None:
+        """Keep the examples of the smallest ranks: the same ones, whatever order the values come in."""
+        self._sample[text] = min(rank, self._sample.get(text, rank))
         if len(self._sample) > EXAMPLES:
             del self._sample[max(self._sample, key=lambda shown: (self._sample[shown], shown))]
+        if len(self._sample) == EXAMPLES:
+            self._bound = max(self._sample.values())
 
 
 @dataclass(slots=True)
@@ -112,19 +115,25 @@ class Shape:
 
 def type_of(value: Any) -> str:
     """Return the JSON type of a value whose numbers are int and Decimal."""
-    for kind, name in _KINDS:
-        if isinstance(value, kind):
-            return name
-    return NULL
+    return _TYPES[type(value)]
 
 
-_KINDS: tuple[tuple[Any, str], ...] = (
-    (str, TEXT),
-    (bool, BOOLEAN),  # before numbers: bool is an int
-    ((int, Decimal), NUMBER),
-    (dict, OBJECT),
-    (list, ARRAY),
-)
+_TYPES: dict[type, str] = {
+    str: TEXT,
+    bool: BOOLEAN,
+    int: NUMBER,
+    Decimal: NUMBER,
+    dict: OBJECT,
+    list: ARRAY,
+    type(None): NULL,
+}
+
+
+def _rank(value: Any) -> int:
+    """Return a number by chance that equal values have in common, and texts that begin alike. In every process."""
+    if isinstance(value, str):
+        return crc32(value[: LONGEST_EXAMPLE + 1].encode("utf-8", "surrogatepass"))
+    return crc32(hash(value).to_bytes(8, "little", signed=True))
 
 
 def _example(value: Any) -> str:
