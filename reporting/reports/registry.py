@@ -10,6 +10,7 @@ from reporting.reports.question import BadQuestion, Question
 
 # Each is the name of a report and of the module beside this one that has it as `REPORT`. People see them in this order.
 _MODULES = (
+    "daily",
     "params",
     "quality",
     "late",
