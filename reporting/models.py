@@ -157,6 +157,7 @@ class ReportedConversion(Reported, Money):
 class ReportedTouch(Reported):
     """A row of `reporting_touches`."""
 
+    event_id = models.CharField(max_length=MAX_TEXT, null=True)
     kind = models.CharField(max_length=8)
     interaction = models.CharField(max_length=MAX_TEXT, null=True)
 

@@ -160,6 +160,7 @@ class Migration(migrations.Migration):
                 ('click_id', models.CharField(max_length=255, null=True)),
                 ('impression_id', models.CharField(max_length=255, null=True)),
                 ('bid_id', models.CharField(max_length=255, null=True)),
+                ('event_id', models.CharField(max_length=255, null=True)),
                 ('kind', models.CharField(max_length=8)),
                 ('interaction', models.CharField(max_length=255, null=True)),
             ],

@@ -166,7 +166,7 @@ def touches(vendor: str) -> View:
                 columns.interaction(),
                 "The click_id of a click, the impression_id of a view; else another of the ad's ids; NULL without any",
             ),
-            *as_stored(NAMES | TAGS),
+            *as_stored(NAMES | _EVENT_ID | TAGS),
             *unless_empty(_PEOPLE | _ADS),
         ],
         f"{OF_EVENTS} WHERE NOT e.is_test AND {columns.kind_of_touch()} IS NOT NULL",
