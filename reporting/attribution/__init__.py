@@ -1,0 +1,1 @@
+"""Attribution: which touches a conversion is credited to, by which rules, and why the others lost."""

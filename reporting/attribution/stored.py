@@ -1,0 +1,128 @@
+"""The conversions of a range and the events that may show their touches, from the database.
+
+A batch of conversions costs one pass over the touches, however many it has: no index leads to them. All that is stored
+is looked at, not a window of it: an event of today may belong to a click of last year.
+"""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from reporting.attribution.attributing import Attribution, attribute
+from reporting.attribution.journey import MATCHES, MOST, Conversion, Key, Shown
+from reporting.attribution.rules import Rules
+from reporting.models import ReportedConversion, ReportedTouch
+from reporting.ranges import Range
+
+# Conversions that one pass over the touches serves, and what is known of them in memory, some kilobytes each.
+BATCH = 25_000
+_AT_ONCE = 5_000
+
+_OF_CONVERSION = (
+    "id", "partner_id", "partner", "event_name", "event_id", "timestamp", "attribution_type", "value_e4", "currency",
+    "value_issue", *MATCHES,
+)  # fmt: skip
+_OF_TOUCH = (
+    "id", "partner_id", "kind", "interaction", "event_name", "event_id", "tag_id", "received_at", "timestamp", *MATCHES,
+)  # fmt: skip
+_PLAIN = len(_OF_TOUCH) - len(MATCHES)
+
+# A partner, a place in `MATCHES` and an id there: the earliest event of each touch that has it. None of too many.
+_Evidence = dict[tuple[int, int, str], dict[Key, Shown] | None]
+
+
+def attributed(over: Range, rules: Rules, partner: int | None = None) -> Iterator[Attribution]:
+    """Yield what each conversion of the range, and of the partner or of all, is attributed to, in no order.
+
+    Raises `django.db.Error`.
+    """
+    found = ReportedConversion.objects.filter(timestamp__gte=over.start, timestamp__lt=over.end)
+    if partner is not None:
+        found = found.filter(partner_id=partner)
+    conversions = map(_conversion, found.values_list(*_OF_CONVERSION).iterator(_AT_ONCE))
+    while batch := list(islice(conversions, BATCH)):
+        yield from _attributed(batch, rules)
+
+
+def one(id: UUID, rules: Rules) -> Attribution | None:
+    """Return what one conversion is attributed to; None for an event that is none, or the repetition of one.
+
+    Raises `django.db.Error`.
+    """
+    row = ReportedConversion.objects.filter(pk=id).values_list(*_OF_CONVERSION).first()
+    return next(_attributed([_conversion(row)], rules)) if row else None
+
+
+def _conversion(row: Sequence[Any]) -> Conversion:
+    id, partner_id, partner, name, event_id, timestamp, attribution_type, value_e4, currency, issue, *ids = row
+    one, two, three, four, five = (id if id and not id.isspace() else None for id in ids)
+    return Conversion(
+        id, partner_id, partner, name, event_id, timestamp, (one, two, three, four, five),
+        attribution_type, value_e4, currency, issue,
+    )  # fmt: skip
+
+
+def _attributed(batch: Sequence[Conversion], rules: Rules) -> Iterator[Attribution]:
+    evidence = _evidence(batch)
+    for conversion in batch:
+        shared: list[int] = []
+        events: list[Shown] = []
+        for place, id in enumerate(conversion.ids):
+            touches = {} if id is None else evidence.get((conversion.partner_id, place, id), {})
+            if touches is None:
+                shared.append(place)
+            else:
+                events += touches.values()
+        yield attribute(conversion.without(shared), events, rules)
+
+
+def _evidence(batch: Sequence[Conversion]) -> _Evidence:
+    """Return, for each id of the conversions, the earliest event of each touch that has it: no other one decides."""
+    wanted = [{conversion.ids[place] for conversion in batch} - {None} for place in range(len(MATCHES))]
+    found: _Evidence = {}
+    for shown in _touches(wanted, {conversion.partner_id for conversion in batch}):
+        key = shown.key
+        for place, id in enumerate(shown.ids):
+            if id is not None and id in wanted[place]:
+                _keep(found, (shown.partner_id, place, id), key, shown)
+    return found
+
+
+def _keep(found: _Evidence, where: tuple[int, int, str], key: Key, shown: Shown) -> None:
+    touches = found.setdefault(where, {})
+    if touches is None:
+        return
+    other = touches.get(key)
+    if other is None or shown.place < other.place:
+        touches[key] = shown
+    if len(touches) > MOST:
+        found[where] = None
+
+
+def _touches(wanted: Sequence[Collection[str | None]], partners: Collection[int]) -> Iterator[Shown]:
+    """Yield the events of the partners that have one of the wanted ids, and others of the partners maybe."""
+    used = [(name, sorted(filter(None, ids))) for name, ids in zip(MATCHES, wanted, strict=True) if ids]
+    if not used:
+        return
+    condition = " OR ".join(_is_any(name) for name, _ in used)
+    found = ReportedTouch.objects.filter(partner_id__in=partners).extra(  # noqa: S610  # our names alone
+        where=[f"({condition})"], params=[_as_parameter(ids) for _, ids in used]
+    )
+    for row in found.values_list(*_OF_TOUCH).iterator(_AT_ONCE):
+        plain, ids = row[:_PLAIN], row[_PLAIN:]
+        yield Shown(*plain, ids)
+
+
+def _is_any(name: str) -> str:
+    """Return the SQL of whether a column has one of many values: one parameter, and a look-up in a hash or tree."""
+    if connection.vendor == "postgresql":
+        return f"{name} = ANY(%s)"
+    return f"{name} IN (SELECT value FROM json_each(%s))"  # noqa: S608  # our names
+
+
+def _as_parameter(values: list[str]) -> Any:
+    return values if connection.vendor == "postgresql" else json.dumps(values, ensure_ascii=False)
