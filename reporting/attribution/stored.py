@@ -5,17 +5,18 @@ is looked at, not a window of it: an event of today may belong to a click of las
 """
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
-from uuid import UUID
+from typing import Any, TypeVar
 
 from django.db import connection
+from django.db.models import Model, QuerySet
 
+from keys.models import Partner
 from reporting.attribution.attributing import Attribution, attribute
 from reporting.attribution.journey import MATCHES, MOST, Conversion, Key, Shown
 from reporting.attribution.rules import Rules
-from reporting.models import ReportedConversion, ReportedTouch
+from reporting.models import ReportedConversion, ReportedEvent, ReportedTouch
 from reporting.ranges import Range
 
 # Conversions that one pass over the touches serves, and what is known of them in memory, some kilobytes each.
@@ -29,32 +30,33 @@ _OF_CONVERSION = (
 _OF_TOUCH = (
     "id", "partner_id", "kind", "interaction", "event_name", "event_id", "tag_id", "received_at", "timestamp", *MATCHES,
 )  # fmt: skip
-_PLAIN = len(_OF_TOUCH) - len(MATCHES)
+
+_Row = TypeVar("_Row", bound=Model)
 
 # A partner, a place in `MATCHES` and an id there: the earliest event of each touch that has it. None of too many.
 _Evidence = dict[tuple[int, int, str], dict[Key, Shown] | None]
 
 
-def attributed(over: Range, rules: Rules, partner: int | None = None) -> Iterator[Attribution]:
+def conversions(over: Range, partner: Partner | None) -> "QuerySet[ReportedConversion]":
+    """Return the conversions that happened in the range, of the partner or of all."""
+    found = ReportedConversion.objects.filter(timestamp__gte=over.start, timestamp__lt=over.end)
+    return found if partner is None else found.filter(partner_id=partner.pk)
+
+
+def attributed(over: Range, rules: Rules, partner: Partner | None = None) -> Iterator[Attribution]:
     """Yield what each conversion of the range, and of the partner or of all, is attributed to, in no order.
 
     Raises `django.db.Error`.
     """
-    found = ReportedConversion.objects.filter(timestamp__gte=over.start, timestamp__lt=over.end)
-    if partner is not None:
-        found = found.filter(partner_id=partner)
-    conversions = map(_conversion, found.values_list(*_OF_CONVERSION).iterator(_AT_ONCE))
-    while batch := list(islice(conversions, BATCH)):
+    rows = map(_conversion, conversions(over, partner).values_list(*_OF_CONVERSION).iterator(_AT_ONCE))
+    while batch := list(islice(rows, BATCH)):
         yield from _attributed(batch, rules)
 
 
-def one(id: UUID, rules: Rules) -> Attribution | None:
-    """Return what one conversion is attributed to; None for an event that is none, or the repetition of one.
-
-    Raises `django.db.Error`.
-    """
-    row = ReportedConversion.objects.filter(pk=id).values_list(*_OF_CONVERSION).first()
-    return next(_attributed([_conversion(row)], rules)) if row else None
+def one(event: ReportedEvent | ReportedConversion, rules: Rules) -> Attribution:
+    """Return what the conversion is attributed to. Raises `django.db.Error`."""
+    row = [getattr(event, name) for name in _OF_CONVERSION]
+    return next(_attributed([_conversion(row)], rules))
 
 
 def _conversion(row: Sequence[Any]) -> Conversion:
@@ -105,24 +107,36 @@ def _keep(found: _Evidence, where: tuple[int, int, str], key: Key, shown: Shown)
 
 def _touches(wanted: Sequence[Collection[str | None]], partners: Collection[int]) -> Iterator[Shown]:
     """Yield the events of the partners that have one of the wanted ids, and others of the partners maybe."""
-    used = [(name, sorted(filter(None, ids))) for name, ids in zip(MATCHES, wanted, strict=True) if ids]
-    if not used:
-        return
-    condition = " OR ".join(_is_any(name) for name, _ in used)
-    found = ReportedTouch.objects.filter(partner_id__in=partners).extra(  # noqa: S610  # our names alone
-        where=[f"({condition})"], params=[_as_parameter(ids) for _, ids in used]
+    used = {name: sorted(filter(None, ids)) for name, ids in zip(MATCHES, wanted, strict=True)}
+    if any(used.values()):
+        found = any_of(ReportedTouch.objects.filter(partner_id__in=partners), used)
+        for row in found.values_list(*_OF_TOUCH).iterator(_AT_ONCE):
+            yield _shown(row)
+
+
+def _shown(row: Sequence[Any]) -> Shown:
+    id, partner_id, kind, interaction, name, event_id, tag, received_at, timestamp, *ids = row
+    one, two, three, four, five = ids
+    return Shown(
+        id, partner_id, kind, interaction, name, event_id, tag, received_at, timestamp, (one, two, three, four, five)
     )
-    for row in found.values_list(*_OF_TOUCH).iterator(_AT_ONCE):
-        plain, ids = row[:_PLAIN], row[_PLAIN:]
-        yield Shown(*plain, ids)
+
+
+def any_of(rows: "QuerySet[_Row]", wanted: Mapping[str, Sequence[str]]) -> "QuerySet[_Row]":
+    """Return the rows that have, in one of the columns of text, one of its values. There may be very many values."""
+    used = {name: values for name, values in wanted.items() if values}
+    condition = " OR ".join(_is_any(name) for name in used) or "false"
+    return rows.extra(  # noqa: S610  # our names alone
+        where=[f"({condition})"], params=[_as_parameter(values) for values in used.values()]
+    )
 
 
 def _is_any(name: str) -> str:
-    """Return the SQL of whether a column has one of many values: one parameter, and a look-up in a hash or tree."""
+    """Return the SQL of whether a column has one of many values: one parameter, looked up in a hash or a tree."""
     if connection.vendor == "postgresql":
         return f"{name} = ANY(%s)"
     return f"{name} IN (SELECT value FROM json_each(%s))"  # noqa: S608  # our names
 
 
-def _as_parameter(values: list[str]) -> Any:
-    return values if connection.vendor == "postgresql" else json.dumps(values, ensure_ascii=False)
+def _as_parameter(values: Sequence[str]) -> Any:
+    return list(values) if connection.vendor == "postgresql" else json.dumps(values, ensure_ascii=False)

@@ -1,0 +1,111 @@
+"""What a person may choose of the report and of `why`. What cannot be read is refused, never guessed."""
+
+from argparse import ArgumentTypeError
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from keys.management.arguments import duration
+from reporting.attribution import sources
+from reporting.attribution.rules import IN_WORDS, Model, Rules
+from reporting.reports.question import BadQuestion
+
+
+class Booked(StrEnum):
+    """The date under which a credit is booked, and by which it is in a range."""
+
+    CONVERSION = "conversion"
+    TOUCH = "touch"
+
+
+# The options of the rules, which `why` has too, and what each is; then those of the report alone.
+OF_RULES = {
+    "model": f"how credit is divided: {', '.join(Model)} (last)",
+    "click-window": "how long before a conversion a click may be (30d)",
+    "view-window": "how long before a conversion a view may be (1d)",
+}
+OF_REPORT = {
+    **OF_RULES,
+    "booked": "by which date a credit counts: conversion or touch (conversion)",
+    "by": f"what the credit is listed by: some of {', '.join(sources.SOURCES)} ({sources.DEFAULT})",
+}
+_UNITS = (
+    (timedelta(days=1), "d"),
+    (timedelta(hours=1), "h"),
+    (timedelta(minutes=1), "min"),
+    (timedelta(seconds=1), "s"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the report is asked."""
+
+    rules: Rules
+    booked: Booked
+    by: tuple[str, ...]
+
+    def stated(self) -> dict[str, str]:
+        """Return what the answer depends on, in words."""
+        return {**stated(self.rules), "booked by": f"{self.booked} date", "credit by": ", ".join(self.by)}
+
+
+def options_of(given: Mapping[str, str]) -> Options:
+    """Return the options of the report. Raises `BadQuestion` for one that is none."""
+    _refuse_unknown(given, OF_REPORT)
+    booked = given.get("booked", Booked.CONVERSION)
+    if booked not in [*Booked]:
+        raise BadQuestion(f"booked: {' or '.join(Booked)}, not {booked!r}")
+    by = tuple(name.strip() for name in given.get("by", sources.DEFAULT).split(","))
+    for name in by:
+        if name not in sources.SOURCES:
+            raise BadQuestion(f"by: some of {', '.join(sources.SOURCES)}, with commas between; not {name!r}")
+    return Options(_rules(given), Booked(booked), tuple(dict.fromkeys(by)))
+
+
+def rules_of(given: Mapping[str, str]) -> Rules:
+    """Return the rules that these options choose. Raises `BadQuestion` for one that is none."""
+    _refuse_unknown(given, OF_RULES)
+    return _rules(given)
+
+
+def _rules(given: Mapping[str, str]) -> Rules:
+    model = given.get("model", Model.LAST)
+    if model not in [*Model]:
+        raise BadQuestion(f"model: one of {', '.join(Model)}, not {model!r}")
+    return Rules(Model(model), _window(given, "click-window", "30d"), _window(given, "view-window", "1d"))
+
+
+def _window(given: Mapping[str, str], name: str, default: str) -> timedelta:
+    try:
+        return duration(given.get(name, default))
+    except ArgumentTypeError as error:
+        raise BadQuestion(f"{name}: {error}") from None
+
+
+def _refuse_unknown(given: Mapping[str, str], known: Collection[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise BadQuestion(f"{name}: attribution has no such option; it has {', '.join(known)}")
+
+
+def stated(rules: Rules) -> dict[str, str]:
+    """Return what rules are, in words."""
+    return {
+        "model": f"{rules.model}: {IN_WORDS[rules.model]}",
+        "click window": in_words(rules.click_window),
+        "view window": in_words(rules.view_window),
+        "order": "clicks before views, then the latest first",
+        "matched by": "the same partner, and click_id, impression_id, bid_id, session_id or client_id",
+    }
+
+
+def in_words(length: timedelta) -> str:
+    """Return a time that is not negative by its two largest units: `31 d 2 h`; what is less than a second as such."""
+    left, parts = length, list[str]()
+    for unit, name in _UNITS:
+        number, left = divmod(left, unit)
+        if number and len(parts) < 2:
+            parts.append(f"{number} {name}")
+    return " ".join(parts) or ("0 s" if not length else "less than 1 s")
