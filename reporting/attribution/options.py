@@ -1,7 +1,7 @@
 """What a person may choose of the report and of `why`. What cannot be read is refused, never guessed."""
 
 from argparse import ArgumentTypeError
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -19,17 +19,18 @@ class Booked(StrEnum):
     TOUCH = "touch"
 
 
-# The options of the rules, which `why` has too, and what each is; then those of the report alone.
+# The options of the rules, which `why` has too: the default of each, and what it is. Then those of the report alone.
 OF_RULES = {
-    "model": f"how credit is divided: {', '.join(Model)} (last)",
-    "click-window": "how long before a conversion a click may be (30d)",
-    "view-window": "how long before a conversion a view may be (1d)",
+    "model": ("last", "how the credit of a conversion is divided"),
+    "click-window": ("30d", "how long before a conversion a click may be, such as 7d, 36h or 90m"),
+    "view-window": ("1d", "how long before a conversion a view may be"),
 }
 OF_REPORT = {
     **OF_RULES,
-    "booked": "by which date a credit counts: conversion or touch (conversion)",
-    "by": f"what the credit is listed by: some of {', '.join(sources.SOURCES)} ({sources.DEFAULT})",
+    "booked": ("conversion", "by which date a credit counts, and is in the range"),
+    "by": ("conversion,kind", f"what the credit is listed by: one or more of {', '.join(sources.SOURCES)}"),
 }
+CHOICES = {"model": tuple(Model), "booked": tuple(Booked)}
 _UNITS = (
     (timedelta(days=1), "d"),
     (timedelta(hours=1), "h"),
@@ -49,6 +50,47 @@ class Options:
     def stated(self) -> dict[str, str]:
         """Return what the answer depends on, in words."""
         return {**stated(self.rules), "booked by": f"{self.booked} date", "credit by": ", ".join(self.by)}
+
+
+def options_of(given: Mapping[str, str]) -> Options:
+    """Return the options of the report. Raises `BadQuestion` for one that is none."""
+    chosen = _chosen(given, OF_REPORT)
+    by = tuple(name.strip() for name in chosen["by"].split(","))
+    for name in by:
+        if name not in sources.SOURCES:
+            raise BadQuestion(f"by: some of {', '.join(sources.SOURCES)}, with commas between; not {name!r}")
+    return Options(_rules(chosen), Booked(chosen["booked"]), tuple(dict.fromkeys(by)))
+
+
+def rules_of(given: Mapping[str, str]) -> Rules:
+    """Return the rules that these options choose. Raises `BadQuestion` for one that is none."""
+    return _rules(_chosen(given, OF_RULES))
+
+
+def _rules(chosen: Mapping[str, str]) -> Rules:
+    return Rules(Model(chosen["model"]), _window(chosen, "click-window"), _window(chosen, "view-window"))
+
+
+def _window(chosen: Mapping[str, str], name: str) -> timedelta:
+    try:
+        return duration(chosen[name])
+    except ArgumentTypeError as error:
+        raise BadQuestion(f"{name}: {error}") from None
+
+
+def _chosen(given: Mapping[str, str], known: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """Return each of the known options, with its default where it is not given."""
+    for name, value in given.items():
+        if name not in known:
+            raise BadQuestion(f"{name}: attribution has no such option; it has {', '.join(known)}")
+        if value not in CHOICES.get(name, (value,)):
+            raise BadQuestion(f"{name}: one of {', '.join(CHOICES[name])}, not {value!r}")
+    return {name: default for name, (default, _) in known.items()} | dict(given)
+
+
+def stated(self) -> dict[str, str]:
+    """Return what the answer depends on, in words."""
+    return {**stated(self.rules), "booked by": f"{self.booked} date", "credit by": ", ".join(self.by)}
 
 
 def options_of(given: Mapping[str, str]) -> Options:

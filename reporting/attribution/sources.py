@@ -7,8 +7,6 @@ from datetime import date
 from reporting.attribution.journey import MATCHES, Conversion, Touch
 from reporting.reports.answer import Column, Kind
 
-DEFAULT = "conversion,kind"
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -170,7 +170,7 @@ def test_everything_that_it_depends_on_is_stated() -> None:
         ({"model": "best"}, "model: one of last, first, linear, position"),
         ({"click-window": "a month"}, "click-window: 'a month' is not a duration"),
         ({"view-window": "-1d"}, "view-window: "),
-        ({"booked": "soon"}, "booked: conversion or touch"),
+        ({"booked": "soon"}, "booked: one of conversion, touch"),
         ({"by": "tag,colour"}, "by: some of .*; not 'colour'"),
         ({"windows": "1d"}, "windows: attribution has no such option"),
     ],
