@@ -88,50 +88,6 @@ def _chosen(given: Mapping[str, str], known: Mapping[str, tuple[str, str]]) -> d
     return {name: default for name, (default, _) in known.items()} | dict(given)
 
 
-def stated(self) -> dict[str, str]:
-    """Return what the answer depends on, in words."""
-    return {**stated(self.rules), "booked by": f"{self.booked} date", "credit by": ", ".join(self.by)}
-
-
-def options_of(given: Mapping[str, str]) -> Options:
-    """Return the options of the report. Raises `BadQuestion` for one that is none."""
-    _refuse_unknown(given, OF_REPORT)
-    booked = given.get("booked", Booked.CONVERSION)
-    if booked not in [*Booked]:
-        raise BadQuestion(f"booked: {' or '.join(Booked)}, not {booked!r}")
-    by = tuple(name.strip() for name in given.get("by", sources.DEFAULT).split(","))
-    for name in by:
-        if name not in sources.SOURCES:
-            raise BadQuestion(f"by: some of {', '.join(sources.SOURCES)}, with commas between; not {name!r}")
-    return Options(_rules(given), Booked(booked), tuple(dict.fromkeys(by)))
-
-
-def rules_of(given: Mapping[str, str]) -> Rules:
-    """Return the rules that these options choose. Raises `BadQuestion` for one that is none."""
-    _refuse_unknown(given, OF_RULES)
-    return _rules(given)
-
-
-def _rules(given: Mapping[str, str]) -> Rules:
-    model = given.get("model", Model.LAST)
-    if model not in [*Model]:
-        raise BadQuestion(f"model: one of {', '.join(Model)}, not {model!r}")
-    return Rules(Model(model), _window(given, "click-window", "30d"), _window(given, "view-window", "1d"))
-
-
-def _window(given: Mapping[str, str], name: str, default: str) -> timedelta:
-    try:
-        return duration(given.get(name, default))
-    except ArgumentTypeError as error:
-        raise BadQuestion(f"{name}: {error}") from None
-
-
-def _refuse_unknown(given: Mapping[str, str], known: Collection[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise BadQuestion(f"{name}: attribution has no such option; it has {', '.join(known)}")
-
-
 def stated(rules: Rules) -> dict[str, str]:
     """Return what rules are, in words."""
     return {

@@ -45,14 +45,16 @@ def attribution(question: Question) -> Answer:
     options = options_of(question.options)
     tally = Tally(question.over, question.zone, options)
     searched = _searched(question.over, options)
-    for found in stored.attributed(searched, options.rules, question.partner):
-        tally.add(found)
-    lines = repeats.lines(question.over, question.partner)
+    with stored.reading():
+        for found in stored.attributed(searched, options.rules, question.partner):
+            tally.add(found)
+        lines = repeats.lines(question.over, question.partner)
+        others = repeats.tables(lines, question.over, question.partner)
     return Answer(
         "attribution",
         "Attribution: what conversions are credited to",
         {**question.stated(), **options.stated(), **_dates(question, options, searched)},
-        [*_tables(tally), *repeats.tables(lines, question.over, question.partner)],
+        [*_tables(tally), *others],
         _NOTES,
     )
 

@@ -24,7 +24,7 @@ def conversion(**fields: Any) -> Conversion:
     return Conversion(**{**plain, "timestamp": NOON, "ids": ids(**given or {"session_id": "s"}), **money, **fields})
 
 
-def shown(number: int, kind: str = "click", before: timedelta = HOUR, **fields: Any) -> Shown:
+def shown(number: int, kind: Any = "click", before: Any = HOUR, **fields: Any) -> Shown:
     """The event with this number, which shows a touch before noon: the interaction `clk-number`, of the session `s`."""
     given = {name: fields.pop(name) for name in MATCHES if name in fields}
     plain = {

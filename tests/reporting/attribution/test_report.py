@@ -37,7 +37,7 @@ def rows(answer: Answer, name: str) -> list[list[Any]]:
     return [list(row) for row in table.rows]
 
 
-def asked(question: Question | None = None, **options: str) -> Answer:
+def asked(question: Any = None, **options: str) -> Answer:
     return attribution(question or Question(OVER, options=options))
 
 

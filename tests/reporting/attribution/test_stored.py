@@ -35,12 +35,13 @@ def attributed(model: Model = Model.LINEAR, over: Range = OVER) -> dict[str | No
     return {found.conversion.event_id: told(found) for found in stored.attributed(over, Rules(model))}
 
 
-def order(event_id: str = "o1", value: float | None = 10, **fields: Any) -> str:
+def order(event_id: str = "o1", **fields: Any) -> str:
+    value = fields.pop("value", 10)
     params = {} if value is None else {"value": value, "currency": "EUR"}
     return event(event_id=event_id, params=params, **fields)
 
 
-def touch(before: timedelta = HOUR, **fields: Any) -> str:
+def touch(before: Any = HOUR, **fields: Any) -> str:
     return event(event_name="contents_viewed", timestamp=NOON - before, **fields)
 
 
@@ -56,7 +57,7 @@ def test_touches_are_those_of_the_same_partner_with_an_id_in_common() -> None:
 
 
 @pytest.mark.parametrize("name", journey.MATCHES)
-def test_each_id_leads_to_a_touch(name: str) -> None:
+def test_each_id_leads_to_a_touch(name: Any) -> None:
     id, other = "ü'\"{,}\\%s", "Ü'\"{,}\\%s"
     order(**{name: id})
     touch(attribution_type="click", **{name: id})
@@ -161,7 +162,7 @@ def test_id_that_too_many_touches_have_is_nobodys(monkeypatch: pytest.MonkeyPatc
 
 
 def test_duplicate_changes_nothing() -> None:
-    ids = {"session_id": "s", "click_id": "k0"}
+    ids: dict[str, Any] = {"session_id": "s", "click_id": "k0"}
     order(**ids)
     touch(9 * DAY, click_id="k1", session_id="s", event_id="t1")
     touch(8 * DAY, attribution_type="click", session_id="s", event_id="t2")
@@ -169,9 +170,9 @@ def test_duplicate_changes_nothing() -> None:
     assert [credit[0] for credit in before["o1"]] == ["k0", None, "k1"]
     # The same once more: nothing is stored. Under another tag it is, by the server as by the browser.
     for tag in ("shop", "server"):
-        later = {"tag_id": tag, "received_at": NOON + HOUR}
+        later: dict[str, Any] = {"tag_id": tag, "received_at": NOON + HOUR}
         order(timestamp=NOON, **ids, **later)
-        at = {"event_name": "contents_viewed", "session_id": "s", **later}
+        at: dict[str, Any] = {"event_name": "contents_viewed", "session_id": "s", **later}
         event(timestamp=NOON - 9 * DAY, click_id="k1", event_id="t1", **at)
         event(timestamp=NOON - 8 * DAY, attribution_type="click", event_id="t2", **at)
     assert Event.objects.count() == 6

@@ -3,6 +3,7 @@
 Who wins stands here by hand. How a value is divided by these parts is the oracle's, by hand in `test_credit`.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -25,7 +26,7 @@ WINDOWS = {
     "chosen": {"click": 7 * DAY, "view": 6 * HOUR},
 }
 # How long before the conversion the touch is, from the window, and what becomes of it.
-TIMES = {
+TIMES: dict[str, tuple[Callable[[timedelta], timedelta], Reason | None]] = {
     "at the same moment": (lambda window: NEVER, None),
     "a tick before": (lambda window: TICK, None),
     "a window before": (lambda window: window, None),
