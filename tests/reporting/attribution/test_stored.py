@@ -1,5 +1,7 @@
 """What the database has of conversions and touches leads to the same attribution as the rules alone, on both."""
 
+import dataclasses
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +11,9 @@ from collect.backfills import erasing
 from collect.backfills.run import Run
 from collect.models import Event
 from reporting.attribution import journey, stored
-from reporting.attribution.attributing import Attribution, Reason
+from reporting.attribution.attributing import Attribution, Reason, attribute
 from reporting.attribution.rules import Model, Rules
+from reporting.models import ReportedTouch
 from reporting.ranges import Range
 from tests.harness import factories, plans
 from tests.harness.databases import is_sqlite
@@ -33,6 +36,10 @@ def told(found: Attribution) -> Any:
 def attributed(model: Model = Model.LINEAR, over: Range = OVER) -> dict[str | None, Any]:
     """What each conversion of the range is attributed to, by its event_id."""
     return {found.conversion.event_id: told(found) for found in stored.attributed(over, Rules(model))}
+
+
+def journey_ids(row: ReportedTouch) -> journey.Ids:
+    return row.click_id, row.impression_id, row.bid_id, row.session_id, row.client_id
 
 
 def order(event_id: str = "o1", **fields: Any) -> str:
@@ -204,3 +211,42 @@ def test_batch_costs_one_pass_over_the_touches(number: int) -> None:
     # Each of the lists is looked up in: nothing is read for each of its values.
     plan = plans.explain(queries[1]).text
     assert plan.count("Seq Scan" if not is_sqlite() else "SCAN e") <= 2
+
+
+def test_touch_is_as_early_as_its_earliest_event_whenever_that_came_in() -> None:
+    order(session_id="s")
+    touch(click_id="k", session_id="s")
+    touch(5 * DAY, click_id="k", session_id="s", received_at=NOON + HOUR)
+    (found,) = stored.attributed(OVER, Rules())
+    assert [credit.touch.gap for credit in found.credits] == [5 * DAY]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_attribution_is_that_of_all_touches_at_once(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules alone, given every touch that there is, find the same: batches and indexes leave out nothing."""
+    chance = random.Random(seed)
+    monkeypatch.setattr(stored, "BATCH", 4)
+    for number in range(70):
+        ids: dict[str, Any] = {name: chance.choice([None, None, "x", "y", "z"]) for name in journey.MATCHES}
+        event(
+            chance.choice(["acme", "acme", "globex"]),
+            event_name=chance.choice(["order_created", "contents_viewed", "contents_viewed"]),
+            event_id=chance.choice([None, f"e{number}"]),
+            timestamp=NOON - timedelta(hours=chance.randrange(-20, 900)) * chance.choice([0, 1]),
+            received_at=NOON + timedelta(seconds=chance.randrange(60)),
+            attribution_type=chance.choice([None, None, "click", "view", "organic"]),
+            params={"value": chance.randrange(-500, 9_999) / 100, "currency": "EUR"},
+            **ids,
+        )
+    names = [field.name for field in dataclasses.fields(journey.Shown)][:-1]
+    shown = [
+        journey.Shown(**{name: getattr(row, name) for name in names}, ids=journey_ids(row))
+        for row in ReportedTouch.objects.all()
+    ]
+    found = list(stored.attributed(Range(NOON - 40 * DAY, NOON + DAY), Rules(Model.POSITION)))
+    assert len(found) > 10
+    assert any(one.credits for one in found)
+    for one in found:
+        alone = attribute(one.conversion, shown, Rules(Model.POSITION))
+        assert (told(one), one.reason) == (told(alone), alone.reason)
+        assert [lost.by.id for lost, _ in one.lost] == [lost.by.id for lost, _ in alone.lost]
