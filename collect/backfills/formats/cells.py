@@ -65,6 +65,23 @@ class FromCsv:
         return name, _encode, ("", *_NULLS) if name in _OURS else ("",)
 
 
+class FromAnyCsv:
+    """Turns rows of cells into JSON, whatever their columns are: each cell is a text, and an empty one is null.
+
+    Raises ValueError for a header with a repeated name.
+    """
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self._names = [name.strip() for name in header]
+        tables.check_once([name for name in self._names if name])
+
+    def __call__(self, cells: Sequence[str]) -> bytes:
+        """Return the row as a JSON object. Raises ValueError for a row of another width, or one that is not UTF-8."""
+        if len(cells) != len(self._names):
+            raise ValueError(f"{len(cells)} cells, where the first line names {len(self._names)} columns")
+        return _encode({name: cell or None for name, cell in zip(self._names, cells, strict=True) if name})
+
+
 def _free(cell: str) -> bytes:
     may_be_code = "E" in cell or "e" in cell
     return _encode(cell) if may_be_code and _CODE.fullmatch(cell) else tables.literal(cell)
@@ -97,3 +114,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return guarded(value)
     return bytes(value).decode() if isinstance(value, Raw) else _encode(value).decode().strip('"')
+
+
+def guarded(text: str) -> str:
+    """Return a text for a cell. A quote stands before one that a spreadsheet takes for a formula, or that is empty."""
+    return f"'{text}" if not text or text.startswith(_FORMULA) else text

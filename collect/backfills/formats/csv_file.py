@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -16,14 +16,16 @@ from collect.backfills.formats.records import MAX_RECORD_BYTES, Record, Unreadab
 csv.field_size_limit(MAX_RECORD_BYTES)
 _DELIMITERS = (",", ";", "\t", "|")
 _SAID = re.compile(r"sep=(.)\r?\n")
+# Makes of the names of the columns what makes JSON of a row. Raises ValueError for names that will not do.
+Table = Callable[[Sequence[str]], Callable[[Sequence[str]], bytes]]
 
 
-def records(plain: io.BufferedReader) -> Iterator[Record]:
+def records(plain: io.BufferedReader, table: Table = cells.FromCsv) -> Iterator[Record]:
     """Yield the rows. Raises `Unreadable` where the first line does not name the columns, and for an endless line."""
     # A byte that is no UTF-8 becomes half a surrogate, and its row is refused; the others stay readable.
     text = io.TextIOWrapper(plain, "utf-8", errors="surrogateescape", newline="")
     try:
-        yield from _Rows(text)
+        yield from _Rows(text, table)
     finally:
         text.detach()  # else it would close the file with itself
 
@@ -74,15 +76,16 @@ class _Rows:
     the row began.
     """
 
-    def __init__(self, text: io.TextIOBase) -> None:
+    def __init__(self, text: io.TextIOBase, table: Table = cells.FromCsv) -> None:
         self._lines = _Lines(text)
+        self._table = table
 
     def __iter__(self) -> Iterator[Record]:
         self._delimiter = _delimiter(self._lines)
         rows = csv.reader(self._lines, strict=True, delimiter=self._delimiter)
         try:
             names = next(rows, [])
-            convert = cells.FromCsv(names)
+            convert = self._table(names)
         except (csv.Error, ValueError) as error:
             raise Unreadable(f"the first line must name the columns: {error}") from None
         header = "".join(self._lines.of_record).rstrip("\r\n")

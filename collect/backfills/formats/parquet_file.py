@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
 import msgspec
@@ -27,10 +27,10 @@ _encode = msgspec.json.encode
 pyarrow.set_memory_pool(pyarrow.system_memory_pool())
 
 
-def records(plain: io.BufferedReader) -> Iterator[Record]:
+def records(plain: io.BufferedReader, check: Callable[[Sequence[str]], None] = tables.check_names) -> Iterator[Record]:
     """Yield the rows; one that has no form in JSON is a record that says why.
 
-    Raises `Unreadable` for a file that is no Parquet, or has no events.
+    Raises `Unreadable` for a file that is no Parquet, or whose columns do not pass the check.
     """
     if not plain.seekable() or not isinstance(plain.raw, io.FileIO):
         raise Unreadable("Parquet must be a file that is not compressed again")
@@ -38,7 +38,7 @@ def records(plain: io.BufferedReader) -> Iterator[Record]:
         file = pyarrow.parquet.ParquetFile(
             plain, coerce_int96_timestamp_unit="us", pre_buffer=False, buffer_size=64 * 1024
         )
-        rows = _Rows(file.schema_arrow)
+        rows = _Rows(file.schema_arrow, check)
         batches = file.iter_batches(_rows_at_a_time(file.metadata), use_threads=False)
         for number, row in enumerate((row for batch in batches for row in rows.of(batch)), 1):
             if isinstance(row, bytes):
@@ -57,11 +57,11 @@ def _rows_at_a_time(metadata: Any) -> int:
 
 
 class _Rows:
-    """Turns rows of a file with this schema into JSON. Raises ValueError where no events can be made of it."""
+    """Turns rows of a file with this schema into JSON. Raises what the check of its columns does."""
 
-    def __init__(self, all_columns: Any) -> None:
+    def __init__(self, all_columns: Any, check: Callable[[Sequence[str]], None]) -> None:
         schema = pyarrow.schema([field for field in all_columns if not _INDEX.fullmatch(field.name)])
-        tables.check_names(schema.names)
+        check(schema.names)
         self._is_export = tables.is_export(schema.names)
         self._shapes = {field.name: _shape(field, is_export=self._is_export) for field in schema}
         self._schema = pyarrow.schema([field.with_type(arrow.as_numbers(field.type)) for field in schema])

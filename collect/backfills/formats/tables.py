@@ -24,12 +24,17 @@ _INNER = tuple(f"{name}." for name in NESTED)
 
 def check_names(names: Sequence[str]) -> None:
     """Raise ValueError for names of columns of which no events can be made."""
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"{', '.join(sorted(twice))} twice")
+    check_once(names)
     if "event_name" not in names:
         raise ValueError(f"there is no event_name among the columns {', '.join(names[:10])}"[:300])
     if both := {name.partition(".")[0] for name in names if name.startswith(_INNER)} & set(names):
         raise ValueError(f"{', '.join(sorted(both))} stands beside columns of its keys")
+
+
+def check_once(names: Sequence[str]) -> None:
+    """Raise ValueError for a name that two columns have."""
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{', '.join(sorted(twice))} twice")
 
 
 def is_export(names: Sequence[str]) -> bool:
