@@ -90,7 +90,7 @@ OF_KIND: dict[str, tuple[str, Sequence[Field]]] = {
         (NAME, STORED_AMOUNT, STORED_CURRENCY, STORED_TIME, EVENT),
     ),
     "counted_again": (
-        "Stored more than once, and counted as often: to look at",
+        "Stored more than once, and counted more than once",
         (ID, NAME, EVENTS, COUNTED, VALUES, STORED_AMOUNT, STORED_CURRENCY, EVENT),
     ),
     "stored_again": (

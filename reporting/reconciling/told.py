@@ -140,6 +140,6 @@ def _notes(tally: Tally) -> Iterator[str]:
         )
     if tally.of_kind["counted_again"]:
         yield (
-            f"{tally.of_kind['counted_again']:,} ids are stored more than once and counted as often, since their "
-            "events have different event_ids, none, or a name that is no conversion's."
+            f"{tally.of_kind['counted_again']:,} ids count more than once in reports, since their events have "
+            "different event_ids, none, or a name that is no conversion's."
         )

@@ -110,6 +110,42 @@ def test_every_difference_is_told_with_both_sides(stored: Callable[..., None], t
     assert f"extra order_created 9.00 EUR 2026-11-20 00:00:00 {ids['extra']}" in lines_of(said)
 
 
+def test_amounts_are_added_up_by_class_and_currency_and_doubled_ones_are_not(
+    stored: Callable[..., None], tmp_path: Path
+) -> None:
+    stored(58, event_id="a")
+    stored(10, event_id="b")
+    stored(2, event_id="extra")
+    rows = ["a,58,EUR", "a,58,EUR", "b,20,USD", "c,1.50,EUR", "d,2.50,EUR", "e,1,JPY", "e,2,JPY"]
+    listed = csv_file(tmp_path / "list.csv", "event_id,amount,currency", *rows)
+    said = lines_of(reconcile(listed, "--partner", "Acme")[1])
+    start = said.index("Amounts of each class")
+    assert said[start + 2 : start + 7] == [
+        "agrees EUR 58.00 58.00",
+        "different EUR 0.00 10.00",
+        "different USD 20.00 0.00",
+        "missing EUR 4.00 0.00",
+        "only_here EUR 0.00 2.00",
+    ]
+
+
+def test_order_that_counts_twice_is_told_and_one_that_counts_once_is_as_it_should_be(
+    stored: Callable[..., None], tmp_path: Path
+) -> None:
+    stored(58, event_id="a", params={"order_id": "O"})
+    stored(58, event_id="a", params={"order_id": "O"}, tag_id="second")
+    listed = csv_file(tmp_path / "list.csv", "order_id,amount,currency", "O,58,EUR")
+    status, said = reconcile(listed, "--partner", "Acme")
+    assert status == 0
+    assert "Stored more than once, and counted once: the first received" in lines_of(said)
+    stored(58, event_id="b", params={"order_id": "O"})
+    status, said = reconcile(listed, "--partner", "Acme")
+    assert status == 3
+    assert "counted once" not in said
+    assert "Stored more than once, and counted more than once" in lines_of(said)
+    assert any(line.startswith("O order_created 3 2 1 58.00 EUR ") for line in lines_of(said))
+
+
 def send(client: Client, key_text: str, path: Path) -> Any:
     headers = {"Authorization": f"Bearer {key_text}"}
     body = path.read_bytes()
@@ -193,7 +229,8 @@ def test_range_bounds_what_is_only_here_and_finds_lines_at_any_time(
 ) -> None:
     stored(1, event_id="before", timestamp=DAY.timestamp() - 1)
     stored(1, event_id="in", timestamp=DAY.timestamp())
-    stored(1, event_id="after", timestamp=DAY.timestamp() + 86_400)
+    for id in ("after", "at the end"):
+        stored(1, event_id=id, timestamp=DAY.timestamp() + 86_400)
     listed = csv_file(tmp_path / "list.csv", "event_id", "after")
     options = ("--partner", "Acme", "--since", "2026-11-20", "--until", "2026-11-21")
     status, said = reconcile(listed, *options)
