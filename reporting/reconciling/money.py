@@ -23,10 +23,10 @@ def amount_of(text: str) -> int:
     """Return the ten-thousandths of an amount; what is finer is rounded as the views do. Raises ValueError."""
     text = text.strip()
     if len(text) > _LONGEST or _PLAIN.fullmatch(text) is None:
-        raise ValueError(f"{text[:_LONGEST]!r} is no amount: {_cause(text[:_LONGEST])}")
+        raise ValueError(f"amount {text[:_LONGEST]!r} cannot be read: {_cause(text[:_LONGEST])}")
     amount = Decimal(text)
     if abs(amount) >= VALUE_LIMIT:
-        raise ValueError(f"{text} is out of range: reports count amounts below {VALUE_LIMIT:,}")
+        raise ValueError(f"amount {text} is out of range: reports count amounts below {VALUE_LIMIT:,}")
     return int((amount * SCALE).to_integral_value(ROUND_HALF_UP))
 
 
@@ -51,7 +51,7 @@ def currency_of(text: str) -> str:
     if code in DECIMALS:
         return code
     advice = "" if _CODE.fullmatch(code) else ": write its code, as EUR"
-    raise ValueError(f"{text.strip()[:20]!r} is no currency of ISO 4217{advice}")
+    raise ValueError(f"currency {text.strip()[:20]!r} is none of ISO 4217{advice}")
 
 
 def units(amount: int) -> Decimal:

@@ -102,7 +102,7 @@ def test_every_difference_is_told_with_both_sides(stored: Callable[..., None], t
         "stored 3 5",
         "4 c order_created 1.50 EUR 2026-11-20 00:00:00",
         "5 a equal 58.00 EUR 58.00 EUR",
-        "6 '58,00' is no amount: its comma seems to be a decimal comma; write 58.00",
+        "6 amount '58,00' cannot be read: its comma seems to be a decimal comma; write 58.00",
     } <= {*lines_of(said)}
     ids = {event.event_id: event.pk for event in Event.objects.order_by("-received_at", "-id")}
     assert f"3 b 58.00 EUR 57.50 EUR amount {ids['b']}" in lines_of(said)
@@ -334,7 +334,7 @@ def test_what_partners_write_moves_no_cursor(key: ApiKey, tmp_path: Path) -> Non
         (["--id", "nr"], "--id: there is no column 'nr': there are event_id, amount", 2),
         (["--amount", "total"], "--amount: no line has anything in a column 'total'", 2),
         (["--out", "all.xlsx"], "its name ends in .csv, .ndjson, .jsonl", 2),
-        (["--currency-code", "EURO"], "'EURO' is no currency of ISO 4217", 1),
+        (["--currency-code", "EURO"], "currency 'EURO' is none of ISO 4217", 1),
         (["--tolerance", "-1"], "'-1' is no whole number", 1),
         (["--format", "parquet"], "list.csv", 1),
     ],
