@@ -51,6 +51,9 @@ STORED_TIME = Field(
 )
 STORED_AMOUNT = Field(Column("stored_amount", Kind.AMOUNT, "Its value"), lambda v: _units(_here(v).amount))
 STORED_CURRENCY = Field(Column("stored_currency", Kind.TEXT, "Its currency"), lambda v: _here(v).currency)
+# In tables of what is stored alone the only currency is that of the row.
+VALUE = Field(Column("amount", Kind.AMOUNT, "The value that is stored"), lambda v: _units(_here(v).amount))
+VALUE_CURRENCY = Field(Column("currency", Kind.TEXT, "Its currency"), lambda v: _here(v).currency)
 ISSUE = Field(
     Column("stored_issue", Kind.TEXT, "Why its value does not count (value_issue of reporting_events)"),
     lambda v: _here(v).issue,
@@ -83,19 +86,19 @@ OF_KIND: dict[str, tuple[str, Sequence[Field]]] = {
     "unreadable": ("Unreadable lines", (LINE, CAUSE)),
     "only_here": (
         "Only here: stored in the range, and not in the file",
-        (ID, NAME, STORED_AMOUNT, STORED_CURRENCY, STORED_TIME, EVENT),
+        (ID, NAME, VALUE, VALUE_CURRENCY, STORED_TIME, EVENT),
     ),
     "without_id": (
         "Stored in the range without an id that could be compared",
-        (NAME, STORED_AMOUNT, STORED_CURRENCY, STORED_TIME, EVENT),
+        (NAME, VALUE, VALUE_CURRENCY, STORED_TIME, EVENT),
     ),
     "counted_again": (
         "Stored more than once, and counted more than once",
-        (ID, NAME, EVENTS, COUNTED, VALUES, STORED_AMOUNT, STORED_CURRENCY, EVENT),
+        (ID, NAME, EVENTS, COUNTED, VALUES, VALUE, VALUE_CURRENCY, EVENT),
     ),
     "stored_again": (
         "Stored more than once, and counted once: the first received",
-        (ID, NAME, EVENTS, COUNTED, VALUES, STORED_AMOUNT, STORED_CURRENCY, EVENT),
+        (ID, NAME, EVENTS, COUNTED, VALUES, VALUE, VALUE_CURRENCY, EVENT),
     ),
 }
 # All that the file of a comparison has.

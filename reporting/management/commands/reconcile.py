@@ -4,6 +4,7 @@ Exit status: 0 both say the same; 1 it failed; 2 wrong options; 3 something diff
 """
 
 import os
+import shutil
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Mapping
@@ -17,10 +18,10 @@ from django.db import Error
 from collect.backfills.formats.reading import FORMATS, RecordFile
 from collect.backfills.formats.records import Unreadable
 from collect.backfills.selection import find_partner
+from reporting.formats.presentation import Presentation, render
 from reporting.reconciling import files, told
 from reporting.reconciling.comparison import Comparison, Verdict, comparing
 from reporting.reconciling.money import currency_of
-from reporting.reconciling.printing import printed
 from reporting.reconciling.tally import Tally
 from reporting.reconciling.wanted import DEFAULT_NAME, Match, Role, Wanted
 from reporting.reports.answer import Answer
@@ -82,9 +83,18 @@ class Command(BaseCommand):
             raise CommandError(on_terminal(f"{error.filename or 'file'}: {error.strerror or error}")) from None
         except Error as error:
             raise CommandError(failures.in_words(error) or failures.reason(error)) from error
-        self.stdout.write(printed(answer, wanted.zone))
+        self._print(answer, wanted)
         if not agrees:
             sys.exit(DIFFERS)
+
+    def _print(self, answer: Answer, wanted: Wanted) -> None:
+        is_shown = self.stdout.isatty()
+        how = Presentation(
+            zone=wanted.zone,
+            width=shutil.get_terminal_size().columns if is_shown else None,
+            heading=self.style.MIGRATE_HEADING if is_shown else str,
+        )
+        self.stdout.write(render("table", answer, how).decode(), ending="")
 
 
 def _currency(text: str) -> str:

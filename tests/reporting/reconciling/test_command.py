@@ -120,7 +120,7 @@ def test_amounts_are_added_up_by_class_and_currency_and_doubled_ones_are_not(
     listed = csv_file(tmp_path / "list.csv", "event_id,amount,currency", *rows)
     said = lines_of(reconcile(listed, "--partner", "Acme")[1])
     start = said.index("Amounts of each class")
-    assert said[start + 2 : start + 7] == [
+    assert said[start + 3 : start + 8] == [
         "agrees EUR 58.00 58.00",
         "different EUR 0.00 10.00",
         "different USD 20.00 0.00",
