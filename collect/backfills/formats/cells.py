@@ -114,8 +114,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return guarded(value)
     return bytes(value).decode() if isinstance(value, Raw) else _encode(value).decode().strip('"')
-
-
-def guarded(text: str) -> str:
-    """Return a text for a cell. A quote stands before one that a spreadsheet takes for a formula, or that is empty."""
-    return f"'{text}" if not text or text.startswith(_FORMULA) else text
