@@ -1,0 +1,278 @@
+"""The report over stored events: each figure against the oracle, and what is in no figure as a line of its own."""
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from statistics import median_low
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from collect.storage import store
+from keys.models import ApiKey
+from reporting.funnels import plan as plans
+from reporting.funnels.report import funnel
+from reporting.ranges import Range
+from reporting.reports.answer import Answer
+from reporting.reports.question import BadQuestion, Question
+from tests.harness import factories
+from tests.reporting.funnels import oracle
+
+pytestmark = pytest.mark.django_db
+
+START = datetime(2026, 10, 1, tzinfo=UTC)
+OVER = Range(START, START + timedelta(days=2))
+LATER = START + timedelta(days=60)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An event: its hour, in minutes and seconds where it has to be, and who did it."""
+
+    hours: float
+    name: str
+    client: str | None = None
+    session: str | None = None
+    event_id: str | None = None
+    tag: str = "shop"
+    received: float = 0.0
+
+    @property
+    def at(self) -> datetime:
+        return START + timedelta(hours=self.hours)
+
+
+def write(key: ApiKey, *sent: Sent) -> None:
+    store.write(
+        [
+            factories.arrival(
+                factories.source(key, received_at=LATER + timedelta(seconds=one.received)),
+                event_name=one.name, timestamp=one.at.timestamp(), tag_id=one.tag, event_id=one.event_id,
+                client_id=one.client, session_id=one.session,
+            )
+            for one in sent
+        ]
+    )  # fmt: skip
+
+
+def ask(*arguments: str, now: datetime = LATER, **fields: Any) -> Answer:
+    return funnel(Question(OVER, arguments=arguments, **fields), now)
+
+
+def rows(answer: Answer) -> list[dict[str, Any]]:
+    table = answer.tables[0]
+    return [dict(zip([column.name for column in table.columns], row, strict=True)) for row in table.rows]
+
+
+def apart(answer: Answer) -> list[int]:
+    return [number for _, number in answer.tables[1].rows]
+
+
+def figures(answer: Answer) -> list[int]:
+    return [row["actors"] for row in rows(answer)]
+
+
+# --- by hand ---
+
+
+@pytest.fixture
+def key() -> ApiKey:
+    return factories.key(factories.partner("acme"))[0]
+
+
+def test_figures_of_each_step(key: ApiKey) -> None:
+    write(
+        key,
+        *(Sent(hour, "view", f"c{hour}") for hour in range(4)),
+        *(Sent(hour + took, "add", f"c{hour}") for hour, took in ((0, 1), (1, 2), (2, 6))),
+        *(Sent(hour, "order", f"c{client}") for hour, client in ((2.5, 0), (50, 1))),
+        Sent(1, "order"),
+    )
+    first, second, third = rows(ask("view,add,order"))
+    assert first == {
+        "step": 1, "events": "view", "actors": 4, "share_of_first": 1.0, "share_of_previous": None, "lost_after": 1,
+        "median_seconds_from_first": None, "median_seconds_from_previous": None, "after_range_end": 0,
+        "no_actor_events": 0,
+    }  # fmt: skip
+    assert second == {
+        "step": 2, "events": "add", "actors": 3, "share_of_first": 0.75, "share_of_previous": 0.75, "lost_after": 1,
+        "median_seconds_from_first": 7_200, "median_seconds_from_previous": 7_200, "after_range_end": 0,
+        "no_actor_events": 0,
+    }  # fmt: skip
+    # Of two, the lower one: from the view at 0:00 to 2:30, and from the add at 1:00 on.
+    assert third == {
+        "step": 3, "events": "order", "actors": 2, "share_of_first": 0.5, "share_of_previous": 2 / 3,
+        "lost_after": None, "median_seconds_from_first": 9_000, "median_seconds_from_previous": 5_400,
+        "after_range_end": 1, "no_actor_events": 1,
+    }  # fmt: skip
+
+
+def test_nobody_has_no_shares_and_no_medians() -> None:
+    answer = ask("view,order")
+    assert [list(row.values())[2:] for row in rows(answer)] == [
+        [0, None, None, 0, None, None, 0, 0],
+        [0, None, None, None, None, None, 0, 0],
+    ]
+    assert "No event of the time that was searched is named order." in answer.notes
+
+
+def test_actor_is_the_client_else_the_session_within_a_partner(key: ApiKey) -> None:
+    other = factories.key(factories.partner("other"))[0]
+    write(
+        key,
+        # One client in two sessions.
+        Sent(1, "view", "a", "s1"), Sent(2, "order", "a", "s2"),
+        # A session whose client is known later only: two actors.
+        Sent(1, "view", None, "s3"), Sent(2, "order", "b", "s3"),
+        # A session alone, also where the client is blank.
+        Sent(1, "view", " ", "s4"), Sent(2, "order", None, "s4"),
+        # A session with the id of a client is another actor; ids differ in case and in blanks.
+        Sent(1, "view", "x"), Sent(2, "order", None, "x"), Sent(2, "order", "X"), Sent(2, "order", "x "),
+        # Nobody.
+        Sent(1, "view"), Sent(2, "order", "", "  "),
+    )  # fmt: skip
+    write(other, Sent(2, "order", "x"), Sent(1, "view", "z"))
+    answer = ask("view,order")
+    assert figures(answer) == [5, 2]
+    assert [row["no_actor_events"] for row in rows(answer)] == [1, 1]
+    # b, the session x, X, "x " and the other partner's x.
+    assert apart(answer)[0] == 5
+    assert figures(ask("view,order", partner=other.partner)) == [1, 0]
+    assert figures(ask("view,order", partner=key.partner)) == [4, 2]
+
+
+def test_range_is_of_step_1_and_what_comes_after_its_end_is_a_figure_of_its_own(key: ApiKey) -> None:
+    write(
+        key,
+        Sent(-1, "view", "before"), Sent(1, "order", "before"),
+        Sent(0, "view", "first"), Sent(48, "order", "first"),
+        Sent(48, "view", "end"), Sent(49, "order", "end"),
+        Sent(47, "view", "last"), Sent(47.5, "order", "last"),
+        # Without an actor: of step 1 in the range, of later ones until the last window ends.
+        Sent(47, "view"), Sent(49, "view"), Sent(47, "order"), Sent(49, "order"), Sent(72, "order"), Sent(-1, "order"),
+    )  # fmt: skip
+    answer = ask("view,order", options={"window": "24h"})
+    assert figures(answer) == [2, 1]
+    assert apart(answer)[0] == 1
+    answer = ask("view,order", options={"window": "49h"})
+    assert figures(answer) == [2, 2]
+    assert [row["after_range_end"] for row in rows(answer)] == [0, 1]
+    assert [row["no_actor_events"] for row in rows(answer)] == [1, 3]
+
+
+def test_windows_that_are_not_over_are_told(key: ApiKey) -> None:
+    write(
+        key,
+        Sent(30, "view", "still"), Sent(10, "view", "over"),
+        Sent(30, "view", "done"), Sent(31, "order", "done"),
+        # The attempt that counts is over, and a later one is not.
+        Sent(2, "view", "again"), Sent(3, "add", "again"), Sent(40, "view", "again"),
+    )  # fmt: skip
+    now = START + timedelta(hours=50)
+    answer = ask("view,add|order,order", now=now, options={"window": "24h"})
+    assert figures(answer) == [4, 2, 0]
+    told = "no: the last may be open until 2026-10-04 00:00; actors who may still come further: 3"
+    assert answer.stated["windows are over"] == told
+    assert apart(answer)[1] == 3
+    # At the moment at which the last window ends it is over.
+    assert ask("view,order", now=START + timedelta(hours=72), options={"window": "24h"}).stated[
+        "windows are over"
+    ] == "yes"  # fmt: skip
+
+
+def test_all_that_the_answer_depends_on_is_stated() -> None:
+    answer = ask("view", "add|order", options={"window": "90m"})
+    assert answer.title == "Funnel: view → add | order"
+    stated = dict(answer.stated)
+    assert stated | {
+        "events from": "2026-10-01 00:00", "until before": "2026-10-03 00:00", "steps": "view → add | order",
+        "window": "90 minutes from step 1: a step counts if it comes less than this after step 1",
+        "actor": "client_id, else session_id, of one partner", "test events": "not counted",
+        "share of first": "denominator: the actors of step 1", "partner": "all", "time zone": "UTC",
+        "share of previous": "denominator: the actors of the step before",
+    } == stated  # fmt: skip
+    assert ask("a,b", options={"window": "1d"}).stated["window"].startswith("1 day from")
+
+
+def test_question_that_is_none_is_refused() -> None:
+    with pytest.raises(BadQuestion, match="not 1"):
+        ask("view")
+
+
+def test_same_event_under_two_tags_changes_nothing_but_the_line_that_counts_it(key: ApiKey) -> None:
+    once = [Sent(1, "order", "a", event_id="1"), Sent(40, "order", "b", event_id="2"), Sent(3, "order", "b")]
+    write(key, *once)
+    before = ask("order,order", options={"window": "24h"})
+    assert figures(before) == [2, 0]
+    # Later reports of the same, at other times, under another tag.
+    write(key, *(replace(one, hours=one.hours + 1, tag="server", received=60) for one in once if one.event_id))
+    after = ask("order,order", options={"window": "24h"})
+    assert rows(after) == rows(before)
+    assert (apart(before)[2], apart(after)[2]) == (0, 2)
+    # The first received counts, not the first that happened.
+    write(key, Sent(20, "order", "b", event_id="2", tag="early", received=-60))
+    assert figures(ask("order,order", options={"window": "24h"})) == [2, 1]
+
+
+def test_events_of_test_keys_are_not_counted(key: ApiKey) -> None:
+    test_key = factories.key(key.partner, is_test=True)[0]
+    write(key, Sent(1, "view", "a"))
+    write(test_key, Sent(2, "order", "a"), Sent(1, "view", "b"), Sent(1, "view"))
+    answer = ask("view,order")
+    assert figures(answer) == [1, 0]
+    assert rows(answer)[0]["no_actor_events"] == 0
+
+
+# --- against the oracle ---
+
+
+def some(rng: Random) -> list[Sent]:
+    """Events of few actors at few moments, some of them nobody's."""
+    people = [("a", "s"), ("a", None), ("b", "s"), (None, "s"), (None, "a"), ("c", "t"), (None, "t"), (None, None)]
+    return [
+        Sent(rng.randrange(-2, 20) * 4, rng.choice(("view", "add", "order", "other")), *rng.choice(people),
+             event_id=rng.choice((None, str(uuid4()))), received=rng.random() * 1_000)
+        for _ in range(rng.randrange(5, 45))
+    ]  # fmt: skip
+
+
+def expected(sent: dict[str, list[Sent]], of: plans.Plan) -> list[oracle.Line]:
+    actors: dict[Any, list[oracle.Seen]] = defaultdict(list)
+    for partner, events in sent.items():
+        for one in events:
+            if who := (("client", one.client) if one.client else ("session", one.session) if one.session else None):
+                actors[partner, who].append((one.at, one.name))
+    return oracle.lines(list(actors.values()), of)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_report_is_that_of_the_oracle(seed: int) -> None:
+    rng = Random(seed)
+    steps = rng.choice((["view", "order"], ["view", "add", "order"], ["view|add", "add", "order"], ["add", "add|view"]))
+    question = Question(OVER, arguments=steps, options={"window": rng.choice(("4h", "12h", "3d"))})
+    sent = {name: some(rng) for name in ("acme", "other")}
+    for name, events in sent.items():
+        write(factories.key(factories.partner(name))[0], *events)
+    found = rows(funnel(question, LATER))
+    lines = expected(sent, plans.plan_of(question))
+    assert [(row["actors"], row["after_range_end"]) for row in found] == [(one.actors, one.after_end) for one in lines]
+    for row, line in list(zip(found, lines, strict=True))[1:]:
+        assert row["median_seconds_from_first"] == (median_low(line.from_first) if line.actors else None)
+        assert row["median_seconds_from_previous"] == (median_low(line.from_previous) if line.actors else None)
+    actors = [row["actors"] for row in found]
+    assert actors == sorted(actors, reverse=True)
+    assert actors[0] > 0
+    assert json.dumps(found)
+
+
+def test_events_of_another_actor_or_name_change_nothing_else(key: ApiKey) -> None:
+    write(key, *some(Random(99)))
+    before = rows(ask("view,add,order"))
+    write(key, *(Sent(hour, "nothing", "a", "s") for hour in range(20)))
+    assert rows(ask("view,add,order")) == before
+    write(key, Sent(1, "view", "new"), Sent(2, "add", "new"))
+    counts = [row["actors"] for row in before]
+    assert figures(ask("view,add,order")) == [counts[0] + 1, counts[1] + 1, counts[2]]
