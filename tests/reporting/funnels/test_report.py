@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from statistics import median_low
@@ -156,6 +156,7 @@ def test_range_is_of_step_1_and_what_comes_after_its_end_is_a_figure_of_its_own(
     )  # fmt: skip
     answer = ask("view,order", options={"window": "24h"})
     assert figures(answer) == [2, 1]
+    assert [row["no_actor_events"] for row in rows(answer)] == [1, 2]
     assert apart(answer)[0] == 1
     answer = ask("view,order", options={"window": "49h"})
     assert figures(answer) == [2, 2]
@@ -167,16 +168,18 @@ def test_windows_that_are_not_over_are_told(key: ApiKey) -> None:
     write(
         key,
         Sent(30, "view", "still"), Sent(10, "view", "over"),
-        Sent(30, "view", "done"), Sent(31, "order", "done"),
+        Sent(30, "view", "done"), Sent(31, "order", "done"), Sent(32, "order", "done"),
         # The attempt that counts is over, and a later one is not.
         Sent(2, "view", "again"), Sent(3, "add", "again"), Sent(40, "view", "again"),
     )  # fmt: skip
     now = START + timedelta(hours=50)
     answer = ask("view,add|order,order", now=now, options={"window": "24h"})
-    assert figures(answer) == [4, 2, 0]
-    told = "no: the last may be open until 2026-10-04 00:00; actors who may still come further: 3"
+    assert figures(answer) == [4, 2, 1]
+    told = "no: the last may be open until 2026-10-04 00:00; actors who may still come further: 2"
     assert answer.stated["windows are over"] == told
-    assert apart(answer)[1] == 3
+    assert apart(answer)[1] == 2
+    # A day after it began a window of a day is over.
+    assert apart(ask("view,add|order,order", now=START + timedelta(hours=54), options={"window": "24h"}))[1] == 1
     # At the moment at which the last window ends it is over.
     assert ask("view,order", now=START + timedelta(hours=72), options={"window": "24h"}).stated[
         "windows are over"
@@ -203,18 +206,40 @@ def test_question_that_is_none_is_refused() -> None:
 
 
 def test_same_event_under_two_tags_changes_nothing_but_the_line_that_counts_it(key: ApiKey) -> None:
-    once = [Sent(1, "order", "a", event_id="1"), Sent(40, "order", "b", event_id="2"), Sent(3, "order", "b")]
-    write(key, *once)
-    before = ask("order,order", options={"window": "24h"})
-    assert figures(before) == [2, 0]
-    # Later reports of the same, at other times, under another tag.
-    write(key, *(replace(one, hours=one.hours + 1, tag="server", received=60) for one in once if one.event_id))
-    after = ask("order,order", options={"window": "24h"})
+    one, two = Sent(10, "view", "a", event_id="1"), Sent(11, "order", "a", event_id="1", tag="other")
+    write(key, one, two, Sent(3, "view", "b"))
+    before = ask("view,order,order", options={"window": "24h"})
+    assert figures(before) == [2, 1, 0]
+    # What is received later, of another moment and under another tag, is no second order and moves no first one.
+    copies = (("view", 9), ("view", 10.5), ("order", 10.8), ("order", 12))
+    for number, (name, hours) in enumerate(copies):
+        write(key, Sent(hours, name, "a", event_id="1", tag=f"server {number}", received=60))
+    after = ask("view,order,order", options={"window": "24h"})
     assert rows(after) == rows(before)
-    assert (apart(before)[2], apart(after)[2]) == (0, 2)
-    # The first received counts, not the first that happened.
-    write(key, Sent(20, "order", "b", event_id="2", tag="early", received=-60))
-    assert figures(ask("order,order", options={"window": "24h"})) == [2, 1]
+    assert (apart(before)[2], apart(after)[2]) == (0, 4)
+    # What is received earlier counts.
+    write(key, Sent(20, "order", "a", event_id="1", tag="first", received=-60))
+    assert rows(ask("view,order"))[1]["median_seconds_from_first"] == 36_000
+
+
+@pytest.mark.parametrize(("first", "second"), [(("x", None), (None, "x")), ((None, "x"), ("x", None))])
+def test_client_and_session_of_one_id_are_two(key: ApiKey, first: tuple[str, str], second: tuple[str, str]) -> None:
+    write(key, Sent(1, "view", *first), Sent(2, "order", *second))
+    assert figures(ask("view,order")) == [1, 0]
+
+
+def test_one_id_at_two_partners_is_two_actors(key: ApiKey) -> None:
+    write(key, Sent(1, "view", "x"))
+    write(factories.key(factories.partner("other"))[0], Sent(2, "order", "x"))
+    assert figures(ask("view,order")) == [1, 0]
+
+
+def test_step_1_after_the_range_is_not_searched(key: ApiKey) -> None:
+    write(key, Sent(49, "view", "x"), Sent(49, "order", "x"))
+    answer = ask("view,order")
+    assert [note for note in answer.notes if "No event" in note] == [
+        "No event of the time that was searched is named view."
+    ]
 
 
 def test_events_of_test_keys_are_not_counted(key: ApiKey) -> None:
