@@ -128,6 +128,14 @@ class Known:
             found[tuple(key[place] for place in places)].add(*one.pair)
         return {key: one.pair for key, one in found.items()}
 
+    def dated(self, *names: str) -> dict[tuple[Any, ...], tuple[int, int | None]]:
+        """Return what `by` returns, of all dimensions unless some are named, with the days as dates."""
+        names = names or DIMENSIONS
+        place = names.index("day")
+        return {
+            (*key[:place], day_of(key[place] * DAY), *key[place + 1 :]): pair for key, pair in self.by(*names).items()
+        }
+
     def days(self, zone: str) -> dict[tuple[date, str], int]:
         """Return the events of each day of a time zone, and of each partner."""
         found: Counter[tuple[date, str]] = Counter()

@@ -122,10 +122,13 @@ def _event(number: int, size: int, rng: Random) -> Planned:
 
 
 def _delay(bits: "_Bits") -> int:
-    """Some seconds; of a few events hours, days, or up to twenty of them."""
+    """Some seconds; of a few events hours, days, or up to twenty of them.
+
+    Never none: a timestamp that is the moment of receipt is taken for one that was not sent.
+    """
     kind, seconds = bits.take(100), bits.take(1_000)
     longest = 20 * DAY if kind == 0 else 3 * DAY if kind < 3 else 2 * HOUR if kind < 6 else MINUTE
-    return longest * seconds // 1_000
+    return 1 + longest * seconds // 1_000
 
 
 def _repeat(event: Planned, number: int) -> Planned:

@@ -68,15 +68,22 @@ class Roads:
     # What is sent again after it was erased.
     _erased: list[Planned] = field(default_factory=list)
     _waiting: list[Planned] = field(default_factory=list)
+    _spooled: list[Planned] = field(default_factory=list)
 
     def bring(self, planned: Iterator[Planned]) -> None:
-        """Send all events, then erase some."""
+        """Send what is live and count it; then send all else, which changes what was counted, erase some, count again.
+
+        That is the order in which the rollup meets them: live events come with the clock, the others at any time.
+        """
         self._make_keys()
         while group := list(islice(planned, GROUP)):
             self._send(group)
+        call("rollup")
+        self._drain()
         self._import()
         self._replay()
         self._erase()
+        call("rollup")
 
     def _make_keys(self) -> None:
         for partner, name in enumerate(PARTNERS):
@@ -93,7 +100,7 @@ class Roads:
             else:
                 self.known.add(event)
         self._store(by_road[LIVE])
-        self._store_spooled(by_road[SPOOLED])
+        self._spooled += by_road[SPOOLED]
         self._note(by_road[IMPORTED])
         self._reject(by_road[REPLAYED])
 
@@ -107,13 +114,10 @@ class Roads:
         expected = [Outcome.STORED] * len(arrivals) + [Outcome.DUPLICATE] * (len(again) + len(at_once))
         assert [one.outcome for one in written] == expected
 
-    def _store_spooled(self, events: Sequence[Planned]) -> None:
-        arrivals = [self._arrival(event) for event in events]
-        if not spool.is_enabled():
-            store.write(arrivals)
-        elif arrivals:
-            spool.append(arrivals)
-            assert drain.drain() == len(arrivals)
+    def _drain(self) -> None:
+        for start in range(0, len(self._spooled), GROUP):
+            spool.append([self._arrival(event) for event in self._spooled[start : start + GROUP]])
+        assert drain.drain() == len(self._spooled)
 
     def _arrival(self, event: Planned, later: int = 0) -> Arrival:
         key = self.keys[event.partner, event.is_test]
@@ -152,20 +156,20 @@ class Roads:
     def _import(self) -> None:
         # The second time it adds nothing.
         for partner in (*range(len(PARTNERS)), 0):
-            _call("import_events", str(self._file(partner)), partner=PARTNERS[partner], channel="history")
+            call("import_events", str(self._file(partner)), partner=PARTNERS[partner], channel="history")
 
     def _replay(self) -> None:
-        _call("replay_rejections", "--rename", "eventName=event_name")
+        call("replay_rejections", "--rename", "eventName=event_name")
 
     def _erase(self) -> None:
         for client in ERASED:
-            _call("erase_events", partner=PARTNERS[0], client_id=f"c{client}")
+            call("erase_events", partner=PARTNERS[0], client_id=f"c{client}")
         again = [self._arrival(event) for event in self._erased if event.event_id is not None]
         for start in range(0, len(again), GROUP):
             assert {one.outcome for one in store.write(again[start : start + GROUP])} == {Outcome.DUPLICATE}
 
 
-def _call(name: str, *arguments: str, **options: Any) -> None:
+def call(name: str, *arguments: str, **options: Any) -> None:
     call_command(name, *arguments, stdout=io.StringIO(), stderr=io.StringIO(), **options)
 
 
