@@ -76,10 +76,10 @@ def funnel(question: Question, now: datetime | None = None) -> Answer:
     """
     plan = plan_of(question)
     tally = _Tally(plan, now or datetime.now(UTC), [_StepTally() for _ in plan.steps])
-    for seen, repeats in actors.actors(plan, question.partner):
+    for seen, repeats in actors.actors(plan, question):
         tally.add(seen)
         tally.repeats += repeats
-    nobodys = actors.without_actor(plan, question.partner)
+    nobodys = actors.without_actor(plan, question)
     steps = Table("steps", "Steps", COLUMNS, _rows(tally, nobodys), (_DURATIONS,))
     apart = Table("apart", "In none of the steps' figures, or still to come", APART, _apart(tally))
     words = [in_words(step) for step in plan.steps]

@@ -13,7 +13,8 @@ from reporting.reports.question import Question
 # Events that are in memory at a time, with params of up to a MiB each.
 STEP = 100
 # Events of nobody that could be followed: with neither a client nor a session.
-NO_ACTOR = (Q(client_id=None) | Q(client_id="")) & (Q(session_id=None) | Q(session_id=""))
+NO_CLIENT = Q(client_id=None) | Q(client_id="")
+NO_ACTOR = NO_CLIENT & (Q(session_id=None) | Q(session_id=""))
 
 
 def events(question: Question) -> "QuerySet[ReportedEvent]":
@@ -28,10 +29,10 @@ def of_partner(question: Question) -> "QuerySet[ReportedEvent]":
     return found if question.partner is None else found.filter(partner_id=question.partner.pk)
 
 
-def stream(rows: "QuerySet[ReportedEvent, Any]") -> Iterator[Any]:
-    """Yield the rows in no order, a few at a time, however many there are. Raises `django.db.Error`."""
+def stream(rows: "QuerySet[ReportedEvent, Any]", step: int = STEP) -> Iterator[Any]:
+    """Yield the rows in their order, `step` at a time, however many there are. Raises `django.db.Error`."""
     with _one_reading():
-        yield from rows.iterator(STEP)
+        yield from rows.iterator(step)
 
 
 def _one_reading() -> AbstractContextManager[Any]:

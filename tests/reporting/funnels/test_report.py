@@ -127,12 +127,12 @@ def test_actor_is_the_client_else_the_session_within_a_partner(key: ApiKey) -> N
         Sent(1, "view", "a", "s1"), Sent(2, "order", "a", "s2"),
         # A session whose client is known later only: two actors.
         Sent(1, "view", None, "s3"), Sent(2, "order", "b", "s3"),
-        # A session alone, also where the client is blank.
-        Sent(1, "view", " ", "s4"), Sent(2, "order", None, "s4"),
+        # A session alone, also where the client is empty.
+        Sent(1, "view", "", "s4"), Sent(2, "order", None, "s4"),
         # A session with the id of a client is another actor; ids differ in case and in blanks.
         Sent(1, "view", "x"), Sent(2, "order", None, "x"), Sent(2, "order", "X"), Sent(2, "order", "x "),
         # Nobody.
-        Sent(1, "view"), Sent(2, "order", "", "  "),
+        Sent(1, "view"), Sent(2, "order", "", ""),
     )  # fmt: skip
     write(other, Sent(2, "order", "x"), Sent(1, "view", "z"))
     answer = ask("view,order")
