@@ -107,13 +107,13 @@ def clients(known: Known) -> tuple[Any, Any]:
 
 def late(known: Known) -> tuple[Any, Any]:
     """How many events came so late, or later."""
-    bounds = {f"late_{number}": Q(late__gte=bound) for number, bound in enumerate(_LATE)}
+    bounds = {f"late_{number}": Q(late__gt=bound) for number, bound in enumerate(_LATE)}
     of_bounds = {name: Count("id", filter=is_late) for name, is_late in bounds.items()}
     found = ReportedEvent.objects.alias(late=F("received_at") - F("timestamp")).aggregate(**of_bounds)
-    return list(found.values()), [sum(number for of, number in known.late.items() if of >= least) for least in range(4)]
+    return list(found.values()), [sum(number for of, number in known.late.items() if of >= least) for least in range(5)]
 
 
-_LATE = (timedelta(0), timedelta(hours=1), timedelta(days=1), timedelta(days=7))
+_LATE = (timedelta(0), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 
 
 def nobodys(known: Known) -> tuple[Any, Any]:

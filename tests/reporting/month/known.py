@@ -15,7 +15,8 @@ ZONES: dict[str, Callable[[int], int]] = {
     "Europe/Berlin": lambda at: HOUR if at >= CHANGE else 2 * HOUR,
     "Asia/Kathmandu": lambda _: 5 * HOUR + 45 * MINUTE,
 }
-LATE = (HOUR, DAY, 7 * DAY)
+# An event is late by more than so many of these.
+LATE = (MINUTE, HOUR, DAY, 7 * DAY)
 # The dimensions of a day's counts, in this order.
 DIMENSIONS = ("day", "partner", "tag_id", "event_name", "channel", "country", "browser", "currency", "value_issue")
 
@@ -88,7 +89,7 @@ class Known:
             event.at // DAY, partner, event.tag, event.name, event.channel, event.country, event.browser,
             money.currency, money.issue,
         ].add(1, money.value_e4)  # fmt: skip
-        self.late[sum(event.arrives - event.at >= bound for bound in LATE)] += 1
+        self.late[sum(event.arrives - event.at > bound for bound in LATE)] += 1
         if event.client is not None:
             self.clients[partner, day_of(event.at)].add(event.client)
         elif event.session is None:

@@ -15,7 +15,7 @@ from reporting.ranges import Range
 from reporting.reports.question import Question
 from tests.harness import databases
 from tests.reporting.funnels import oracle
-from tests.reporting.month import checks
+from tests.reporting.month import checks, reports
 from tests.reporting.month.duck import Duck
 from tests.reporting.month.known import ZONES, Known
 from tests.reporting.month.known import known as known_of
@@ -34,6 +34,9 @@ def is_as_known(known: Known, directory: Path) -> None:
     assert checks.differences(checks.OF_EVENTS, known) == {}
     assert checks.differences(checks.COUNTED, known) == {}
     call("rollup", check=20)
+    assert checks.differences(reports.REPORTS, known) == {}
+    if known.stored < 1_000_000:
+        assert checks.differences(reports.OF_FEW, known) == {}
     duck = Duck(exported(directory))
     assert duck.daily() == known.dated()
     for zone in ZONES:
@@ -58,7 +61,7 @@ def test_month_has_all_that_happens() -> None:
     }  # fmt: skip
     assert {currency for (*_, currency, _) in known.daily} == {None, "EUR", "USD", "GBP", "JPY", "BHD"}
     assert {channel for (_, _, _, _, channel, *_) in known.daily} == {"server", "history"}
-    assert min(known.late[of] for of in range(4)) > 10
+    assert min(known.late[of] for of in range(5)) > 10
     assert min(known.repeats.values()) > 10
     assert min(known.differing.values()) > 0
     assert sum(number for (*_, is_test), number in known.quarters.items() if is_test) > 100
@@ -67,6 +70,7 @@ def test_month_has_all_that_happens() -> None:
     assert sum(event.is_sent_twice for event in plan(SMALL)) > 100
 
 
+@pytest.mark.timeout(900)
 def test_month_is_reported_as_it_is_known(tmp_path: Path) -> None:
     roads = Roads(tmp_path)
     roads.bring(plan(SMALL))
