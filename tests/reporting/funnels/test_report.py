@@ -1,86 +1,15 @@
-"""The report over stored events: each figure against the oracle, and what is in no figure as a line of its own."""
+"""The report over stored events, by hand: its figures, and what is in none of them as a line of its own."""
 
-import json
-from collections import defaultdict
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from random import Random
-from statistics import median_low
-from typing import Any
-from uuid import uuid4
+from datetime import timedelta
 
 import pytest
 
-from collect.storage import store
 from keys.models import ApiKey
-from reporting.funnels import plan as plans
-from reporting.funnels.report import funnel
-from reporting.ranges import Range
-from reporting.reports.answer import Answer
-from reporting.reports.question import BadQuestion, Question
+from reporting.reports.question import BadQuestion
 from tests.harness import factories
-from tests.reporting.funnels import oracle
+from tests.reporting.funnels.asked import START, Sent, apart, ask, figures, rows, write
 
 pytestmark = pytest.mark.django_db
-
-START = datetime(2026, 10, 1, tzinfo=UTC)
-OVER = Range(START, START + timedelta(days=2))
-LATER = START + timedelta(days=60)
-
-
-@dataclass(frozen=True)
-class Sent:
-    """An event: its hour, in minutes and seconds where it has to be, and who did it."""
-
-    hours: float
-    name: str
-    client: str | None = None
-    session: str | None = None
-    event_id: str | None = None
-    tag: str = "shop"
-    received: float = 0.0
-
-    @property
-    def at(self) -> datetime:
-        return START + timedelta(hours=self.hours)
-
-
-def write(key: ApiKey, *sent: Sent) -> None:
-    store.write(
-        [
-            factories.arrival(
-                factories.source(key, received_at=LATER + timedelta(seconds=one.received)),
-                event_name=one.name, timestamp=one.at.timestamp(), tag_id=one.tag, event_id=one.event_id,
-                client_id=one.client, session_id=one.session,
-            )
-            for one in sent
-        ]
-    )  # fmt: skip
-
-
-def ask(*arguments: str, now: datetime = LATER, **fields: Any) -> Answer:
-    return funnel(Question(OVER, arguments=arguments, **fields), now)
-
-
-def rows(answer: Answer) -> list[dict[str, Any]]:
-    table = answer.tables[0]
-    return [dict(zip([column.name for column in table.columns], row, strict=True)) for row in table.rows]
-
-
-def apart(answer: Answer) -> list[int]:
-    return [number for _, number in answer.tables[1].rows]
-
-
-def figures(answer: Answer) -> list[int]:
-    return [row["actors"] for row in rows(answer)]
-
-
-# --- by hand ---
-
-
-@pytest.fixture
-def key() -> ApiKey:
-    return factories.key(factories.partner("acme"))[0]
 
 
 def test_figures_of_each_step(key: ApiKey) -> None:
@@ -249,55 +178,3 @@ def test_events_of_test_keys_are_not_counted(key: ApiKey) -> None:
     answer = ask("view,order")
     assert figures(answer) == [1, 0]
     assert rows(answer)[0]["no_actor_events"] == 0
-
-
-# --- against the oracle ---
-
-
-def some(rng: Random) -> list[Sent]:
-    """Events of few actors at few moments, some of them nobody's."""
-    people = [("a", "s"), ("a", None), ("b", "s"), (None, "s"), (None, "a"), ("c", "t"), (None, "t"), (None, None)]
-    return [
-        Sent(rng.randrange(-2, 20) * 4, rng.choice(("view", "add", "order", "other")), *rng.choice(people),
-             event_id=rng.choice((None, str(uuid4()))), received=rng.random() * 1_000)
-        for _ in range(rng.randrange(5, 45))
-    ]  # fmt: skip
-
-
-def expected(sent: dict[str, list[Sent]], of: plans.Plan) -> list[oracle.Line]:
-    actors: dict[Any, list[oracle.Seen]] = defaultdict(list)
-    for partner, events in sent.items():
-        for one in events:
-            if who := (("client", one.client) if one.client else ("session", one.session) if one.session else None):
-                actors[partner, who].append((one.at, one.name))
-    return oracle.lines(list(actors.values()), of)
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_report_is_that_of_the_oracle(seed: int) -> None:
-    rng = Random(seed)
-    steps = rng.choice((["view", "order"], ["view", "add", "order"], ["view|add", "add", "order"], ["add", "add|view"]))
-    question = Question(OVER, arguments=steps, options={"window": rng.choice(("4h", "12h", "3d"))})
-    sent = {name: some(rng) for name in ("acme", "other")}
-    for name, events in sent.items():
-        write(factories.key(factories.partner(name))[0], *events)
-    found = rows(funnel(question, LATER))
-    lines = expected(sent, plans.plan_of(question))
-    assert [(row["actors"], row["after_range_end"]) for row in found] == [(one.actors, one.after_end) for one in lines]
-    for row, line in list(zip(found, lines, strict=True))[1:]:
-        assert row["median_seconds_from_first"] == (median_low(line.from_first) if line.actors else None)
-        assert row["median_seconds_from_previous"] == (median_low(line.from_previous) if line.actors else None)
-    actors = [row["actors"] for row in found]
-    assert actors == sorted(actors, reverse=True)
-    assert actors[0] > 0
-    assert json.dumps(found)
-
-
-def test_events_of_another_actor_or_name_change_nothing_else(key: ApiKey) -> None:
-    write(key, *some(Random(99)))
-    before = rows(ask("view,add,order"))
-    write(key, *(Sent(hour, "nothing", "a", "s") for hour in range(20)))
-    assert rows(ask("view,add,order")) == before
-    write(key, Sent(1, "view", "new"), Sent(2, "add", "new"))
-    counts = [row["actors"] for row in before]
-    assert figures(ask("view,add,order")) == [counts[0] + 1, counts[1] + 1, counts[2]]

@@ -6,14 +6,17 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 
 from collect.models import Event
 from reporting.models import DailyCount, Quarter, ReportedConversion, ReportedEvent, ReportedTouch
+from runtime.postgresql.patience import patient
 from tests.reporting.month.known import DIMENSIONS, QUARTER, ZONES, Known
 from tests.reporting.month.plan import BEGIN
 
+_PATIENCE_SECONDS = 3_600
 Check = Callable[[Known], tuple[Any, Any]]
 # What the view of events calls the dimensions of the counts.
 _OF_EVENTS = {"country": "geo_country", "browser": "ua_browser"}
@@ -146,7 +149,9 @@ def differences(checks: dict[str, Check], known: Known) -> dict[str, Any]:
     """Return what is not as it is known, by the name of the check: a few of the figures, found and known."""
     told = {}
     for name, check in checks.items():
-        found, expected = check(known)
+        # Nobody waits for it, and of ten million events a statement may take minutes.
+        with transaction.atomic(), patient(_PATIENCE_SECONDS):
+            found, expected = check(known)
         if found != expected:
             told[name] = _first(found, expected)
     return told
