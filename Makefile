@@ -40,7 +40,8 @@ e2e: .venv/.dev ## Look at the console in Chromium, on SQLite and on PostgreSQL
 
 faults: .venv/.dev ## Break all that docs/operations.md names, and run the tests that take minutes
 	$(PYTHON) -m pytest --database postgresql -m "long or not long" tests/faults
-	$(PYTHON) -m pytest --database sqlite -m long tests/browser tests/e2e
+	$(PYTHON) -m pytest --database sqlite -m long tests/browser tests/e2e tests/reporting
+	$(PYTHON) -m pytest --database postgresql -m long tests/reporting
 
 bench: .venv/.bench ## Measure against FastAPI, a textbook view, an empty one and COPY; ARGS="--sqlite", "--full"
 	$(PYTHON) -m bench $(ARGS)
