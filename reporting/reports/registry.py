@@ -11,6 +11,7 @@ from reporting.reports.question import BadQuestion, Question
 # Each is the name of a report and of the module beside this one that has it as `REPORT`. People see them in this order.
 _MODULES = (
     "daily",
+    "funnel",
     "conversions",
     "attribution",
     "params",
