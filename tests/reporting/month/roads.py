@@ -82,6 +82,7 @@ class Roads:
         self._drain()
         self._import()
         self._replay()
+        call("rollup")
         self._erase()
         call("rollup")
 
