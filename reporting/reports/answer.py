@@ -15,7 +15,7 @@ class Kind(StrEnum):
     TEXT = "text"
     # A whole number of something, as an int.
     COUNT = "count"
-    # Money, as a Decimal, in the currency that another column of the row names.
+    # An exact Decimal: money in the currency that another column of the row names, or parts of conversions.
     AMOUNT = "amount"
     # A part of a whole, as a float from 0 to 1.
     SHARE = "share"
