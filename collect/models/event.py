@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from collect.intake.contract import MAX_ATTRIBUTION_TYPE, MAX_TEXT
 from collect.intake.source import MAX_CHANNEL
+from collect.models.queries import EventQuerySet
 from keys.models import ApiKey, Partner
 from keys.restrictions import MAX_TAG_LENGTH
 
@@ -60,6 +61,8 @@ class Event(models.Model):
     ua_is_bot = models.BooleanField(null=True)
     # One of `enrichment.bots.REASONS`. A library of HTTP is a reason too, but none to call an event a bot's.
     ua_bot_reason = models.CharField(max_length=16, null=True)
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [

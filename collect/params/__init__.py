@@ -1,0 +1,1 @@
+"""Asking for events by what stands in their `params`: the same answers on SQLite and on PostgreSQL."""
