@@ -38,7 +38,7 @@ _TYPED = (
     "(CASE WHEN jsonb_typeof(params -> '{key}') IN ('string', 'boolean') THEN left(params ->> '{key}', 200) END)"
     " COLLATE \"C\") WHERE params -> '{key}' IS NOT NULL"
 )
-_MULTI = "CREATE INDEX ON collect_event USING brin ({})"
+_MULTI = "CREATE INDEX ON collect_event USING brin ({}) WITH (autosummarize = on)"
 VARIANTS = {
     "none": (),
     "gin": ("CREATE INDEX ON collect_event USING gin (params jsonb_path_ops)",),

@@ -42,7 +42,8 @@ def number_form(column: str, key: str) -> str:
 def text_form(column: str, key: str) -> str:
     """Return the second one: texts, and the words `true` and `false`, in the order of their code points."""
     text = beginning(f"{column} ->> {literal(key)}")
-    return f"(CASE WHEN jsonb_typeof({member(column, key)}) IN ('string', 'boolean') THEN {text} END) COLLATE \"C\""
+    kind = f"jsonb_typeof({member(column, key)})"
+    return f"((CASE WHEN {kind} IN ('string', 'boolean') THEN {text} END) COLLATE \"C\")"
 
 
 def is_there(column: str, key: str) -> str:

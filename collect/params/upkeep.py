@@ -21,7 +21,7 @@ WHERE indrelid = 'collect_event'::regclass AND starts_with(class.relname, %s)
 """
 _SQLITE_INDEXES = "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'collect_event' AND instr(name, %s) = 1"
 # How each database writes the key in an index's definition.
-_IN_PREDICATE = re.compile(r"params -> (E?)'((?:[^'\\]|''|\\\\)*)'::text")
+_IN_PREDICATE = re.compile(r"params -> '((?:[^']|'')*)'::text", re.DOTALL)
 _IN_PATH = re.compile(r"\$\.\"([^\"]+)\"")
 
 
@@ -57,10 +57,8 @@ def listed() -> list[KeyIndex]:
 
 def _key(predicate: str) -> str:
     match = _IN_PREDICATE.search(predicate)
-    if match is None:
-        return predicate
-    text = match[2].replace("''", "'")
-    return text.replace("\\\\", "\\") if match[1] else text
+    # An index of this name that somebody else made is listed by its condition.
+    return predicate if match is None else match[1].replace("''", "'")
 
 
 def found(key: str) -> KeyIndex | None:
@@ -80,13 +78,20 @@ def making(key: str) -> list[str]:
         return [f"CREATE INDEX {name} ON collect_event ({value}) WHERE {there}", f"ANALYZE {name}"]
     forms = f"{indexes.number_form('params', key)}, {indexes.text_form('params', key)}"
     there = indexes.is_there("params", key)
-    # The planner knows how the values are spread only after an ANALYZE.
-    return [f"CREATE INDEX CONCURRENTLY {name} ON collect_event ({forms}) WHERE {there}", "ANALYZE collect_event"]
+    return [
+        # The planner does not look at how the values of a partial index are spread.
+        f"CREATE STATISTICS IF NOT EXISTS {name} (dependencies) ON {forms} FROM collect_event",
+        f"CREATE INDEX CONCURRENTLY {name} ON collect_event ({forms}) WHERE {there}",
+        "ANALYZE collect_event",
+    ]
 
 
 def dropping(key: str) -> list[str]:
     """Return the statements that drop the index on a key."""
-    return [f"DROP INDEX {'' if connection.vendor == 'sqlite' else 'CONCURRENTLY '}{name_of(key)}"]
+    name = name_of(key)
+    if connection.vendor == "sqlite":
+        return [f"DROP INDEX {name}"]
+    return [f"DROP STATISTICS IF EXISTS {name}", f"DROP INDEX CONCURRENTLY {name}"]
 
 
 def run(statements: Sequence[str]) -> None:

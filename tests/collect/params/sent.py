@@ -56,10 +56,6 @@ def _is_so(value: Any, name: str, wanted: Any) -> bool:
         return isinstance(value, list) and any(type(one) is type(wanted) and one == wanted for one in value)
     if type(value) is not type(wanted):
         return False
-    return {
-        "eq": lambda: value == wanted,
-        "gt": lambda: value > wanted,
-        "gte": lambda: value >= wanted,
-        "lt": lambda: value < wanted,
-        "lte": lambda: value <= wanted,
-    }[name]()
+    signs = {"eq": value == wanted, "gt": value > wanted, "lt": value < wanted}
+    signs |= {"gte": value >= wanted, "lte": value <= wanted}
+    return signs[name]
