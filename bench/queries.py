@@ -17,7 +17,7 @@ import django
 
 from bench.__main__ import POSTGRES
 from bench.database import Database
-from bench.params import VARIANTS
+from bench.params import BARE, VARIANTS
 from bench.search import fill
 from tests.harness.postgres import Postgres
 
@@ -76,6 +76,7 @@ def measure(database: Database) -> None:
     """Ask without indexes and with them. Django has been set up by now."""
     from django.core.management import call_command  # noqa: PLC0415  # as above
 
+    database.execute(BARE)
     print("\nwithout an index")
     by_params(plan=False)
     by_times(plan=False)

@@ -36,10 +36,10 @@ class ParamHolds(Func):
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> Compiled:
         """Return the SQL for PostgreSQL."""
         column, params = compiler.compile(self.source_expressions[0])
-        found = [_exact(_value(column, self.parts), self.condition)]
+        found: list[Sql] = [_exact(_value(column, self.parts), self.condition)]
         if len(self.parts) == 1 and (by_index := _by_index(column, self.parts[0], self.condition)):
             # How many rows there are is estimated by what the index has; of a CASE the planner assumes one half.
-            (exact, values), *_ = found
+            exact, values = found[0]
             found = [(f"CASE WHEN {exact} THEN true ELSE false END", values), *by_index]
         return _joined(found, params)
 

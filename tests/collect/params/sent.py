@@ -56,6 +56,6 @@ def _is_so(value: Any, name: str, wanted: Any) -> bool:
         return isinstance(value, list) and any(type(one) is type(wanted) and one == wanted for one in value)
     if type(value) is not type(wanted):
         return False
-    signs = {"eq": value == wanted, "gt": value > wanted, "lt": value < wanted}
+    signs: dict[str, bool] = {"eq": value == wanted, "gt": value > wanted, "lt": value < wanted}
     signs |= {"gte": value >= wanted, "lte": value <= wanted}
     return signs[name]

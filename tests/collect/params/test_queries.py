@@ -85,8 +85,18 @@ def test_of_and_between_read_the_index_of_arrivals() -> None:
     second = timedelta(seconds=1)
     with plans.captured() as queries:
         assert Event.objects.of(key.partner).between(NOON - second, NOON).count() == 1_000
-    # A bitmap is read from the index, and then the rows.
-    (plan,) = plans.assert_bounded(queries, 2_000)
+    # A bitmap is read from the index, and then the rows; and the partners.
+    (plan,) = plans.assert_bounded(queries, 2_100)
+    assert "event_arrival" in plan.text
+
+
+def test_between_reads_the_index_of_arrivals_for_each_partner() -> None:
+    factories.partner("Other")
+    plans.fill(factories.issue()[0], 8_000, newest=NOON)
+    second = timedelta(seconds=1)
+    with plans.captured() as queries:
+        assert Event.objects.between(NOON - second, NOON).count() == 1_000
+    (plan,) = plans.assert_bounded(queries, 2_100)
     assert "event_arrival" in plan.text
 
 
