@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from collect.models import Event
+from collect.params import upkeep
 from collect.params.paths import BadQuery
 from collect.storage import store
 from keys.models import Partner
@@ -98,6 +99,19 @@ def test_between_reads_the_index_of_arrivals_for_each_partner() -> None:
         assert Event.objects.between(NOON - second, NOON).count() == 1_000
     (plan,) = plans.assert_bounded(queries, 2_100)
     assert "event_arrival" in plan.text
+
+
+@pytest.mark.postgresql
+def test_happened_between_reads_the_summaries_of_the_table() -> None:
+    """Each covers a megabyte, of which some events are read in vain."""
+    plans.fill(factories.issue()[0], 20_000, newest=NOON)
+    upkeep.run(["SELECT brin_summarize_new_values('event_happened')"])
+    second = timedelta(seconds=1)
+    with plans.captured() as queries:
+        assert Event.objects.happened_between(NOON - 3 * second, NOON - 2 * second).count() == 1_000
+    (plan,) = [plans.explain(query) for query in queries]
+    assert "event_happened" in plan.text
+    assert not plan.scanned
 
 
 BAD = {
