@@ -95,7 +95,9 @@ def quarter(vendor: str, moment: str) -> str:
     """Return the SQL of the beginning of the quarter-hour of a moment, in the form of the database's moments."""
     if vendor == POSTGRESQL:
         return f"date_bin('15 minutes', {moment}, TIMESTAMPTZ '1970-01-01 00:00:00+00')"
-    return f"datetime(strftime('%s', {moment}) / {QUARTER_SECONDS} * {QUARTER_SECONDS}, 'unixepoch')"
+    # Of whole seconds: SQLite rounds to milliseconds, and what is half of one before a border would be behind it.
+    seconds = f"strftime('%s', substr({moment}, 1, 19))"
+    return f"datetime({seconds} / {QUARTER_SECONDS} * {QUARTER_SECONDS}, 'unixepoch')"
 
 
 def is_conversion() -> str:
