@@ -111,17 +111,23 @@ def foresee(arrivals: Sequence[Arrival]) -> list[Written]:
 
 def _insert(arrivals: Sequence[Arrival]) -> set[str]:
     """Insert the rows that do not exist yet, and return the ids of those that were inserted."""
-    past = marks.past()
-    if not any(arrival.row.received_at < past for arrival in arrivals):
+    # On SQLite a statement may wait long for its turn, so that only behind BEGIN it is known what is of the past.
+    if connection.vendor == "postgresql" and not _of_the_past(arrivals):
         return _insert_new(arrivals)
     with transaction.atomic():
         new = _insert_new(arrivals)
-        _mark([arrival for arrival in arrivals if arrival.row.id in new])
+        # Also what was there: the try that stored it may have committed long after its sender had given it up.
+        _mark(_of_the_past(arrivals))
     return new
 
 
-def _mark(new: Sequence[Arrival]) -> None:
-    marks.note((arrival.row.partner_id, arrival.row.received_at) for arrival in new)
+def _of_the_past(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    past = marks.past()
+    return [arrival for arrival in arrivals if arrival.row.received_at < past]
+
+
+def _mark(arrivals: Sequence[Arrival]) -> None:
+    marks.note((arrival.row.partner_id, arrival.row.received_at) for arrival in arrivals)
 
 
 def _insert_new(arrivals: Sequence[Arrival]) -> set[str]:

@@ -126,7 +126,8 @@ def test_number_of_statements_does_not_grow_with_the_rows(source: Source, repeat
             store.write(arrivals)
         with CaptureQueriesContext(connection) as queries:
             store.write(again if repeated else arrivals)
-        counts.add(len(queries))
+        # On SQLite they are in a transaction.
+        counts.add(len([query for query in queries if query["sql"] not in ("BEGIN", "COMMIT")]))
     assert counts == ({2} if repeated else {1})
 
 
@@ -190,7 +191,7 @@ def test_first_rows_are_found_by_their_own_tag(
     first = [factories.arrival(source, tag_id=tag, event_id=id) for tag in tags for id in ("1", "2")]
     store.write(first)
     again = [factories.arrival(source, tag_id=tag, event_id=id) for tag in tags for id in ("1", "2")]
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(3 if connection.vendor == "postgresql" else 5):
         results = store.write(again)
     assert {result.outcome for result in results} == {"duplicate"}
     assert [result.id for result in results] == [arrival.row.id for arrival in first]
