@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -122,11 +123,12 @@ class _Work:
         if _GEO in self._parts:
             _check_geo()  # it may have been replaced meanwhile by what is no geo database
         if new and not self._run.dry_run:
-            # Before anything changes: with --only-missing what has been filled is no longer among them.
-            marks.note_all(events)
+            changed: list[tuple[int, datetime]] = []
             for parts, values in new.items():
                 due = [self._due(part, wanted=part in parts) for part in self._parts]
-                _update(events.filter(*due), parts, values)
+                changed += _update(events.filter(*due), parts, values)
+            # Those that were changed, and no others: one may have come in since they were looked at.
+            marks.note(changed)
         return looked_at
 
     def _is_due(self, part: _Part, group: Mapping[str, Any]) -> bool:
@@ -168,8 +170,11 @@ def _versions(parts: Sequence[_Part]) -> str:
 
 def _update(
     events: "models.QuerySet[Event]", parts: Sequence[_Part], new: Mapping[tuple[str, ...], Sequence[Any]]
-) -> None:
-    """Give the events with these sources the new columns, in one statement; do not write rows that have them."""
+) -> list[tuple[int, datetime]]:
+    """Give the events with these sources the new columns, in one statement; do not write rows that have them.
+
+    Return the partner and `received_at` of each that was written.
+    """
     table = Event._meta.db_table
     columns = [name for part in parts for name in part.columns]
     names = [part.name for part in parts] + columns
@@ -192,9 +197,17 @@ def _update(
             f"UPDATE {table} SET {', '.join(f'{name} = new.{name}' for name in columns)} "  # noqa: S608
             # Without LIMIT the planner reads the document's values anew for each event.
             f"FROM (SELECT {', '.join(cells)} FROM {found} LIMIT {len(new)}) AS new "
-            f"WHERE {chosen} AND {same} AND ({changed})",
+            f"WHERE {chosen} AND {same} AND ({changed}) RETURNING {table}.partner_id, {table}.received_at",
             [document, *parameters],
         )
+        return [(partner, _moment(received_at)) for partner, received_at in cursor.fetchall()]
+
+
+def _moment(value: datetime | str) -> datetime:
+    """Return a moment as PostgreSQL's driver reads it; SQLite's knows no types of what RETURNING gives."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
 
 
 def _field(name: str) -> "models.Field[Any, Any]":
