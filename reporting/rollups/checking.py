@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Min
 
 from collect.models import Mark
+from collect.storage.marks import beginning
 from keys.models import Partner
-from reporting.models import Cell, Progress
+from reporting.models import Progress
 from reporting.rollups.counting import Part, counted, stored
-from reporting.rollups.running import PATIENCE_SECONDS, take_right
+from reporting.rollups.running import PATIENCE_SECONDS, first_arrival, take_right
 from runtime.postgresql.patience import patient
 
 HOUR = timedelta(hours=1)
@@ -40,9 +40,10 @@ def check(hours: int, rng: random.Random | None = None) -> Check:
     Raises `django.db.Error`.
     """
     progress = Progress.objects.first()
-    first = Cell.objects.aggregate(first=Min("arrived"))["first"]
-    if progress is None or first is None:
+    first = first_arrival()
+    if progress is None or first is None or first >= progress.until:
         return Check(0, [])
+    first = beginning(first)
     number = -int((first - progress.until) // HOUR)
     chosen = sorted((rng or random.SystemRandom()).sample(range(number), min(hours, number)))
     partners = list(Partner.objects.values_list("pk", flat=True))

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Min
 
 from collect.models import Event, Mark
-from collect.storage.marks import QUARTER, SETTLED, beginning
+from collect.storage.marks import PAST_AFTER, QUARTER, SETTLED, beginning
 from keys.models import Partner
 from reporting.models import Cell, Progress
 from reporting.rollups.counting import Part, recount
@@ -26,6 +26,8 @@ SHORTEST, LONGEST = QUARTER, timedelta(days=32)
 _BRISK_SECONDS, _SLOW_SECONDS = 0.5, 2.0
 # What arrived in less than this is left to the next time; whoever reads counts it himself (`views.counts`).
 LEAST = timedelta(seconds=30)
+# How much is counted anew after a clock was set back.
+_DOUBTED = timedelta(days=1)
 # A statement may take long where a quarter-hour has millions of events. Nobody waits for it.
 PATIENCE_SECONDS = 300
 _MARKS = 500
@@ -63,7 +65,7 @@ class Rollup:
         """
         began = time.monotonic()
         try:
-            done = _step((now or datetime.now(UTC)) - SETTLED, self._stride)
+            done = _step(now, self._stride)
         finally:
             took = time.monotonic() - began
             if took > _SLOW_SECONDS:
@@ -73,13 +75,55 @@ class Rollup:
         return done
 
 
-def _step(settled: datetime, stride: timedelta) -> Step:
+def _step(now: datetime | None, stride: timedelta) -> Step:
     with transaction.atomic(), patient(PATIENCE_SECONDS):
         take_right()
+        now, settled = _clock(now)
         progress = Progress.objects.first() or _begin(settled)
+        if progress.until > now - PAST_AFTER:
+            _go_back(progress, settled)
         if marks := list(Mark.objects.order_by("pk")[:_MARKS]):
             return _see_to(marks, progress.until, stride)
         return _go_on(progress, settled, stride)
+
+
+def _clock(now: datetime | None) -> tuple[datetime, datetime]:
+    """Return the time, and the moment before which all that was received is there or will be marked.
+
+    On PostgreSQL it is behind the beginning of every transaction that writes events, however long its commit takes:
+    that of one which waits for a stand-by server, for example, may take until that is back.
+    """
+    if connection.vendor != "postgresql":
+        now = now or datetime.now(UTC)
+        return now, now - SETTLED
+    with connection.cursor() as cursor:
+        cursor.execute(_OLDEST_WRITER, [Event._meta.db_table])
+        ((there, lasts),) = cursor.fetchall()
+    now = now or there
+    return now, now - max(SETTLED, (lasts or timedelta(0)) + PAST_AFTER)
+
+
+# Of other roles PostgreSQL may not tell; theirs count as begun just now. The clock is one for all machines.
+_OLDEST_WRITER = """
+SELECT clock_timestamp(), max(clock_timestamp() - xact_start) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE relation = %s::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()
+"""
+
+
+def _go_back(progress: Progress, settled: datetime) -> None:
+    """Leave what arrives from now on to be counted. The clock was ahead, and has been set right since.
+
+    What came in between then and now nobody has marked, so that a day is counted anew.
+    """
+    start, end = beginning(settled), beginning(progress.until) + QUARTER
+    partners = list(Partner.objects.values_list("pk", flat=True))
+    recount([Part(partner, start, end) for partner in partners], settled)
+    Mark.objects.bulk_create(
+        Mark(partner_id=partner, start=start - _DOUBTED, end=start + QUARTER) for partner in partners
+    )
+    progress.until = settled
+    progress.save(update_fields=["until"])
 
 
 def rebuild() -> None:
@@ -96,8 +140,13 @@ def rebuild() -> None:
 
 def _begin(settled: datetime) -> Progress:
     """Note that nothing has been counted yet, from the first event on."""
+    return Progress.objects.create(pk=1, until=beginning(min(first_arrival() or settled, settled)))
+
+
+def first_arrival() -> datetime | None:
+    """Return when the first event of all that is there, or is counted, arrived. Raises `django.db.Error`."""
     found = [first for partner in Partner.objects.values_list("pk", flat=True) if (first := _first_arrival(partner))]
-    return Progress.objects.create(pk=1, until=beginning(min([*found, settled])))
+    return min(found, default=None)
 
 
 def _first_arrival(partner: int) -> datetime | None:

@@ -12,12 +12,12 @@ from django.db.models import Sum
 
 from collect.backfills.pruning import prune_test_events
 from collect.models import Event, Mark
-from collect.storage import removal
+from collect.storage import removal, store
 from collect.storage.ledger.tally import Endpoint
 from reporting.models import Cell, Progress, Quarter
 from reporting.rollups import checking, counting, running, sketches
 from reporting.rollups.running import Rollup
-from tests.reporting.views.events import NOON, stored
+from tests.reporting.views.events import NOON, arrival, stored
 
 pytestmark = pytest.mark.django_db
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -207,3 +207,47 @@ def test_clients_of_two_partners_with_one_name_are_two() -> None:
     run(NOON + HOUR)
     found = sketches.distinct(bytes(clients) for clients in Cell.objects.values_list("clients", flat=True))
     assert found == sketches.Distinct(2, is_exact=True)
+
+
+def test_last_moment_of_a_quarter_hour_belongs_to_it() -> None:
+    stored(received_at=NOON - timedelta(microseconds=1), timestamp=NOON - timedelta(microseconds=300))
+    for _ in range(2):
+        run(NOON + HOUR)
+        running.rebuild()
+    run(NOON + HOUR)
+    assert counted(Cell) == expected()
+    assert Cell.objects.get().arrived == NOON - 15 * MINUTE
+
+
+def test_what_a_try_stored_that_nobody_waited_for_is_counted_when_it_comes_again() -> None:
+    """A server that stood still inserts what it was sent before, and its sender has spooled it since."""
+    late = arrival(received_at=NOON)
+    run(NOON + DAY)
+    store._insert_new([late])
+    run(NOON + DAY)
+    assert counted(Cell) == {}
+    (written,) = store.write([late])
+    assert written.again
+    run(NOON + DAY)
+    assert counted(Cell) == expected() != {}
+
+
+def test_clock_that_was_ahead_hides_nothing() -> None:
+    stored(received_at=NOON - HOUR)
+    ahead = datetime.now(UTC) + 3 * HOUR
+    run(ahead)
+    stored(received_at=datetime.now(UTC))
+    stored(received_at=datetime.now(UTC) + 2 * HOUR)
+    assert counted(Quarter) != expected()
+    run(datetime.now(UTC))
+    assert counted(Quarter) == expected()
+    run(datetime.now(UTC) + DAY)
+    assert counted(Cell) == expected()
+
+
+def test_bucket_that_is_missing_before_all_others_is_found() -> None:
+    for hour in range(3):
+        stored(received_at=NOON + hour * HOUR)
+    run(NOON + 4 * HOUR)
+    Cell.objects.filter(arrived=NOON).delete()
+    assert [one.part.start for one in checking.check(100).differences] == [NOON]

@@ -15,6 +15,13 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 def stored(partner: str = "acme", *, received_at: datetime | None = None, **fields: Any) -> str:
     """Store an event of the partner, and return its id. Without times it happens and arrives at `NOON`."""
+    one = arrival(partner, received_at=received_at, **fields)
+    store.write([one])
+    return one.row.id
+
+
+def arrival(partner: str = "acme", *, received_at: datetime | None = None, **fields: Any) -> Arrival:
+    """Return what `stored` stores."""
     timestamp = fields.pop("timestamp", received_at or NOON)
     arrived = received_at or timestamp
     params = fields.pop("params", {})
@@ -34,5 +41,4 @@ def stored(partner: str = "acme", *, received_at: datetime | None = None, **fiel
             **fields,
         }
     )
-    store.write([Arrival.of(row, b"", "")])
-    return row.id
+    return Arrival.of(row, b"", "")
