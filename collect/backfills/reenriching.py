@@ -123,12 +123,12 @@ class _Work:
         if _GEO in self._parts:
             _check_geo()  # it may have been replaced meanwhile by what is no geo database
         if new and not self._run.dry_run:
-            changed: list[tuple[int, datetime]] = []
+            written: list[tuple[int, datetime]] = []
             for parts, values in new.items():
                 due = [self._due(part, wanted=part in parts) for part in self._parts]
-                changed += _update(events.filter(*due), parts, values)
+                written += _update(events.filter(*due), parts, values)
             # Those that were changed, and no others: one may have come in since they were looked at.
-            marks.note(changed)
+            marks.note(written)
         return looked_at
 
     def _is_due(self, part: _Part, group: Mapping[str, Any]) -> bool:

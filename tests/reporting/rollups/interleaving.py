@@ -33,18 +33,19 @@ class _Points:
     @contextmanager
     def watched(self) -> Iterator[None]:
         connection.ensure_connection()
-        commit = connection._commit
+        watched: Any = connection
+        commit = watched._commit
 
         def watched_commit() -> None:
             self.pass_one(is_commit=True)
             commit()
 
-        connection._commit = watched_commit
+        watched._commit = watched_commit
         try:
             with connection.execute_wrapper(self.execute):
                 yield
         finally:
-            del connection._commit
+            del watched._commit
 
 
 class _Worker(threading.Thread):

@@ -28,10 +28,14 @@ from tests.harness import databases
 from tests.reporting.rollups import oracle
 from tests.reporting.rollups.interleaving import crashed, overlapped
 from tests.reporting.rollups.oracle import Seen
-from tests.reporting.rollups.writers import COMMANDS, Change, Draft, Work, Write, work
+from tests.reporting.rollups.writers import Change, Draft, Work, Write, work
 from tests.reporting.views.events import NOON
 
-pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "spool"]),
+    # A process that dies leaves its cursor open.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -121,14 +125,14 @@ class World:
                 self._run() if takes_all else self._rollup.step(self._now)
             case Rebuild():
                 running.rebuild()
-            case Death(None, at):
+            case Death(work=None, at=at):
                 crashed(lambda: Rollup().step(self._now), at)
-            case Death(work, at):
+            case Death(work, at) if work is not None:
                 crashed(work(self._now), at)
-            case Overlap(work, at, stands, is_turned=False):
-                overlapped(work(self._now), at, lambda: self._go_on(work, stands))
-            case Overlap(work, at):
-                overlapped(lambda: Rollup().step(self._now), at, work(self._now))
+            case Overlap(writer, at, stands, is_turned=False):
+                overlapped(writer(self._now), at, lambda: self._go_on(writer, stands))
+            case Overlap(writer, at):
+                overlapped(lambda: Rollup().step(self._now), at, writer(self._now))
             case _:
                 what(self._now)()
         self._look(getattr(what, "work", what))
@@ -140,7 +144,8 @@ class World:
 
     def settle(self) -> None:
         """Count the rest, and compare."""
-        self._run()
+        for _ in self._rollup.run(self._now):
+            pass
         assert not Mark.objects.exists()
         assert oracle.in_cells(frozen=False) == oracle.grouped(self._found.values())
         assert oracle.in_cells(frozen=True) == oracle.grouped(self._pruned.values())
@@ -204,7 +209,7 @@ _OLD = [
 ]
 _WORKS = [
     *(Write(road, _OLD) for road in ("spool", "import", "replay")),
-    *(Change(command, "acme", "ann", 0) for command in COMMANDS),
+    *(Change(command, "acme", "ann", 0) for command in ("erase", "prune", "reenrich", "derive")),
 ]
 
 
@@ -213,7 +218,7 @@ def test_buckets_are_exact_wherever_a_writer_dies_or_is_overtaken(work: Work) ->
     _forget_all()
     with time_machine.travel(NOON, tick=False) as clock:
         world = World(clock)
-        for at in range(8):
+        for at in range(1, 8):
             for what in (Death(work, at), *([] if databases.is_sqlite() else [Overlap(work, at, timedelta(0), False)])):
                 world.happen(Write("import", _OLD))
                 world.happen(Wait(timedelta(days=1)))
@@ -224,7 +229,7 @@ def test_buckets_are_exact_wherever_a_writer_dies_or_is_overtaken(work: Work) ->
 
 
 def test_buckets_are_exact_after_any_order_of_writers_steps_and_crashes() -> None:
-    check(12, 30)
+    check(10, 26)
 
 
 @pytest.mark.long

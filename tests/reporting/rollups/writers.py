@@ -165,7 +165,7 @@ def _through_the_spool(arrivals: Sequence[Arrival]) -> None:
 def _replay(arrivals: Sequence[Arrival]) -> None:
     """Keep a rejection of each, which was received when the event would have been, and replay them."""
     for row in (arrival.row for arrival in arrivals):
-        source = factories.source(ApiKey.objects.get(pk=row.api_key_id), received_at=row.received_at)
+        source = factories.source(ApiKey.objects.get(pk=row.api_key_id or 0), received_at=row.received_at)
         body = json.dumps(
             {"event_name": row.event_name, "client_id": row.client_id, "params": json.loads(bytes(row.params))}
         )
