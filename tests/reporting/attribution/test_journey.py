@@ -7,6 +7,8 @@ import pytest
 from reporting.attribution.journey import MATCHES, Touch, touches_of
 from tests.reporting.attribution.made import DAY, HOUR, NEVER, conversion, shown
 
+pytestmark = pytest.mark.once
+
 
 def told(touches: list[Touch]) -> list[tuple[str | None, str, object]]:
     return sorted((touch.by.interaction, MATCHES[touch.match], touch.gap) for touch in touches)

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from reporting.attribution.journey import MATCHES, Conversion, Shown
 from reporting.attribution.rules import Model, Rules
 from tests.reporting.attribution import oracle
 from tests.reporting.attribution.made import DAY, NOON, ids
+
+pytestmark = pytest.mark.once
 
 SAID = {
     Reason.OUTSIDE: "outside",

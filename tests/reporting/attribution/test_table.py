@@ -17,6 +17,8 @@ from reporting.attribution.rules import Model, Rules
 from tests.reporting.attribution import oracle
 from tests.reporting.attribution.made import DAY, HOUR, NEVER, conversion, shown
 
+pytestmark = pytest.mark.once
+
 TICK = timedelta(microseconds=1)
 
 # --- one touch -------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from reporting.ranges import Range
 from tests.reporting.funnels import oracle
 from tests.reporting.funnels.oracle import Seen
 
+pytestmark = pytest.mark.once
+
 START = datetime(2026, 10, 1, tzinfo=UTC)
 
 

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from reporting.reconciling.desk import StoredEvent
 from reporting.reconciling.tally import Tally
 from reporting.reconciling.wanted import Match
 from tests.reporting.reconciling.lists import classes, event, verdicts
+
+pytestmark = pytest.mark.once
 
 
 def line(id: str, amount: Any = None, currency: str = "EUR", **fields: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from reporting.reconciling.wanted import Match, Role
 from reporting.reports.question import BadQuestion
 from tests.reporting.reconciling import lists
 
+pytestmark = pytest.mark.once
+
 
 def read(*lines: Any, **fields: Any) -> tuple[list[Line], Reader]:
     reader = Reader(lists.wanted(**fields))

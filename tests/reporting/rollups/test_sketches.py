@@ -7,6 +7,8 @@ import pytest
 
 from reporting.rollups import sketches
 
+pytestmark = pytest.mark.once
+
 
 def hashes(*numbers: int) -> bytes:
     return b"".join(sorted(hashlib.sha256(str(number).encode()).digest()[:8] for number in numbers))
