@@ -44,8 +44,8 @@ def file_of(directory: Path, number: int) -> Path:
 
 
 def killed(command: Command, chance: random.Random, *arguments: str) -> None:
-    """Run the command again and again, killed at random moments, and in the end to its end."""
-    for _ in range(2):
+    """Run the command killed at a random moment, sometimes twice, and then to its end."""
+    for _ in range(chance.choice((1, 1, 2))):
         _kill(_begun(command, *arguments), chance)
     done = command(*arguments)
     assert done.returncode == 0, done.stderr
