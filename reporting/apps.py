@@ -11,7 +11,9 @@ class ReportingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Keep the counts of events that are pruned."""
+        """Keep the counts of events that are pruned, and no answer that may show an erased one."""
         from reporting.rollups import pruned  # noqa: PLC0415  # models are there only now
+        from reporting.runs import erased  # noqa: PLC0415
 
         pruned.connect()
+        erased.connect()

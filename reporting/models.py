@@ -69,6 +69,52 @@ class Progress(models.Model):
         return f"until {self.until:%Y-%m-%d %H:%M:%S}"
 
 
+class ReportRun(models.Model):
+    """A question that a page has asked a report, and its answer once it is there. Kept for a day (`runs.asking`)."""
+
+    class State(models.TextChoices):
+        """How far it is."""
+
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        # The question names something that is none, which only the report itself could tell.
+        REFUSED = "refused"
+        FAILED = "failed"
+
+    OPEN = (State.WAITING, State.RUNNING)
+
+    report = models.CharField(max_length=64)
+    # As canonical JSON (`runs.encoding`), and its digest together with the report's name.
+    question = models.TextField()
+    digest = models.CharField(max_length=64)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    asked_at = models.DateTimeField()
+    # The answer has what was stored by then.
+    started_at = models.DateTimeField(null=True)
+    # When the process that counts it last said that it lives.
+    alive_at = models.DateTimeField(null=True)
+    # How often a process has begun to count it.
+    attempts = models.IntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+    # As JSON (`runs.encoding`). Text: jsonb would refuse some characters that senders may send.
+    answer = models.TextField(null=True)
+    error = models.TextField(default="")
+
+    class Meta:
+        db_table = "reporting_run"
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["digest"], condition=models.Q(state__in=["waiting", "running"]), name="run_open_once"
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["digest"], name="run_digest")]
+
+    def __str__(self) -> str:
+        return f"{self.report} {self.state}"
+
+
 class Money(models.Model):
     """What the views make of `params.value` and `params.currency`."""
 

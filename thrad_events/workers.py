@@ -12,6 +12,7 @@ from collect.storage import drain, ingest, spool
 from collect.storage.ledger import writing as ledger
 from keys import directory, housekeeping, limits
 from reporting.rollups import thread as rollup
+from reporting.runs import thread as reports
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ def start() -> None:
         drain.thread.start()
     ingest.start()
     ledger.start()
-    for periodic in (housekeeping, pruning, runner, captures, indexer, rollup):
+    for periodic in (housekeeping, pruning, runner, captures, indexer, rollup, reports):
         periodic.thread.start()
     # The rules for user agents are built at the first use, in a tenth of a second that no event should wait for.
     user_agent.parse("curl/8")

@@ -103,4 +103,5 @@ REPORT = Report(
             f"{', '.join(OPERATORS)}, and a value, which may be `unknown`",
         ),
     ),
+    is_prompt=True,
 )

@@ -53,6 +53,8 @@ class Report:
     answer: Callable[[Question], Answer]
     arguments: Sequence[Argument] = ()
     options: Sequence[Option] = field(default_factory=tuple)
+    # It reads counts, so that a page answers it at once; every other one reads events, which may take minutes.
+    is_prompt: bool = False
 
 
 class _Reports(Mapping[str, Report]):
@@ -79,13 +81,22 @@ def ask(name: str, question: Question) -> Answer:
 
     Raises `BadQuestion` for a report, an argument or an option that there is not, or that is missing.
     """
+    whole = completed(name, question)
+    return REPORTS[name].answer(whole)
+
+
+def completed(name: str, question: Question) -> Question:
+    """Return the question with the defaults of options that it does not name. Raises `BadQuestion` as `ask`.
+
+    What only the report itself can tell of its options is not looked at.
+    """
     if name not in REPORTS:
         raise BadQuestion(f"There is no report {name!r}{near(name, REPORTS)}")
     report = REPORTS[name]
     _check_arguments(report, question.arguments)
     for text in (*question.arguments, *question.options.values()):
         check_text(text)
-    return report.answer(replace(question, options=_options(report, question.options)))
+    return replace(question, options=_options(report, question.options))
 
 
 def check_text(text: str) -> None:

@@ -14,6 +14,7 @@ from collect.storage import drain, ingest, spool
 from collect.storage.ledger import writing
 from keys import directory, housekeeping
 from reporting.rollups import thread as rollup
+from reporting.runs import thread as reports
 from thrad_events import workers
 
 
@@ -22,7 +23,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The names of what was started, none of which runs; the collector of garbage is as before in the end."""
     names: list[str] = []
     periodic = {"keys": housekeeping, "pruning": pruning, "mends": runner, "captures": captures}
-    for name, module in {**periodic, "search": indexer, "rollup": rollup, "ledger": writing, "drain": drain}.items():
+    periodic |= {"search": indexer, "rollup": rollup, "reports": reports, "ledger": writing, "drain": drain}
+    for name, module in periodic.items():
         monkeypatch.setattr(module.thread, "start", lambda name=name: names.append(name))
     monkeypatch.setattr(ingest, "start", lambda: names.append("ingest"))
     monkeypatch.setattr(directory, "keep_in", lambda store: names.append(f"kept in {store.__name__}"))
@@ -40,7 +42,8 @@ def test_worker_starts_its_threads_and_where_there_is_a_spool_the_drain_and_keep
     monkeypatch.setattr(spool, "is_enabled", lambda: has_spool)
     workers.start()
     of_spool = ["kept in collect.storage.spool", "drain"] if has_spool else []
-    assert started == [*of_spool, "ingest", "ledger", "keys", "pruning", "mends", "captures", "search", "rollup"]
+    periodic = ["keys", "pruning", "mends", "captures", "search", "rollup", "reports"]
+    assert started == [*of_spool, "ingest", "ledger", *periodic]
     assert gc.get_freeze_count() > 0
 
 
