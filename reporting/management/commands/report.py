@@ -1,6 +1,5 @@
 """`manage.py report`: every report on a terminal and as a file, with the options that it has."""
 
-import shlex
 import shutil
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from reporting.formats import output
 from reporting.formats.presentation import BINARY, FORMATS, OF_ONE_TABLE, Presentation, render
 from reporting.reports import registry
 from reporting.reports.answer import Answer
+from reporting.reports.asked_again import as_command
 from reporting.reports.periods import period
 from reporting.reports.question import BadQuestion, Question, zone_of
 from reporting.reports.registry import REPORTS, Report
@@ -104,7 +104,7 @@ class Command(BaseCommand):
             table=options["table"],
             width=shutil.get_terminal_size().columns if is_shown else None,
             heading=self.style.MIGRATE_HEADING if is_shown else str,
-            command=_command(options, question),
+            command=as_command(options["report"], question, table=options["table"], form=options["format"]),
             made_at=datetime.now(UTC),
         )
         self._write(render(options["format"], answer, how), options["out"])
@@ -175,16 +175,3 @@ def _partner(name: str | None) -> Partner | None:
     if partner is None:
         raise BadQuestion(f"partner: {Partner.objects.all().unknown(name)}")
     return partner
-
-
-def _command(options: dict[str, Any], question: Question) -> str:
-    """Return the command that asks this question again, whenever that is."""
-    since, until = (
-        moment.astimezone(question.zone).isoformat(timespec="auto" if moment.microsecond else "minutes")
-        for moment in (question.over.start, question.over.end)
-    )
-    parts: list[str] = ["manage.py", "report", options["report"], *question.arguments]
-    parts += ["--since", since, "--until", until, "--tz", options["tz"]]
-    parts += [part for name in ("partner", "table") if options[name] for part in (f"--{name}", options[name])]
-    parts += [part for name, value in question.options.items() for part in (f"--{name}", value)]
-    return shlex.join([*parts, "--format", options["format"]])

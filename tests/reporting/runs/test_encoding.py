@@ -16,7 +16,7 @@ from reporting.runs import encoding
 from tests.harness import factories
 from tests.reporting.formats.answers import answer, hostile
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
 ZONES = st.sampled_from([UTC, ZoneInfo("Europe/Berlin"), timezone(timedelta(hours=5, minutes=45))])
 VALUES = {
     Kind.TEXT: TEXTS,
