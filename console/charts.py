@@ -48,6 +48,9 @@ class Point:
     end: datetime
     href: str
     values: Mapping[str, float]
+    # What the bar is called, and what stands below it, where it is no range of UTC: a day of another time zone.
+    name: str = ""
+    tick: str = ""
 
     def __post_init__(self) -> None:
         """Refuse an address elsewhere, and a value below zero, which no bar shows."""
@@ -58,7 +61,7 @@ class Point:
     @property
     def span(self) -> str:
         """The range written out."""
-        return display.span(self.start, self.end)
+        return self.name or display.span(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class Chart:
     series: Sequence[Series]
     points: Sequence[Point]
     unit: str = "events"
+    # The range of all bars, where they have names.
+    name: str = ""
 
     def total(self, series: Series) -> float:
         """Return the sum of the series."""
@@ -81,7 +86,9 @@ class Chart:
     @property
     def span(self) -> str:
         """The range from the first to the last bar written out; empty without bars."""
-        return display.span(self.points[0].start, self.points[-1].end) if self.points else ""
+        if not self.points:
+            return self.name
+        return self.name or display.span(self.points[0].start, self.points[-1].end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from console.pages.live import LivePage
 from console.pages.overview import OverviewPage
 from console.pages.partners import PartnersPage
 from console.pages.rejections import RejectionsPage
+from console.pages.reports.pages import ReportsPage
 from console.pages.search import SearchPage
 
 # Title, icon, name of the address, and the rights that it takes: of a page of ours, those that the page asks for.
@@ -20,6 +21,7 @@ _WATCH = (
     ("Search", "search", "console:search", SearchPage.permissions),
     ("Rejections", "report", "console:rejections", RejectionsPage.permissions),
     ("Partners", "storefront", "console:partners", PartnersPage.permissions),
+    ("Reports", "bar_chart", "console:reports", ReportsPage.permissions),
     ("Ledger", "balance", "console:ledger", LedgerPage.permissions),
 )
 _KEYS = (

@@ -11,6 +11,7 @@ from console.pages.mending import MendPage
 from console.pages.overview import OverviewPage
 from console.pages.partners import PartnerPage, PartnersPage
 from console.pages.rejections import GroupPage, GroupStateView, RejectionsPage
+from console.pages.reports import pages as reports
 from console.pages.search import SearchPage
 
 app_name = "console"
@@ -28,6 +29,7 @@ urlpatterns = [
     *routes("rejections/<int:group>", GroupPage, "rejection_group"),
     path("rejections/<int:group>/state/", admin.site.admin_view(GroupStateView.as_view()), name="rejection_state"),
     *routes("rejections/<int:group>/mend", MendPage, "group_mend"),
+    *reports.urlpatterns,
     *routes("partners", PartnersPage, "partners"),
     *routes("partners/<int:partner_id>", PartnerPage, "partner"),
 ]

@@ -86,6 +86,8 @@ def _short(value: float) -> str:
 
 def _labels(points: list[Point]) -> dict[int, str]:
     """Return the labels below the bars by the bar's place: the first bar of each hour, day, or so."""
+    if points[0].tick:
+        return {n: points[n].tick for n in range(0, len(points), math.ceil(len(points) / LABELS))}
     length = points[-1].end - points[0].start
     step = next((step for step in STEPS if length / step <= LABELS), STEPS[-1])
     turns = [point.start.timestamp() // step.total_seconds() for point in points]

@@ -29,6 +29,7 @@ class Heading:
     is_number: bool
     # A bar stands in front of its cells.
     is_drawn: bool
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def shown(tables: Sequence[Table], zone: tzinfo) -> list[Shown]:
 def _shown(table: Table, told: Sequence[Column], zone: tzinfo) -> Shown:
     words, drawn, bars = Words(table, zone), _drawn(table), _bars(table)
     headings = [
-        Heading(column.label, column.kind.is_number, place == drawn) for place, column in enumerate(table.columns)
+        Heading(column.label, column.kind.is_number, place == drawn, column.sentence)
+        for place, column in enumerate(table.columns)
     ]
     rows = []
     for row, bar in zip(table.rows, bars, strict=True):

@@ -39,6 +39,11 @@ class Option:
     sentence: str
     choices: Sequence[str] = ()
 
+    @property
+    def label(self) -> str:
+        """The name for people."""
+        return self.name.replace("-", " ").replace("_", " ").capitalize()
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

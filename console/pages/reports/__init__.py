@@ -1,0 +1,1 @@
+"""The pages of reports: their question, its answer with a chart, and files of it."""
