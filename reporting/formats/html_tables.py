@@ -83,10 +83,12 @@ def _css(kind: Kind, text: str, *, is_unknown: bool) -> str:
 
 
 def _drawn(table: Table) -> int | None:
-    """Return the place of the first column that bars can compare; None where all is zero.
+    """Return the place of the first column that bars can compare; None where all is zero, or nothing to compare.
 
     Amounts of two currencies cannot be compared.
     """
+    if len(table.rows) == 1 and not any(column.kind is Kind.SHARE for column in table.columns):
+        return None
     names = [column.name for column in table.columns]
     currencies = {row[names.index(CURRENCY)] for row in table.rows} if CURRENCY in names else set()
     for place, column in enumerate(table.columns):

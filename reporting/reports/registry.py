@@ -28,6 +28,11 @@ class Argument:
     sentence: str
     is_many: bool = False
 
+    @property
+    def label(self) -> str:
+        """The name for people."""
+        return self.metavar.capitalize()
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -58,7 +63,8 @@ class Report:
     answer: Callable[[Question], Answer]
     arguments: Sequence[Argument] = ()
     options: Sequence[Option] = field(default_factory=tuple)
-    # It reads counts, so that a page answers it at once; every other one reads events, which may take minutes.
+    # It reads counts, so that a page answers it at once if the range has few of them (`figures.promptness`). Every
+    # other one reads events, which may take minutes.
     is_prompt: bool = False
 
 

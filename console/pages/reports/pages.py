@@ -95,7 +95,7 @@ class ReportPage(DataPage):
         report = of_name(named["name"])
         try:
             question = question_of.read(report, request.GET)
-            if question is not None and not report.is_prompt:
+            if question is not None:
                 asking.again(report.name, question)
         except (BadQuestion, TooMany):  # the page that this leads to says what is wrong
             pass
