@@ -61,6 +61,8 @@ def look_around(page: Page, server: Server, directory: Path) -> None:
         page.goto(f"{server.url}/admin/{address}")
         page.wait_for_timeout(500)
         page.screenshot(path=directory / f"{name}.png", full_page=name == "overview")
+    look_at_reports(page, server, directory)
+    page.goto(f"{server.url}/admin/partners/")
     page.get_by_role("link", name="Harbor Home Loans").first.click()
     page.screenshot(path=directory / "partner.png")
     page.goto(f"{server.url}/admin/rejections/")
@@ -77,6 +79,14 @@ def look_around(page: Page, server: Server, directory: Path) -> None:
     page.get_by_role("link", name="Why it came out so").click()
     page.wait_for_timeout(500)
     page.screenshot(path=directory / "event.png")
+
+
+def look_at_reports(page: Page, server: Server, directory: Path) -> None:
+    """One report from counts, which has a chart, and one from events, which is counted meanwhile."""
+    for name, address in {"report": "daily/?tz=Europe/Berlin", "report-params": "params/?event=order_created"}.items():
+        page.goto(f"{server.url}/admin/reports/{address}")
+        page.locator(".reports-stated").wait_for()
+        page.screenshot(path=directory / f"{name}.png")
 
 
 def walk(page: Page, server: Server, directory: Path) -> None:

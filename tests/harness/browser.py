@@ -8,7 +8,8 @@ from http.cookies import SimpleCookie
 from urllib.parse import urlencode, urlsplit
 
 # What is no page: a form that ends the session, and a script.
-NO_PAGES = ("/logout/", "/jsi18n/")
+# Files among them, which a browser saves.
+NO_PAGES = ("/logout/", "/jsi18n/", ".csv", ".html", ".parquet")
 
 
 class Browser:
