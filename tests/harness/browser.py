@@ -7,8 +7,7 @@ from http.client import HTTPConnection
 from http.cookies import SimpleCookie
 from urllib.parse import urlencode, urlsplit
 
-# What is no page: a form that ends the session, and a script.
-# Files among them, which a browser saves.
+# What is no page: a form that ends the session, a script, and files, which a browser saves.
 NO_PAGES = ("/logout/", "/jsi18n/", ".csv", ".html", ".parquet")
 
 
