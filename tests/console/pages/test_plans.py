@@ -24,7 +24,7 @@ PAGES = (
     *("/admin/live/", "/admin/live/?range=24h", "/admin/live/?partner={partner}&name=rare"),
     *("/admin/live/?kind=live&range=24h", "/admin/live/?kind=test&range=24h&outcome=rejected"),
     *("/admin/live/?range=24h&currency=EUR", "/admin/live/?kind=live&partner={partner}&range=24h"),
-    "/admin/find/?q=many-7",
+    *("/admin/find/?q=many-7", "/admin/reports/", "/admin/reports/daily/", "/admin/reports/late/"),
     *("/admin/rejections/", "/admin/rejections/{group}/", "/admin/rejections/{group}/mend/"),
     *("/admin/partners/", "/admin/partners/{partner}/"),
     *("/admin/collect/event/", "/admin/collect/event/{event}/change/", "/admin/collect/rejection/"),
