@@ -1,14 +1,10 @@
 """The pages of reports: the question is in the address, the answer is the command's, and what is wrong is said."""
 
-import csv
 import html
-import io
 import json
 import re
 from datetime import datetime, timedelta
-from typing import Any
 
-import pyarrow.parquet
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
@@ -19,34 +15,19 @@ from reporting.models import ReportRun
 from reporting.reports.registry import REPORTS
 from reporting.runs import answering, asking
 from tests.console.key_pages import text
+from tests.console.pages.reports.asked import DAY, data, rows, three_orders
 from tests.harness import commands, factories
 from tests.reporting.reports.stored import NOON, write
 
 pytestmark = pytest.mark.django_db
 
-DAY = "from=2026-11-26&until=2026-11-27"
 HOSTILE = "<script>alert(1)</script>\u202e"
 State = ReportRun.State
 
 
 @pytest.fixture
 def key() -> ApiKey:
-    """A key of Acme, with two events of noon, and one of eleven in the evening before."""
-    key = factories.issue()[0]
-    for age, value in ((1, 5), (2, 7.5), (13 * 3_600, 2)):
-        params = {"value": value, "currency": "EUR"}
-        write(key, age=age, event_name="order_created", client_id=str(age), params=params)
-    return key
-
-
-def data(console: Client, address: str) -> dict[str, Any]:
-    found: dict[str, Any] = console.get(f"/admin/reports/{address}").json()
-    return found
-
-
-def rows(found: dict[str, Any], table: str) -> list[Any]:
-    (one,) = (one for one in found["answer"]["tables"] if one["name"] == table)
-    return [list(row.values()) for row in one["rows"]]
+    return three_orders()
 
 
 def test_list_has_every_report_and_leads_to_its_page(console: Client) -> None:
@@ -254,48 +235,6 @@ def test_bar_of_a_day_leads_to_its_hours(console: Client) -> None:
         for link in links
     ]
     assert found == [[["2026-11-25T23:00:00+00:00", 1]], [["2026-11-26T11:00:00+00:00", 2]]]
-
-
-@pytest.mark.usefixtures("key")
-def test_files_have_the_tables_of_the_page(console: Client) -> None:
-    page = text(console.get(f"/admin/reports/daily/?{DAY}"))
-    found = [html.unescape(link) for link in re.findall(r'href="(/admin/reports/daily\.(?:csv|parquet)\?[^"]+)"', page)]
-    assert len(found) == 8
-    answer = console.get(found[0])
-    assert answer["Content-Disposition"] == 'attachment; filename="daily-daily-2026-11-26-2026-11-27.csv"'
-    assert answer["X-Content-Type-Options"] == "nosniff"
-    assert list(csv.reader(io.StringIO(answer.content.decode()))) == [
-        ["day", "events", "clients"],
-        ["2026-11-26", "2", "2"],
-    ]
-    table = pyarrow.parquet.read_table(io.BytesIO(console.get(found[1]).content))
-    assert table.to_pylist() == [{"day": "2026-11-26", "events": 2, "clients": 2}]
-    whole = console.get(f"/admin/reports/daily.html?{DAY}")
-    assert "attachment" in whole["Content-Disposition"]
-    assert "manage.py report daily" in whole.content.decode()
-    assert console.get(f"/admin/reports/daily.csv?{DAY}&table=none").status_code == 400
-    assert console.get("/admin/reports/daily.csv?from=soon").status_code == 400
-    assert console.get(f"/admin/reports/none.csv?{DAY}").status_code == 404
-
-
-@pytest.mark.usefixtures("key")
-def test_file_is_of_the_answer_that_was_seen_and_leads_to_the_page_without_one(console: Client) -> None:
-    address = f"/admin/reports/late/?{DAY}"
-    answer = console.get(f"/admin/reports/late.csv?{DAY}")
-    assert (answer.status_code, answer["Location"]) == (302, address)
-    answering.work()
-    page = text(console.get(address))
-    (link,) = re.findall(r'href="([^"]+\.csv\?[^"]+table=late[^"]+)"', page)
-    seen = console.get(html.unescape(link)).content
-    assert b"within a minute,2" in seen
-    write(ApiKey.objects.get())
-    console.post(address)
-    assert console.get(html.unescape(link)).content == seen
-    answering.work()
-    assert b"within a minute,3" in console.get(f"/admin/reports/late.csv?{DAY}").content
-    # An id of the answer to another question is none.
-    other = html.unescape(link).replace("until=2026-11-27", "until=2026-11-28")
-    assert console.get(other).status_code == 302
 
 
 def test_long_table_is_cut_and_says_so(console: Client, key: ApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
