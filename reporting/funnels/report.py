@@ -13,7 +13,7 @@ from reporting.reports.answer import Answer, Column, Kind, Table
 from reporting.reports.question import Question
 
 COLUMNS = (
-    Column("step", Kind.COUNT, "The number of the step."),
+    Column("step", Kind.TEXT, "The number of the step."),
     Column("events", Kind.TEXT, "The names of the events that are this step; one of them is enough."),
     Column("actors", Kind.COUNT, "Actors who reached the step."),
     Column("share_of_first", Kind.SHARE, "Of the actors of step 1, the part that reached this step."),
@@ -124,7 +124,7 @@ def _rows(tally: _Tally, nobodys: dict[str, tuple[int, int]]) -> list[list[Any]]
         later = tally.steps[index + 1] if index + 1 < len(tally.steps) else None
         rows.append(
             [
-                index + 1,
+                str(index + 1),
                 in_words(names),
                 step.actors,
                 _share(step.actors, first),

@@ -22,18 +22,18 @@ def test_figures_of_each_step(key: ApiKey) -> None:
     )
     first, second, third = rows(ask("view,add,order"))
     assert first == {
-        "step": 1, "events": "view", "actors": 4, "share_of_first": 1.0, "share_of_previous": None, "lost_after": 1,
+        "step": "1", "events": "view", "actors": 4, "share_of_first": 1.0, "share_of_previous": None, "lost_after": 1,
         "median_seconds_from_first": None, "median_seconds_from_previous": None, "after_range_end": 0,
         "no_actor_events": 0,
     }  # fmt: skip
     assert second == {
-        "step": 2, "events": "add", "actors": 3, "share_of_first": 0.75, "share_of_previous": 0.75, "lost_after": 1,
+        "step": "2", "events": "add", "actors": 3, "share_of_first": 0.75, "share_of_previous": 0.75, "lost_after": 1,
         "median_seconds_from_first": 7_200, "median_seconds_from_previous": 7_200, "after_range_end": 0,
         "no_actor_events": 0,
     }  # fmt: skip
     # Of two, the lower one: from the view at 0:00 to 2:30, and from the add at 1:00 on.
     assert third == {
-        "step": 3, "events": "order", "actors": 2, "share_of_first": 0.5, "share_of_previous": 2 / 3,
+        "step": "3", "events": "order", "actors": 2, "share_of_first": 0.5, "share_of_previous": 2 / 3,
         "lost_after": None, "median_seconds_from_first": 9_000, "median_seconds_from_previous": 5_400,
         "after_range_end": 1, "no_actor_events": 1,
     }  # fmt: skip
