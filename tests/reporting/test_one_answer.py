@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test import Client
 
 from collect.models import Event
 from collect.storage import removal
@@ -84,8 +85,15 @@ def of_the_command(capsys: pytest.CaptureFixture[str], form: str) -> Figure:
     return _summed(rows)
 
 
+def of_the_page(client: Client) -> Figure:
+    found = client.get("/admin/reports/daily.json?from=2026-11-01&until=2026-12-01").json()["answer"]["tables"]
+    tables = {table["name"]: table["rows"] for table in found}
+    valued = [(row["currency"], row["valued"], row["value"]) for row in tables["value"]]
+    return _summed([*valued, *((None, row["events"], 0) for row in tables["no_value"])])
+
+
 @pytest.fixture
-def places(capsys: pytest.CaptureFixture[str]) -> dict[str, Callable[[], Figure]]:
+def places(capsys: pytest.CaptureFixture[str], admin_client: Client) -> dict[str, Callable[[], Figure]]:
     return {
         "SQL over reporting_events": of_the_view_of_events,
         "the ORM": of_the_orm,
@@ -94,6 +102,7 @@ def places(capsys: pytest.CaptureFixture[str]) -> dict[str, Callable[[], Figure]
         "the planner": of_the_planner,
         "the report": of_the_report,
         "the command, CSV": lambda: of_the_command(capsys, "csv"),
+        "the page": lambda: of_the_page(admin_client),
         "the command, JSON": lambda: of_the_command(capsys, "json"),
     }
 

@@ -1,4 +1,4 @@
-"""The files of a report: they have the tables of the page, and are of the answer that was seen."""
+"""Files of an answer: its tables as they were on the page that led to them."""
 
 import csv
 import html
@@ -10,20 +10,13 @@ import pytest
 from django.test import Client
 
 from keys.models import ApiKey
-from reporting.models import ReportRun
 from reporting.runs import answering
 from tests.console.key_pages import text
-from tests.console.pages.reports.asked import DAY, three_orders
 from tests.reporting.reports.stored import write
 
 pytestmark = pytest.mark.django_db
 
-State = ReportRun.State
-
-
-@pytest.fixture
-def key() -> ApiKey:
-    return three_orders()
+DAY = "from=2026-11-26&until=2026-11-27"
 
 
 @pytest.mark.usefixtures("key")

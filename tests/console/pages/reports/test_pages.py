@@ -4,6 +4,7 @@ import html
 import json
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -15,19 +16,24 @@ from reporting.models import ReportRun
 from reporting.reports.registry import REPORTS
 from reporting.runs import answering, asking
 from tests.console.key_pages import text
-from tests.console.pages.reports.asked import DAY, data, rows, three_orders
 from tests.harness import commands, factories
 from tests.reporting.reports.stored import NOON, write
 
 pytestmark = pytest.mark.django_db
 
+DAY = "from=2026-11-26&until=2026-11-27"
 HOSTILE = "<script>alert(1)</script>\u202e"
 State = ReportRun.State
 
 
-@pytest.fixture
-def key() -> ApiKey:
-    return three_orders()
+def data(console: Client, address: str) -> dict[str, Any]:
+    found: dict[str, Any] = console.get(f"/admin/reports/{address}").json()
+    return found
+
+
+def rows(found: dict[str, Any], table: str) -> list[Any]:
+    (one,) = (one for one in found["answer"]["tables"] if one["name"] == table)
+    return [list(row.values()) for row in one["rows"]]
 
 
 def test_list_has_every_report_and_leads_to_its_page(console: Client) -> None:
