@@ -85,14 +85,14 @@ def _css(kind: Kind, text: str, *, is_unknown: bool) -> str:
 def _drawn(table: Table) -> int | None:
     """Return the place of the first column that bars can compare; None where all is zero, or nothing to compare.
 
-    Amounts of two currencies cannot be compared.
+    Amounts of two currencies cannot be compared. A number in the first column names its row, as that of a step.
     """
     if len(table.rows) == 1 and not any(column.kind is Kind.SHARE for column in table.columns):
         return None
     names = [column.name for column in table.columns]
     currencies = {row[names.index(CURRENCY)] for row in table.rows} if CURRENCY in names else set()
     for place, column in enumerate(table.columns):
-        if column.kind.is_number and not (column.kind is Kind.AMOUNT and len(currencies) > 1):
+        if place and column.kind.is_number and not (column.kind is Kind.AMOUNT and len(currencies) > 1):
             return place if any((row[place] or 0) > 0 for row in table.rows) else None
     return None
 

@@ -109,6 +109,14 @@ def made(kind: Kind, *values: object, currencies: tuple[str, ...] = ()) -> Table
         (made(Kind.AMOUNT, Decimal(8), Decimal(2), currencies=("EUR", "JPY")), []),
         (made(Kind.COUNT, 0, 0), []),
         (made(Kind.TEXT, "a"), []),
+        # One row alone has nothing to be compared with, but for a share, which is of a whole.
+        (made(Kind.COUNT, 4), []),
+        (made(Kind.SHARE, 0.5), ["50.00%"]),
+        # Steps have numbers, which name them.
+        (
+            Table("t", "T", [Column("step", Kind.COUNT, ""), Column("n", Kind.COUNT, "")], [(1, 4), (2, 1)]),
+            ["100.00%", "25.00%"],
+        ),
     ],
 )
 def test_bars_are_as_long_as_their_numbers(table: Table, lengths: list[str]) -> None:
