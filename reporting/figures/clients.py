@@ -72,23 +72,21 @@ def distinct(asked: Asked, dimensions: Sequence[Dimension]) -> dict[Key, Distinc
     All are exact if all buckets are, or the range has fewer than `COUNTED_BELOW` events and none of them was pruned.
     Raises `django.db.Error`.
     """
-    buckets: dict[Key, list[bytes]] = defaultdict(list)
+    hashes: dict[Key, list[bytes]] = defaultdict(list)
+    registers: dict[Key, list[bytes]] = defaultdict(list)
     stored = cells(asked)
     for key, few, many in _joined(stored, asked, dimensions):
-        buckets[key] += [few, *(many[at : at + sketches.REGISTERS] for at in _places(many))]
+        hashes[key].append(few)
+        registers[key] += [many[at : at + sketches.REGISTERS] for at in range(0, len(many), sketches.REGISTERS)]
     for *values, partner, client in _tail(asked, dimensions):
-        buckets[tuple(values)] += [hashlib.sha256(f"{partner}:{client}".encode()).digest()[: sketches.HASH_BYTES]]
-    found = {key: sketches.distinct(of_key) for key, of_key in buckets.items()}
+        hashes[tuple(values)].append(hashlib.sha256(f"{partner}:{client}".encode()).digest()[: sketches.HASH_BYTES])
+    found = {key: sketches.distinct(b"".join(few), registers[key]) for key, few in hashes.items()}
     if all(one.is_exact for one in found.values()):
         return found
     size = stored.aggregate(events=Sum("events"), frozen=Count("pk", filter=Q(is_frozen=True)))
     if size["events"] >= COUNTED_BELOW or size["frozen"]:
         return found
     return _counted(asked, dimensions, stored)
-
-
-def _places(registers: bytes) -> range:
-    return range(0, len(registers), sketches.REGISTERS)
 
 
 def _of_cell(dimension: Dimension) -> str:

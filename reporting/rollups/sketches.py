@@ -5,11 +5,14 @@ Up to `EXACT` clients a bucket keeps a hash of each. Above, it keeps the registe
 """
 
 import math
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 HASH_BYTES = 8
 EXACT = 256
+# So many hashes are compared with each other: each takes a hundred bytes of memory meanwhile.
+COUNTED = 1_000_000
 _BITS = 12
 REGISTERS = 1 << _BITS
 # Bits of a hash behind those that choose the register.
@@ -30,34 +33,26 @@ def packed(hashes: bytes) -> bytes:
     """Return a bucket's clients in the form that is stored, from their hashes, 8 bytes each, each of them once."""
     if len(hashes) <= EXACT * HASH_BYTES:
         return hashes
-    return bytes(_registers(_split(hashes)))
+    return bytes(_registers(hashes))
 
 
-def distinct(buckets: Iterable[bytes]) -> Distinct:
-    """Return how many clients several buckets have together."""
-    hashes: set[bytes] = set()
-    registers: bytearray | None = None
-    for bucket in buckets:
-        if len(bucket) != REGISTERS:
-            hashes.update(_split(bucket))
-        elif registers is None:
-            registers = bytearray(bucket)
-        else:
-            registers = bytearray(map(max, registers, bucket))
-    if registers is None:
-        return Distinct(len(hashes), is_exact=True)
-    of_hashes = _registers(hashes)
-    return Distinct(round(_estimate(bytes(map(max, registers, of_hashes)))), is_exact=False)
+def distinct(hashes: bytes, registers: Iterable[bytes] = ()) -> Distinct:
+    """Return how many clients several buckets have together.
+
+    `hashes` are those of the buckets that keep them, one behind the other; `registers` those of each of the others.
+    """
+    many = list(registers)
+    if not many and len(hashes) <= COUNTED * HASH_BYTES:
+        return Distinct(len({hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)}), is_exact=True)
+    merged = _registers(hashes)
+    for one in many:
+        merged = bytearray(map(max, merged, one))
+    return Distinct(round(_estimate(bytes(merged))), is_exact=False)
 
 
-def _split(hashes: bytes) -> list[bytes]:
-    return [hashes[place : place + HASH_BYTES] for place in range(0, len(hashes), HASH_BYTES)]
-
-
-def _registers(hashes: Iterable[bytes]) -> bytearray:
+def _registers(hashes: bytes) -> bytearray:
     registers = bytearray(REGISTERS)
-    for hashed in hashes:
-        value = int.from_bytes(hashed)
+    for (value,) in struct.iter_unpack(">Q", hashes):
         register, rest = value >> _REST, value & ((1 << _REST) - 1)
         rank = _REST - rest.bit_length() + 1
         registers[register] = max(registers[register], rank)

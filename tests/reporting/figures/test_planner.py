@@ -111,6 +111,15 @@ def test_clients_are_distinct_over_buckets_and_partners(counted: Any) -> None:
     assert total(Asked(NOVEMBER, metrics=("clients",)), "clients") == 4
 
 
+def test_clients_of_several_buckets_are_never_taken_for_registers() -> None:
+    """512 hashes are as long as the registers of one bucket."""
+    for number in range(512):
+        stored(received_at=NOON + number * timedelta(minutes=1), client_id=f"client {number}")
+    list(Rollup().run(NOON + 2 * DAY))
+    found = ask("clients")
+    assert (found.rows[0]["clients"], found.notes) == (512, ["Clients are counted exactly."])
+
+
 def test_vague_buckets_are_counted_event_by_event_and_above_a_limit_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sketches, "EXACT", 3)
     counting._statement.cache_clear()  # the limit stands in it
