@@ -1,35 +1,31 @@
 """What the newest events of a range have most often: names, tags, places, browsers, and what they are worth."""
 
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, F, QuerySet
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Length
+from django.db.models import Count, QuerySet, Sum
 
 from collect.models import Event
 from collect.storage import rows
+from reporting.models import ReportedEvent
 from reporting.ranges import Range
+from reporting.views.columns import SCALE
 
 # The most events that are looked at: the newest of the range.
 LOOKED_AT = 20_000
 SHOWN = 7
 DIMENSIONS = ("event_name", "tag_id", "geo_country", "ua_browser", "ua_bot_reason")
-# A value with more digits is no amount of money.
-_MAX_DIGITS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Tops:
     """The most frequent values of each dimension among `events` events, which are all of the range or its newest.
 
-    `since` is the moment of the oldest event that was looked at. `worth` is the sum of `params.value` by currency, and
-    the number of events that have both.
+    `since` is the moment of the oldest event that was looked at. `worth` is the sum of their values by currency, and
+    the number of events that have one.
     """
 
     events: int
@@ -44,11 +40,11 @@ def of(over: Range, looked_at: int | None = None) -> Tops:
     looked_at = looked_at or LOOKED_AT
     within = Event.objects.filter(pk__gte=_id(over.start), pk__lt=_id(over.end)).order_by("-pk")
     first = within[looked_at : looked_at + 1].values_list("pk", flat=True).first()
-    looked: QuerySet[Event] = within if first is None else within.filter(pk__gt=first)
-    looked = looked.filter(is_test=False)
+    bounds = {"pk__gte": _id(over.start), "pk__lt": _id(over.end)} | ({} if first is None else {"pk__gt": first})
+    looked = Event.objects.filter(is_test=False, **bounds)
     by = {name: _most(looked, name) for name in DIMENSIONS}
     oldest = looked.order_by("pk").values_list("received_at", flat=True).first()
-    return Tops(looked.order_by().count(), first is None, oldest, by, _worth(looked))
+    return Tops(looked.order_by().count(), first is None, oldest, by, _worth(ReportedEvent.objects.filter(**bounds)))
 
 
 def _id(moment: datetime) -> UUID:
@@ -60,25 +56,8 @@ def _most(events: "QuerySet[Event]", name: str) -> list[tuple[str, int]]:
     return [(value, number) for value, number in counts.order_by("-number", name)[:SHOWN]]
 
 
-def _worth(events: "QuerySet[Event]") -> dict[str, tuple[Decimal, int]]:
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    numbers: Counter[str] = Counter()
-    found = events.order_by().annotate(
-        worth=KeyTextTransform("value", F("params")), money=KeyTextTransform("currency", F("params"))
-    )
-    # The lengths are looked at by the database: a text may have a megabyte.
-    amounts = found.annotate(digits=Length("worth"), letters=Length("money")).filter(digits__lte=_MAX_DIGITS, letters=3)
-    for worth, money in amounts.values_list("worth", "money"):
-        amount, currency = _amount(worth), str(money).upper()
-        if amount is not None and currency.isascii() and currency.isalpha():
-            sums[currency] += amount
-            numbers[currency] += 1
-    return {currency: (sums[currency], number) for currency, number in numbers.most_common(SHOWN)}
-
-
-def _amount(text: Any) -> Decimal | None:
-    try:
-        amount = Decimal(str(text))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and abs(amount) < 10**15 else None
+def _worth(events: "QuerySet[ReportedEvent]") -> dict[str, tuple[Decimal, int]]:
+    """Return what the events are worth by currency, by the rule that all reports have (`reporting/views`)."""
+    valued = events.order_by().exclude(currency=None).values_list("currency")
+    sums = valued.annotate(total=Sum("value_e4"), number=Count("pk")).order_by("-number", "currency")[:SHOWN]
+    return {currency: (Decimal(total) / SCALE, number) for currency, total, number in sums}

@@ -43,8 +43,9 @@ def test_only_the_newest_are_looked_at_and_it_says_so(source: Source) -> None:
 def test_worth_is_summed_by_currency_and_what_is_no_amount_counts_nothing(source: Source) -> None:
     sent = [
         {"value": 19.90, "currency": "EUR"},
-        {"value": "0.10", "currency": "eur"},
+        {"value": 0.10, "currency": "eur"},
         {"value": 5, "currency": "USD"},
+        {"value": "0.10", "currency": "EUR"},
         {"value": "much", "currency": "EUR"},
         {"value": {"a": 1}, "currency": "EUR"},
         {"value": "1e400", "currency": "EUR"},
