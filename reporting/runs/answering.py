@@ -98,9 +98,11 @@ def _one_reading() -> Iterator[None]:
         yield
         return
     with transaction.atomic():
-        if not _is_within_another():
-            with connection.cursor() as cursor:
+        with connection.cursor() as cursor:
+            if not _is_within_another():
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            # A report may think about what it has read for longer than a request may.
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         with patient(STATEMENT_SECONDS):
             yield
 

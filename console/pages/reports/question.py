@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 
 from keys.models import Partner
-from reporting.ranges import Range
+from reporting.ranges import LONGEST, Range
 from reporting.reports import registry
 from reporting.reports.periods import period
 from reporting.reports.question import BadQuestion, Question, zone_of
@@ -50,10 +50,14 @@ def read(report: Report, query: QueryDict, now: datetime | None = None) -> Quest
 def _period(query: QueryDict, zone: tzinfo, now: datetime | None) -> Range:
     since, until = (query.get(name, "").strip() or None for name in ("from", "until"))
     try:
-        return period(since, until, zone, now)
+        over = period(since, until, zone, now)
     except BadQuestion as error:
         text = str(error)
         raise BadQuestion(f"from: {text.removeprefix('since: ')}" if text.startswith("since: ") else text) from None
+    # A report has a row for each day, whether anything happened or not.
+    if over.length > LONGEST:
+        raise BadQuestion(f"from: a page has {LONGEST.days:,} days at most; `manage.py report` has any number of them")
+    return over
 
 
 def _partner(query: QueryDict) -> Partner | None:

@@ -173,7 +173,7 @@ def test_all_of_an_answer_is_of_one_moment_and_its_statements_may_take_long(of_l
 
     def looks(_question: Question) -> Answer:
         with connection.cursor() as cursor:
-            for setting in ("transaction_isolation", "statement_timeout"):
+            for setting in ("transaction_isolation", "statement_timeout", "idle_in_transaction_session_timeout"):
                 cursor.execute(f"SHOW {setting}")
                 (found[setting],) = cursor.fetchone()
         return Answer("late", "", {}, ())
@@ -183,3 +183,4 @@ def test_all_of_an_answer_is_of_one_moment_and_its_statements_may_take_long(of_l
     answering.work()
     assert found["transaction_isolation"] == "repeatable read"
     assert found["statement_timeout"] in ("20min", "0")
+    assert found["idle_in_transaction_session_timeout"] == "0"

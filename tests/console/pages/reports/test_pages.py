@@ -135,6 +135,7 @@ def test_asking_again_counts_anew_and_leads_back(console: Client) -> None:
         ("daily/?from=soon", "from: &#x27;soon&#x27; is no date"),
         ("daily/?until=2026-13-01", "until: &#x27;2026-13-01&#x27; is no date"),
         ("daily/?from=2026-11-27&until=2026-11-26", "from: 2026-11-27 00:00 is not before 2026-11-26 00:00"),
+        ("daily/?from=0001-01-01", "from: a page has 1,830 days at most"),
         ("daily/?from=2026-11-26T00:01&until=2026-11-27", "begins no quarter-hour"),
         ("daily/?tz=Mars", "time zone: &#x27;Mars&#x27; is none"),
         ("daily/?partner=Acme", "partner: a number"),
