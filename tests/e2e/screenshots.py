@@ -139,6 +139,7 @@ def look(directory: Path, scheme: Literal["light", "dark"], size: ViewportSize) 
             make_superuser(url)
             if has_demo:
                 manage(url, "seed_demo", "--events", "20000")
+                manage(url, "rollup")
             with serve(url) as server, sync_playwright() as playwright:
                 browser = chromium.launch(playwright)
                 go(browser.new_page(viewport=size, color_scheme=scheme), server, directory)
