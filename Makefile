@@ -9,9 +9,10 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
 PYTEST := $(PYTHON) -m pytest --cov --cov-append --cov-report= --cov-fail-under=0
 # Two runs for each database: what measures time or fills the cores runs one after the other, all else beside each other,
-# the tests of servers first, since they take longest.
+# the tests that take longest first: those of servers, of commands and of whole months.
 ON_EVERY_CORE := --numprocesses $(shell expr 2 \* $$(nproc 2>/dev/null || echo 2)) --dist loadfile \
-    --no-loadscope-reorder -m "not long and not alone" --ignore tests/browser tests/e2e tests
+    --no-loadscope-reorder -m "not long and not alone" --ignore tests/browser \
+    tests/e2e tests/thrad_events tests/reporting/rollups tests/reporting/month tests
 ALONE := -m "not long and alone" tests/e2e tests/faults
 
 .PHONY: help run test e2e faults bench bench-backfill check venv clean lint types django audit

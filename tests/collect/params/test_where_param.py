@@ -204,7 +204,7 @@ def undone() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @example(documents=['{"value": 50}', '{"value": "50"}'], path=["value"], conditions={"gte": 50})
 @given(st.lists(documents, min_size=1, max_size=8, unique=True), paths, asked)
 def test_any_condition_finds_what_the_model_finds(
@@ -222,7 +222,7 @@ def _agree(documents: list[str], path: list[str], conditions: dict[str, Any]) ->
     assert numbers == expected
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(scalars, min_size=1, max_size=8, unique=True), asked)
 def test_index_changes_no_answer(source: Source, values: list[str], conditions: dict[str, Any]) -> None:
     documents = [f'{{"value": {value}}}' for value in values]

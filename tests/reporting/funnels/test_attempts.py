@@ -105,13 +105,13 @@ plans = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=1_500)
+@settings(max_examples=400)
 @given(actors, plans)
 def test_attempt_is_that_of_the_oracle(seen: list[Seen], of: Plan) -> None:
     assert list(best(seen, of).reached) == oracle.best(seen, of)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(actors, plans, st.randoms(use_true_random=False))
 def test_order_of_rows_and_other_names_change_nothing(seen: list[Seen], of: Plan, rng: Random) -> None:
     other = [*seen, *((moment, "another") for moment, _ in seen)]
@@ -119,13 +119,13 @@ def test_order_of_rows_and_other_names_change_nothing(seen: list[Seen], of: Plan
     assert best(other, of) == best(seen, of)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(actors, plans, st.tuples(moments, names))
 def test_one_more_event_never_takes_a_step_away(seen: list[Seen], of: Plan, more: Seen) -> None:
     assert len(best([*seen, more], of).reached) >= len(best(seen, of).reached)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(st.lists(st.frozensets(names, min_size=1), max_size=4), st.lists(names, max_size=5))
 def test_each_step_has_an_event_of_its_own_if_any_way_to_give_them_does(
     steps: list[frozenset[str]], events: list[str]

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "spool"]),
     pytest.mark.usefixtures("spooling"),
 ]
-SMALL = 20_000
+SMALL = 12_000
 
 
 def is_as_known(known: Known, directory: Path) -> None:

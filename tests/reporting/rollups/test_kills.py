@@ -76,7 +76,8 @@ def _connections() -> int:
         return int(cursor.fetchone()[0])
 
 
-@pytest.mark.parametrize("files", [1, pytest.param(8, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("files", [1, 8])
 def test_kills_of_writers_and_of_the_rollup_leave_the_buckets_exact(files: int, tmp_path: Path) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")
