@@ -48,6 +48,8 @@ _PAGES = (
         "partners/2/?range=7d",
     ),
     *("collect/event/", "collect/event/{event}/change/", "collect/rejection/", "keys/apikey/", "keys/apikey/1/change/"),
+    *("reports/", "reports/daily/", "reports/daily/?by=country", "reports/attribution/", "reports/late/"),
+    "reports/funnel/?steps=order_created&steps=custom",
     *("keys/keychange/", "keys/partner/", "overview.json", "live.json?range=24h", "ledger.json?range=30d"),
 )
 
@@ -123,6 +125,8 @@ def main() -> None:
             database = Database.postgresql(stack.enter_context(Postgres(POSTGRES)).create("bench"), environment)
             fill(database, arguments.rows or 10_000_000)
             database.execute(_LEDGER)
+            os.environ |= environment
+            manage(environment["DATABASE_URL"], "rollup")
             database.execute("ANALYZE")
         os.environ |= environment | {"DJANGO_SETTINGS_MODULE": "thrad_events.settings", "LOG_LEVEL": "ERROR"}
         django.setup()
