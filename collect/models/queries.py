@@ -90,8 +90,13 @@ class EventQuerySet(models.QuerySet["Event"]):
         and `exists=True`, `contains` and `is_null` where few events have the key; without it all rows that the other
         methods leave are read. Raises `BadQuery`, which names the argument at fault.
         """
-        parts = parts_of(path)
-        return self.filter(*(ParamHolds(parts, condition) for condition in conditions_of(conditions)))
+        return self.filter(param_holds(path, **conditions))
+
+
+def param_holds(path: Path, **conditions: Unpack[Conditions]) -> models.Q:
+    """Return what `where_param` filters by, as a condition. Raises `BadQuery` as it does."""
+    parts = parts_of(path)
+    return models.Q(*(ParamHolds(parts, condition) for condition in conditions_of(conditions)))
 
 
 def _check_range(start: datetime, end: datetime) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.db.models import Q
 
+from collect.models.queries import param_holds
 from collect.storage.outcomes import Outcome
 from keys.models import ApiKey
 from reporting.ranges import BadRange
+from reporting.views.columns import VALUE_LIMIT
 from runtime.refusals import Code
 
 STORED, REJECTED = "stored", "rejected"
@@ -76,7 +78,9 @@ class Filter:
             wanted["api_key"] = self.key
         if self.kind:
             wanted["is_test"] = KINDS[self.kind]
-        return Q(**wanted)
+        found = Q(**wanted)
+        # Those whose value is added up in this currency: the list behind a sum.
+        return found & param_holds("value", gt=-VALUE_LIMIT, lt=VALUE_LIMIT) if self.currency else found
 
     @property
     def of_rejections(self) -> Q | None:

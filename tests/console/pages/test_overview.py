@@ -141,6 +141,17 @@ def test_data_has_the_numbers_of_the_page(console: Client, key: ApiKey) -> None:
     assert (ledger["received"], ledger["outcomes"]["stored"], ledger["equation"]["rows"]["counted"]) == (3, 3, 3)
 
 
+def test_list_behind_a_sum_has_the_events_that_are_in_it(console: Client, key: ApiKey) -> None:
+    source = factories.source(key, received_at=timezone.now() - timedelta(minutes=10))
+    for number, value in enumerate(("10", None, 10**11, {"amount": 10}, -2.5)):
+        params = {"value": value, "currency": "eur"}
+        ingest.submit([factories.arrival(source, event_id=str(number), event_name="order_created", params=params)])
+    (worth,) = console.get("/admin/overview.json").json()["tops"]["worth"]
+    seconds = console.get(worth["list"].replace("/live/", "/live.json")).json()["list"]["seconds"]
+    assert (worth["sum"], worth["events"]) == ("27.5", 4)
+    assert sum(len(second["rows"]) for second in seconds) == 4
+
+
 @pytest.mark.parametrize("query", [{"partner": "x"}, {"kind": "x"}, {"range": "x"}, {"from": "x"}])
 def test_address_that_names_nothing_is_refused_with_its_part(console: Client, query: dict[str, str]) -> None:
     answer = console.get("/admin/ledger.json", query)
