@@ -18,21 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from bench import against, copy, full, paced
-from bench.database import Database
+from bench.database import POSTGRES, Database
 from bench.load import load
 from bench.servers import CONTESTANTS, serve
 from tests.harness import mmdb
 from tests.harness.postgres import Postgres
 
 RESULTS = Path(__file__).resolve().parent / "results.json"
-# Durable like production, and with room for a round's WAL, so that no checkpoint falls into one and not another.
-POSTGRES = {
-    "shared_buffers": "512MB",
-    "max_wal_size": "8GB",
-    "min_wal_size": "2GB",
-    "checkpoint_timeout": "30min",
-    "max_connections": "100",
-}
 PACKAGES = (
     "django",
     "djangorestframework",

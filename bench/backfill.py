@@ -18,8 +18,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench.__main__ import POSTGRES
-from bench.database import Database
+from bench.database import POSTGRES, Database
 from bench.load import wrk
 from bench.servers import CONTESTANTS, ROOT, serve
 from tests.harness import mmdb

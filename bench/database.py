@@ -4,6 +4,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,16 @@ from typing import Any
 import psycopg
 
 from bench.servers import ROOT
+from tests.harness.postgres import Postgres
+
+# Durable like production, and with room for a round's WAL, so that no checkpoint falls into one and not another.
+POSTGRES = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "8GB",
+    "min_wal_size": "2GB",
+    "checkpoint_timeout": "30min",
+    "max_connections": "100",
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,16 @@ class Database:
     @classmethod
     def postgresql(cls, url: str, environment: dict[str, str]) -> "Database":
         return cls._make(url, environment)
+
+    @classmethod
+    @contextmanager
+    def own(cls, **settings: str) -> "Iterator[Database]":
+        """A PostgreSQL of its own, for Django in this process: set it up when the database is filled."""
+        with tempfile.TemporaryDirectory() as directory, Postgres(POSTGRES) as postgres:
+            environment = {"ENV_FILE": os.devnull, "SECRET_KEY": "of the bench " * 5, "VAR_DIR": directory, **settings}
+            database = cls.postgresql(postgres.create("bench"), environment)
+            os.environ |= environment | {"DJANGO_SETTINGS_MODULE": "thrad_events.settings"}
+            yield database
 
     @classmethod
     def _make(cls, url: str, environment: dict[str, str]) -> "Database":

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 
 import django
 
-from bench.__main__ import POSTGRES
-from bench.database import Database
+from bench.database import POSTGRES, Database
 from bench.search import fill
 from tests.harness.collector import manage
 from tests.harness.postgres import Postgres

@@ -19,8 +19,7 @@ from typing import Any
 
 import django
 
-from bench.__main__ import POSTGRES
-from bench.database import Database
+from bench.database import POSTGRES, Database
 from bench.load import load
 from bench.search import processor_seconds
 from bench.servers import CONTESTANTS

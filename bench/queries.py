@@ -5,9 +5,7 @@ docs/decisions/0015-indexes-of-params.md.
 """
 
 import argparse
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,11 +13,9 @@ from typing import Any
 
 import django
 
-from bench.__main__ import POSTGRES
 from bench.database import Database
 from bench.params import BARE, VARIANTS
 from bench.search import fill
-from tests.harness.postgres import Postgres
 
 REPEATS = 7
 # The brins of `bench.params`, which take turns.
@@ -108,12 +104,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.queries", description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     rows = parser.parse_args().rows
-    with tempfile.TemporaryDirectory() as directory, Postgres(POSTGRES) as postgres:
-        environment = {"ENV_FILE": os.devnull, "SECRET_KEY": "of the bench " * 5, "VAR_DIR": directory}
-        environment["STATEMENT_SECONDS"] = "600"
-        database = Database.postgresql(postgres.create("bench"), environment)
+    with Database.own(STATEMENT_SECONDS="600") as database:
         fill(database, rows)
-        os.environ |= environment | {"DJANGO_SETTINGS_MODULE": "thrad_events.settings"}
         django.setup()
         measure(database)
 

@@ -5,17 +5,13 @@ adds 100,000 live ones and counts those, and asks for sums of 30 days, with the 
 """
 
 import argparse
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
 import django
 
-from bench.__main__ import POSTGRES
 from bench.database import Database
-from tests.harness.postgres import Postgres
 
 STEP = 500_000
 LIVE = 100_000
@@ -138,12 +134,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.rollups", description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     rows = parser.parse_args().rows
-    with tempfile.TemporaryDirectory() as directory, Postgres(POSTGRES) as postgres:
-        environment = {"ENV_FILE": os.devnull, "SECRET_KEY": "of the bench " * 5, "VAR_DIR": directory}
-        database = Database.postgresql(postgres.create("bench"), environment)
+    # As `manage.py rollup`, which no bound on statements ends.
+    with Database.own(STATEMENT_SECONDS="600") as database:
         fill(database, rows)
-        # As `manage.py rollup`, which no bound on statements ends.
-        os.environ |= environment | {"DJANGO_SETTINGS_MODULE": "thrad_events.settings", "STATEMENT_SECONDS": "600"}
         django.setup()
         measure(database, rows)
 

@@ -6,16 +6,13 @@ on a machine that others use, no other figure means much. Takes a quarter of an 
 
 import argparse
 import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import django
 
-from bench.__main__ import POSTGRES
 from bench.database import Database
-from tests.harness.postgres import Postgres
 
 STEP = 500_000
 _FILL = """
@@ -81,11 +78,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.search", description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     rows = parser.parse_args().rows
-    with tempfile.TemporaryDirectory() as directory, Postgres(POSTGRES) as postgres:
-        environment = {"ENV_FILE": os.devnull, "SECRET_KEY": "of the bench " * 5, "VAR_DIR": directory}
-        database = Database.postgresql(postgres.create("bench"), environment)
+    with Database.own() as database:
         fill(database, rows)
-        os.environ |= environment | {"DJANGO_SETTINGS_MODULE": "thrad_events.settings"}
         django.setup()
         measure(rows)
 

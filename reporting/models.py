@@ -11,19 +11,14 @@ from keys.restrictions import MAX_TAG_LENGTH
 from reporting.views import counts
 
 
-class Bucket(models.Model):
-    """What a bucket is by: two quarter-hours, and what its events have in common."""
+class Counted(models.Model):
+    """Events that have all in common that counts are by, and the sum of their values."""
 
-    # The quarter-hour in which the events arrived: what came late is in a bucket of today.
-    arrived = models.DateTimeField()
-    # The quarter-hour in which they happened.
-    quarter = models.DateTimeField()
     tag_id = models.CharField(max_length=MAX_TAG_LENGTH)
     event_name = models.CharField(max_length=MAX_TEXT)
     channel = models.CharField(max_length=MAX_CHANNEL)
     country = models.CharField(max_length=2, null=True)
     browser = models.CharField(max_length=MAX_TEXT, null=True)
-    is_test = models.BooleanField()
     currency = models.CharField(max_length=3, null=True)
     value_issue = models.CharField(max_length=32, null=True)
     events = models.BigIntegerField()
@@ -34,7 +29,20 @@ class Bucket(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return f"{self.quarter:%Y-%m-%d %H:%M} {self.event_name} {self.events}"
+        return f"{self.event_name} {self.events}"
+
+
+class Bucket(Counted):
+    """Counted events of two quarter-hours, of test keys or of live ones."""
+
+    # The quarter-hour in which the events arrived: what came late is in a bucket of today.
+    arrived = models.DateTimeField()
+    # The quarter-hour in which they happened.
+    quarter = models.DateTimeField()
+    is_test = models.BooleanField()
+
+    class Meta:
+        abstract = True
 
 
 class Cell(Bucket):
@@ -213,14 +221,22 @@ class ReportedTouch(Reported):
         default_permissions = ()
 
 
-class Quarter(Bucket):
-    """A row of `reporting_quarters`, which has no key of its own: it is only summed up."""
+class CountedView(models.Model):
+    """What the views of counts add to what they count."""
 
-    arrived = models.DateTimeField(primary_key=True)
     partner_id = models.BigIntegerField()
     partner = models.CharField(max_length=MAX_TEXT)
     category = models.CharField(max_length=32)
     value = models.DecimalField(max_digits=38, decimal_places=4, null=True)
+
+    class Meta:
+        abstract = True
+
+
+class Quarter(Bucket, CountedView):
+    """A row of `reporting_quarters`, which has no key of its own: it is only summed up."""
+
+    arrived = models.DateTimeField(primary_key=True)
 
     class Meta:
         managed = False
@@ -228,28 +244,12 @@ class Quarter(Bucket):
         default_permissions = ()
 
 
-class DailyCount(models.Model):
+class DailyCount(Counted, CountedView):
     """A row of `reporting_daily`, which has no key of its own either."""
 
     day = models.DateField(primary_key=True)
-    partner_id = models.BigIntegerField()
-    partner = models.CharField(max_length=MAX_TEXT)
-    tag_id = models.CharField(max_length=MAX_TAG_LENGTH)
-    event_name = models.CharField(max_length=MAX_TEXT)
-    category = models.CharField(max_length=32)
-    channel = models.CharField(max_length=MAX_CHANNEL)
-    country = models.CharField(max_length=2, null=True)
-    browser = models.CharField(max_length=MAX_TEXT, null=True)
-    currency = models.CharField(max_length=3, null=True)
-    value_issue = models.CharField(max_length=32, null=True)
-    events = models.BigIntegerField()
-    value_e4 = models.DecimalField(max_digits=38, decimal_places=0, null=True)
-    value = models.DecimalField(max_digits=38, decimal_places=4, null=True)
 
     class Meta:
         managed = False
         db_table = "reporting_daily"
         default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.day} {self.event_name} {self.events}"
