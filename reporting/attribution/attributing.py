@@ -17,9 +17,9 @@ class Reason(StrEnum):
     OUTSIDE = "only touches outside the window"
     AFTER = "only touches after the conversion"
     ORGANIC = "organic, as its sender says, and no touch with its ids"
+    NO_TOUCH = "no touch with its ids"
     SHARED = "only ids that too many touches have"
     NO_IDS = "no ids to match by"
-    NO_TOUCH = "no touch with its ids"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,10 @@ IN_WORDS = {
     Model.LAST: "all to the latest click, without a click to the latest view",
     Model.FIRST: "all to the earliest click, without a click to the earliest view",
     Model.LINEAR: "the same to every click and view",
-    Model.POSITION: "40 % to the touch of model last, 40 % to that of model first among the others, 20 % to the rest",
+    Model.POSITION: (
+        "40 % to the touch of model last, 40 % to that of model first among the others, 20 % to the rest; of two, half "
+        "each"
+    ),
 }
 
 

@@ -6,13 +6,12 @@ is looked at, not a window of it: an event of today may belong to a click of las
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from sys import intern
 from typing import Any, TypeVar
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Model, QuerySet, TextField
 from django.db.models.functions import Cast
 
@@ -22,13 +21,10 @@ from reporting.attribution.journey import MATCHES, MOST, Conversion, Key, Shown
 from reporting.attribution.rules import Rules
 from reporting.models import ReportedConversion, ReportedEvent, ReportedTouch
 from reporting.ranges import Range
-from runtime.postgresql.patience import patient
 
 # Conversions that one pass over the touches serves, and what is known of them in memory, some kilobytes each.
 BATCH = 50_000
 _AT_ONCE = 5_000
-# A statement that reads ten million events takes seconds; of a billion it may take minutes.
-LONGEST_SECONDS = 1_800
 
 _OF_CONVERSION = (
     "id", "partner_id", "partner", "event_name", "event_id", "attribution_type", "value_e4", "currency", "value_issue",
@@ -37,26 +33,13 @@ _OF_CONVERSION = (
 _OF_TOUCH = (
     "id", "partner_id", "kind", "interaction", "event_name", "event_id", "tag_id", *MATCHES, "received_at", "timestamp",
 )  # fmt: skip
-# They are read as text: psycopg takes twenty times as long for a moment.
+# They are read as text: psycopg takes much longer for a moment.
 _MOMENTS = ("received_at", "timestamp")
 
 _Row = TypeVar("_Row", bound=Model)
 
 # A partner, a place in `MATCHES` and an id there: the earliest event of each touch that has it. None of too many.
 _Evidence = dict[tuple[int, int, str], dict[Key, Shown] | None]
-
-
-@contextmanager
-def reading() -> Iterator[None]:
-    """Read in one transaction on PostgreSQL, whose statements may take minutes and pass on rows as they find them.
-
-    On SQLite a transaction would keep out all writers. Raises `django.db.Error`.
-    """
-    if connection.vendor != "postgresql":
-        yield
-        return
-    with transaction.atomic(), patient(LONGEST_SECONDS):
-        yield
 
 
 def conversions(over: Range, partner: Partner | None) -> "QuerySet[ReportedConversion]":

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, tzinfo
 from typing import Any, TypeVar
 
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import TruncDay, TruncHour, TruncMonth, TruncWeek
 
+from collect.storage.marks import beginning
 from keys.models import Partner
 from reporting.figures.filters import Filter
 from reporting.figures.registry import DIMENSIONS, METRICS, Dimension, Metric
@@ -16,7 +17,6 @@ from reporting.ranges import Range
 from reporting.reports.question import BadQuestion
 
 _TRUNCATED = {"hour": TruncHour, "day": TruncDay, "week": TruncWeek, "month": TruncMonth}
-_QUARTER = timedelta(minutes=15)
 Rows = TypeVar("Rows", bound="models.QuerySet[Any, Any]")
 
 
@@ -43,7 +43,7 @@ class Asked:
             if name not in DIMENSIONS:
                 raise BadQuestion(f"by: {name!r} is none of {', '.join(DIMENSIONS)}")
         for moment in (self.over.start, self.over.end):
-            if moment.timestamp() % _QUARTER.total_seconds():
+            if beginning(moment) != moment:
                 raise BadQuestion(f"{moment:%Y-%m-%d %H:%M:%S} UTC begins no quarter-hour; figures are kept by those")
 
     @property

@@ -3,7 +3,6 @@
 A client of one partner is no client of another.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -69,7 +68,8 @@ class Length(Func):
 def distinct(asked: Asked, dimensions: Sequence[Dimension]) -> dict[Key, Distinct]:
     """Return the number of distinct clients for each combination of the dimensions' values that has events.
 
-    All are exact if all buckets are, or the range has fewer than `COUNTED_BELOW` events and none of them was pruned.
+    All are exact if all buckets are, and have no more than `sketches.COUNTED` hashes together; or if the range has
+    fewer than `COUNTED_BELOW` events and none of them was pruned.
     Raises `django.db.Error`.
     """
     hashes: dict[Key, list[bytes]] = defaultdict(list)
@@ -79,12 +79,13 @@ def distinct(asked: Asked, dimensions: Sequence[Dimension]) -> dict[Key, Distinc
         hashes[key].append(few)
         registers[key] += [many[at : at + sketches.REGISTERS] for at in range(0, len(many), sketches.REGISTERS)]
     for *values, partner, client in _tail(asked, dimensions):
-        hashes[tuple(values)].append(hashlib.sha256(f"{partner}:{client}".encode()).digest()[: sketches.HASH_BYTES])
+        hashes[tuple(values)].append(sketches.hashed(partner, client))
     found = {key: sketches.distinct(b"".join(few), registers[key]) for key, few in hashes.items()}
     if all(one.is_exact for one in found.values()):
         return found
     size = stored.aggregate(events=Sum("events"), frozen=Count("pk", filter=Q(is_frozen=True)))
-    if size["events"] >= COUNTED_BELOW or size["frozen"]:
+    # Without a bucket there are no bounds of arrival to count in.
+    if not size["events"] or size["events"] >= COUNTED_BELOW or size["frozen"]:
         return found
     return _counted(asked, dimensions, stored)
 

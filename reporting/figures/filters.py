@@ -52,11 +52,13 @@ class Filter:
         if not self.is_of_rows:
             return
         if self.operator not in _OF_METRICS:
-            raise BadQuestion(f"filter: {self.name} is a number, which {self.operator} nothing")
+            raise BadQuestion(f"filter: {self.name} is a number; {self.operator} is for texts")
         try:
-            Decimal(self.value)
+            is_number = Decimal(self.value).is_finite()
         except InvalidOperation:
-            raise BadQuestion(f"filter: {self.name} is a number, and {self.value!r} is none") from None
+            is_number = False
+        if not is_number:
+            raise BadQuestion(f"filter: {self.name} is a number, and {self.value!r} is none")
 
     @property
     def is_of_rows(self) -> bool:

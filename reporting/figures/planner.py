@@ -16,7 +16,8 @@ from reporting.rollups.sketches import ERROR, Distinct
 from reporting.views.columns import SCALE
 
 Key = tuple[Any, ...]
-_CENT = Decimal("0.0001")
+# The last decimal that a value has.
+_LAST = 1 / Decimal(SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def _row(
         EVENTS.name: events,
         VALUED.name: valued,
         VALUE.name: value,
-        AVERAGE.name: None if value is None else (value / valued).quantize(_CENT),
+        AVERAGE.name: None if value is None else (value / valued).quantize(_LAST),
     }
     if _needs(asked, CLIENTS.name):
         metrics[CLIENTS.name] = found[key].number if key in found else 0
@@ -103,8 +104,8 @@ def _vague(found: Mapping[Key, Distinct]) -> list[str]:
     if all(one.is_exact for one in found.values()):
         return ["Clients are counted exactly."] if found else []
     return [
-        f"Clients are an estimate with an error of {ERROR:.1%} (one standard deviation): the range has a quarter-hour "
-        "with more than 256 of them, and too many events to count each."
+        f"Clients are an estimate with an error of {ERROR:.1%} (one standard deviation): there are too many to compare "
+        "each, or events of the range were pruned."
     ]
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import TextField
 from django.db.models.expressions import RawSQL
 
@@ -17,6 +17,7 @@ from reporting.models import ReportedEvent
 from reporting.reconciling.classes import Money
 from reporting.reconciling.desk import StoredEvent
 from reporting.reconciling.wanted import Match, Wanted
+from reporting.reports import reported
 
 STEP = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,11 +33,9 @@ def stream(wanted: Wanted, names: Sequence[str], match: Match) -> Iterator[list[
     if match is Match.ORDER_ID:
         events = events.annotate(**orders)
         columns += orders
-    # In a transaction PostgreSQL hands the rows over as they are read; else it would first gather all of them.
-    with transaction.atomic():
-        rows = iter(events.values_list(*columns).iterator(STEP))
-        while some := [_event(row, wanted) for row in islice(rows, STEP)]:
-            yield some
+    rows = reported.stream(events.values_list(*columns), STEP)
+    while some := [_event(row, wanted) for row in islice(rows, STEP)]:
+        yield some
 
 
 # The number of an order in `params`, a text or a number, as text.

@@ -48,8 +48,6 @@ class Tally:
     ids_in_both: int = 0
     events_in_both: int = 0
     events_only_here: int = 0
-    # Lines that are stored with another time than that of the range.
-    out_of_range: int = 0
     # Lines that say different things of an id that is not stored.
     undecided: int = 0
     # Missing lines without a time.

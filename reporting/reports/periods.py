@@ -14,23 +14,27 @@ def period(since: str | None, until: str | None, zone: tzinfo, now: datetime | N
     Raises `BadQuestion` for what is no time, beginning with `since: ` or `until: `.
     """
     tomorrow = (now or datetime.now(UTC)).astimezone(zone).date() + timedelta(days=1)
-    end = _moment("until", until, zone) if until else datetime.combine(tomorrow, time(), zone).astimezone(UTC)
-    start = _moment("since", since, zone) if since else _before(end, zone)
+    end = moment("until", until, zone) if until else datetime.combine(tomorrow, time(), zone).astimezone(UTC)
+    start = moment("since", since, zone) if since else _before(end, zone)
     if start >= end:
-        shown = (f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" for moment in (start, end))
+        shown = (f"{one.astimezone(zone):%Y-%m-%d %H:%M}" for one in (start, end))
         raise BadQuestion(f"since: {' is not before '.join(shown)}, the end")
     return Range(start, end)
 
 
-def _moment(name: str, text: str, zone: tzinfo) -> datetime:
+def moment(name: str, text: str, zone: tzinfo) -> datetime:
+    """Return the moment that a text is, in `zone` unless it names one.
+
+    Raises `BadQuestion`, beginning with `name`, for what is none.
+    """
     try:
-        moment = moment_of(text, zone)
-        moment.astimezone(zone)
+        found = moment_of(text, zone)
+        found.astimezone(zone)
     except OverflowError:
         raise BadQuestion(f"{name}: {text!r} lies outside of the years 1 to 9999") from None
     except BadQuestion as error:
         raise BadQuestion(f"{name}: {error}") from None
-    return moment
+    return found
 
 
 def _before(end: datetime, zone: tzinfo) -> datetime:

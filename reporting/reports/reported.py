@@ -31,11 +31,11 @@ def of_partner(question: Question) -> "QuerySet[ReportedEvent]":
 
 def stream(rows: "QuerySet[ReportedEvent, Any]", step: int = STEP) -> Iterator[Any]:
     """Yield the rows in their order, `step` at a time, however many there are. Raises `django.db.Error`."""
-    with _one_reading():
+    with reading():
         yield from rows.iterator(step)
 
 
-def _one_reading() -> AbstractContextManager[Any]:
+def reading() -> AbstractContextManager[Any]:
     """Return a transaction on PostgreSQL, which outside of one would copy the whole result before the first row.
 
     On SQLite a transaction would keep out all writers, and a statement reads as it goes anyway.

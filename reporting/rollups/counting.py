@@ -19,11 +19,6 @@ from reporting.rollups import sketches
 from reporting.views import columns, counts
 
 _CELL, _EVENT = Cell._meta.db_table, Event._meta.db_table
-# A client is one of its partner: two partners may name theirs alike. 8 bytes of a hash stand for it.
-_CLIENT = {
-    "postgresql": "substr(sha256(convert_to(e.partner_id || ':' || e.client_id, 'UTF8')), 1, 8)",
-    "sqlite": "substr(SHA256(e.partner_id || ':' || e.client_id), 1, 16)",
-}
 _CLIENTS = {
     "postgresql": "coalesce(string_agg(DISTINCT {}, ''::bytea) FILTER (WHERE e.client_id <> ''), ''::bytea)",
     "sqlite": "packed_clients(CASE WHEN e.client_id <> '' THEN {} END)",
@@ -120,7 +115,7 @@ def _prepare() -> None:
 
 
 def _sums(vendor: str) -> str:
-    clients = _CLIENTS[vendor].format(_CLIENT[vendor])
+    clients = _CLIENTS[vendor].format(sketches.HASHED[vendor])
     return f"count(*), sum({columns.value_e4(vendor)}), {clients}"
 
 

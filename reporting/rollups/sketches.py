@@ -4,6 +4,7 @@ Up to `EXACT` clients a bucket keeps a hash of each. Above, it keeps the registe
 2007), which is read with Ertl's estimator (arXiv:1702.01284, algorithm 6): of 4,096 registers it errs by 1.6 %.
 """
 
+import hashlib
 import math
 import struct
 from collections.abc import Iterable
@@ -19,6 +20,18 @@ REGISTERS = 1 << _BITS
 _REST = 8 * HASH_BYTES - _BITS
 # Of one standard deviation.
 ERROR = 1.04 / math.sqrt(REGISTERS)
+
+
+# What `hashed` makes, in SQL of an event `e`; of SQLite in hex.
+HASHED = {
+    "postgresql": f"substr(sha256(convert_to(e.partner_id || ':' || e.client_id, 'UTF8')), 1, {HASH_BYTES})",
+    "sqlite": f"substr(SHA256(e.partner_id || ':' || e.client_id), 1, {2 * HASH_BYTES})",
+}
+
+
+def hashed(partner: int, client: str) -> bytes:
+    """Return the hash that stands for a client of a partner: two partners may name theirs alike."""
+    return hashlib.sha256(f"{partner}:{client}".encode()).digest()[:HASH_BYTES]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ logger = logging.getLogger(__name__)
 
 PERIOD_SECONDS, FIRST_SECONDS = 60.0, 20.0
 # After counting, the thread rests for so many times as long: the database is there for senders first.
-REST = 10
+# But not for longer than this: what is marked waits meanwhile.
+REST, LONGEST_REST_SECONDS = 10, 600.0
 
 
 class Turns:
@@ -43,7 +44,8 @@ class Turns:
             self._fails = True
         else:
             self._fails = False
-        self._rests_until = time.monotonic() + REST * (time.monotonic() - began) - PERIOD_SECONDS
+        took = time.monotonic() - began
+        self._rests_until = time.monotonic() + min(REST * took, LONGEST_REST_SECONDS) - PERIOD_SECONDS
 
     def _count(self) -> None:
         has_more = True

@@ -68,11 +68,6 @@ def answered(name: str, question: Question, id: int) -> ReportRun | None:
     return ReportRun.objects.filter(pk=id, digest=digest, state=State.DONE).first()
 
 
-def is_fresh(run: ReportRun, now: datetime | None = None) -> bool:
-    """Tell whether the answer of the run is no older than it may be."""
-    return not _is_stale(run, now or datetime.now(UTC))
-
-
 def forget(now: datetime | None = None) -> int:
     """Delete runs that are over and were kept long enough, or are too many; return how many."""
     now = now or datetime.now(UTC)

@@ -151,7 +151,7 @@ def touches(vendor: str) -> View:
     return View(
         "reporting_touches",
         "One row per event that shows a touch: that somebody clicked on or saw an ad. Rows of one partner, kind and "
-        "interaction are one touch, at the earliest of them",
+        "interaction are one touch, at the earliest that matches a conversion",
         [
             *as_stored(_ID | _TIMES),
             *_PARTNER,

@@ -1,4 +1,4 @@
-"""The answer of a report as a file: the one that was seen on the page that led here."""
+"""The answer of a report as a file: that of the run whose page led here, or one that is counted now."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,7 +43,8 @@ def file(request: HttpRequest, name: str, form: str) -> HttpResponse:
         raise PermissionDenied
     report = of_name(name)
     asked = answers.of_run(report, request) or answers.ask(report, request)
-    if asked.fault:
+    # What failed for a reason of ours is said by the page, with its own status.
+    if asked.state == answers.REFUSED:
         return error_pages.bad_request(request, Refusal(Code.BAD_REQUEST, asked.fault))
     if asked.state != answers.DONE or asked.answer is None or asked.question is None:
         return redirect(f"{reverse('console:report', args=[name])}?{request.GET.urlencode()}")

@@ -25,7 +25,8 @@ from reporting.reconciling.money import currency_of
 from reporting.reconciling.tally import Tally
 from reporting.reconciling.wanted import DEFAULT_NAME, Match, Role, Wanted
 from reporting.reports.answer import Answer
-from reporting.reports.question import BadQuestion, moment_of, zone_of
+from reporting.reports.periods import moment
+from reporting.reports.question import BadQuestion, zone_of
 from runtime import failures
 from runtime.display import on_terminal
 
@@ -113,7 +114,9 @@ def _count(text: str) -> int:
 def _wanted(options: Mapping[str, Any]) -> Wanted:
     """Return what the options ask. Raises `BadQuestion`, and CommandError for an unknown partner."""
     zone = zone_of(options["tz"])
-    since, until = (_moment(options, name, lambda text: moment_of(text, zone)) for name in ("since", "until"))
+    since, until = (
+        None if options[name] is None else moment(f"--{name}", options[name], zone) for name in ("since", "until")
+    )
     if since and until and since >= until:
         raise BadQuestion(f"--since {options['since']} is not before --until {options['until']}")
     return Wanted(
@@ -128,15 +131,6 @@ def _wanted(options: Mapping[str, Any]) -> Wanted:
         zone=zone,
         tolerance=options["tolerance"],
     )
-
-
-def _moment(options: Mapping[str, Any], name: str, read: Callable[[str], Any]) -> Any:
-    if options[name] is None:
-        return None
-    try:
-        return read(options[name])
-    except BadQuestion as error:
-        raise BadQuestion(f"--{name}: {error}") from None
 
 
 def _check_paths(options: Mapping[str, Any]) -> None:

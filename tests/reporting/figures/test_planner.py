@@ -175,6 +175,9 @@ def test_filters(counted: Any, condition: str, expected: set[str]) -> None:
         ("day is 2026-11-01", "range"),
         ("events contains 1", "contains"),
         ("events is many", "many"),
+        ("events greater nan", "nan"),
+        ("events less -Infinity", "Infinity"),
+        ("events is sNaN", "sNaN"),
     ],
 )
 def test_filter_that_is_none_is_named(text: str, word: str) -> None:
