@@ -4,7 +4,6 @@ from typing import Any
 
 from reporting.attribution import repeats
 from reporting.attribution.repeats import Line, amount
-from reporting.reports import reported
 from reporting.reports.answer import Answer, Column, Kind, Table
 from reporting.reports.question import BadQuestion, Question
 from reporting.views.columns import CONVERSIONS
@@ -23,9 +22,8 @@ def conversions(question: Question) -> Answer:
     """Return the conversions of the range. Raises `BadQuestion` for an option: there is none."""
     for name in question.options:
         raise BadQuestion(f"{name}: conversions has no options")
-    with reported.reading():
-        found = repeats.lines(question.over, question.partner)
-        others = repeats.tables(found, question.over, question.partner)
+    found = repeats.lines(question.over, question.partner)
+    others = repeats.tables(found, question.over, question.partner)
     table = Table("conversions", "Conversions by name and currency", _COLUMNS, [_row(line) for line in found])
     stated = {**question.stated(), "conversions": ", ".join(CONVERSIONS), "range applies to": "when they happened"}
     return Answer("conversions", "Conversions", stated, [table, *others])

@@ -11,7 +11,6 @@ from reporting.attribution.repeats import amount
 from reporting.attribution.sources import SOURCES
 from reporting.attribution.tally import Sum, Sums, Tally
 from reporting.ranges import Range
-from reporting.reports import reported
 from reporting.reports.answer import Answer, Column, Kind, Table
 from reporting.reports.question import Question
 
@@ -46,11 +45,10 @@ def attribution(question: Question) -> Answer:
     options = options_of(question.options)
     tally = Tally(question.over, question.zone, options)
     searched = _searched(question.over, options)
-    with reported.reading():
-        for found in stored.attributed(searched, options.rules, question.partner):
-            tally.add(found)
-        lines = repeats.lines(question.over, question.partner)
-        others = repeats.tables(lines, question.over, question.partner)
+    for found in stored.attributed(searched, options.rules, question.partner):
+        tally.add(found)
+    lines = repeats.lines(question.over, question.partner)
+    others = repeats.tables(lines, question.over, question.partner)
     return Answer(
         "attribution",
         "Attribution: what conversions are credited to",

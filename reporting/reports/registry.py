@@ -7,6 +7,7 @@ from importlib import import_module
 
 from reporting.reports.answer import Answer
 from reporting.reports.question import BadQuestion, Question
+from reporting.snapshot import snapshot
 
 # Each is the name of a report and of the module beside this one that has it as `REPORT`. People see them in this order.
 _MODULES = (
@@ -90,10 +91,12 @@ REPORTS: Mapping[str, Report] = _Reports()
 def ask(name: str, question: Question) -> Answer:
     """Return the answer of the report, with the defaults of options that the question does not name.
 
-    Raises `BadQuestion` for a report, an argument or an option that there is not, or that is missing.
+    All of it is of one moment. Raises `BadQuestion` for a report, an argument or an option that there is not, or that
+    is missing.
     """
     whole = completed(name, question)
-    return REPORTS[name].answer(whole)
+    with snapshot():
+        return REPORTS[name].answer(whole)
 
 
 def completed(name: str, question: Question) -> Question:

@@ -1,14 +1,13 @@
 """The events that a report is about."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from reporting.models import ReportedEvent
 from reporting.reports.question import Question
+from reporting.snapshot import snapshot
 
 # Events that are in memory at a time, with params of up to a MiB each.
 STEP = 100
@@ -31,13 +30,6 @@ def of_partner(question: Question) -> "QuerySet[ReportedEvent]":
 
 def stream(rows: "QuerySet[ReportedEvent, Any]", step: int = STEP) -> Iterator[Any]:
     """Yield the rows in their order, `step` at a time, however many there are. Raises `django.db.Error`."""
-    with reading():
+    # Outside of a transaction PostgreSQL would copy the whole result before the first row.
+    with snapshot():
         yield from rows.iterator(step)
-
-
-def reading() -> AbstractContextManager[Any]:
-    """Return a transaction on PostgreSQL, which outside of one would copy the whole result before the first row.
-
-    On SQLite a transaction would keep out all writers, and a statement reads as it goes anyway.
-    """
-    return transaction.atomic() if connection.vendor == "postgresql" else nullcontext()

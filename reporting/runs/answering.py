@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import Error, connection, transaction
+from django.db import Error, connection
 from django.db.models import F, Q
 
 from reporting.models import ReportRun
 from reporting.reports import registry
 from reporting.reports.question import BadQuestion
 from reporting.runs import encoding
+from reporting.snapshot import snapshot
 from runtime import failures
 
 logger = logging.getLogger(__name__)
@@ -89,26 +90,13 @@ def _answer(run: ReportRun) -> None:
 
 @contextmanager
 def _one_reading() -> Iterator[None]:
-    """Let statements take long on PostgreSQL, and see all of them the same moment.
-
-    On SQLite a transaction would keep out all writers, and nothing bounds a statement.
-    """
-    if connection.vendor != "postgresql":
+    """Let statements see all the same moment, and take long, but not for ever. On SQLite nothing bounds them."""
+    with snapshot():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                # Here, since a command of `manage.py` has no bound.
+                cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
         yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            if not _is_within_another():
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            # A report may think about what it has read for longer than a request may.
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            # Here, since a command of `manage.py` has no bound.
-            cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
-        yield
-
-
-def _is_within_another() -> bool:
-    return bool(connection.savepoint_ids)
 
 
 def _end(run: ReportRun, state: str, **fields: Any) -> None:

@@ -11,8 +11,8 @@ from keys.models import Partner
 from reporting.attribution import why
 from reporting.attribution.options import CHOICES, OF_RULES, rules_of
 from reporting.formats.presentation import Presentation, render
-from reporting.reports import reported
 from reporting.reports.question import BadQuestion, zone_of
+from reporting.snapshot import snapshot
 from runtime import failures
 from runtime.display import on_terminal
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         try:
             by = rules_of({name: options[name.replace("-", "_")] for name in OF_RULES})
             zone = zone_of(options["tz"])
-            with reported.reading():
+            with snapshot():
                 answer = why.why(_asked(options), by, zone)
         except BadQuestion as error:
             raise CommandError(on_terminal(_with_option(str(error))), returncode=WRONG) from None

@@ -49,6 +49,7 @@ def test_every_report_has_the_name_of_its_module_and_sentences_of_its_own() -> N
 
 
 @pytest.mark.usefixtures("_echo")
+@pytest.mark.django_db
 def test_options_that_are_not_named_have_their_defaults() -> None:
     assert registry.ask("echo", question("a", "b")) == Answer(
         "echo", "Echo", {"window": "30d", "model": "last"}, (), ("a", "b")
