@@ -19,6 +19,7 @@ class Counted(models.Model):
     channel = models.CharField(max_length=MAX_CHANNEL)
     country = models.CharField(max_length=2, null=True)
     browser = models.CharField(max_length=MAX_TEXT, null=True)
+    bot_reason = models.CharField(max_length=16, null=True)
     currency = models.CharField(max_length=3, null=True)
     value_issue = models.CharField(max_length=32, null=True)
     events = models.BigIntegerField()
@@ -62,6 +63,41 @@ class Cell(Bucket):
             models.Index(fields=["partner", "arrived"], name="cell_arrived"),
             models.Index(fields=["quarter"], name="cell_quarter"),
         ]
+
+
+class Summary(models.Model):
+    """The sum of the buckets that have one dimension in common, besides time, partner and currency.
+
+    There are ten times fewer of these than buckets. They are always made of all buckets of an arrival
+    (`rollups.summaries`), and never of events.
+    """
+
+    partner = models.ForeignKey(Partner, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
+    arrived = models.DateTimeField()
+    quarter = models.DateTimeField()
+    is_test = models.BooleanField()
+    currency = models.CharField(max_length=3, null=True)
+    value_issue = models.CharField(max_length=32, null=True)
+    # The column of `Cell` that the sum is by, and what it has there. "" and NULL for the sum of all.
+    dimension = models.CharField(max_length=16)
+    member = models.CharField(max_length=MAX_TAG_LENGTH, null=True)
+    events = models.BigIntegerField()
+    value_e4 = models.DecimalField(max_digits=38, decimal_places=0, null=True)
+    # How many of the events have been pruned.
+    pruned = models.BigIntegerField()
+
+    class Meta:
+        db_table = "reporting_summary"
+        default_permissions = ()
+        indexes: ClassVar = [
+            # The first finds those that are made anew; the others what a question is about, by either time.
+            models.Index(fields=["partner", "arrived"], name="summary_partner"),
+            models.Index(fields=["dimension", "quarter"], name="summary_quarter"),
+            models.Index(fields=["dimension", "arrived"], name="summary_arrived"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dimension} {self.member} {self.events}"
 
 
 class Progress(models.Model):

@@ -1,8 +1,9 @@
 """What the planner is asked: which metrics, by which dimensions, of which events."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
+from enum import Enum
 from typing import Any, TypeVar
 
 from django.db import models
@@ -16,15 +17,34 @@ from reporting.figures.registry import DIMENSIONS, METRICS, Dimension, Metric
 from reporting.ranges import Range
 from reporting.reports.question import BadQuestion
 
+
+class Time(Enum):
+    """By which time events are asked for, as the fields that have it in counts and in `ReportedEvent`."""
+
+    HAPPENED = ("quarter", "timestamp")
+    ARRIVED = ("arrived", "received_at")
+
+    @property
+    def of_counts(self) -> str:
+        """The field of counts."""
+        return self.value[0]
+
+    @property
+    def of_events(self) -> str:
+        """The field of events."""
+        return self.value[1]
+
+
 _TRUNCATED = {"hour": TruncHour, "day": TruncDay, "week": TruncWeek, "month": TruncMonth}
 Rows = TypeVar("Rows", bound="models.QuerySet[Any, Any]")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Metrics and dimensions by their names, and which events: of a range of `timestamp`, of a partner or all.
+    """Metrics and dimensions by their names, and which events: of a range, of a partner or all.
 
-    Days and the like are those of the time zone. The range begins and ends with a quarter-hour.
+    Days and the like are those of the time zone. The range begins and ends with a quarter-hour; it is one of when
+    events happened, or arrived. Without the newest, the events are left out that are in no bucket yet.
     """
 
     over: Range
@@ -33,6 +53,8 @@ class Asked:
     metrics: Sequence[str] = ("events",)
     by: Sequence[str] = ()
     filters: Sequence[Filter] = ()
+    time: Time = Time.HAPPENED
+    with_newest: bool = True
 
     def check(self) -> None:
         """Raise `BadQuestion` for a name that is none, or a range that no buckets make up."""
@@ -56,14 +78,27 @@ class Asked:
         """The dimensions."""
         return [DIMENSIONS[name] for name in self.by]
 
+    @property
+    def unfiltered(self) -> "Asked":
+        """The same of all events of the range."""
+        return replace(self, partner=None, filters=())
+
+    @property
+    def conditions(self) -> list[Filter]:
+        """The filters of what is counted; the others are of the answer's rows."""
+        return [one for one in self.filters if not one.is_of_rows]
+
+    def needs(self, metric: str) -> bool:
+        """Tell whether the metric is asked for, or decides which rows the answer has."""
+        return metric in self.metrics or any(one.name == metric for one in self.filters)
+
     def chosen(self, rows: Rows, time: str, field: Callable[[Dimension], str]) -> Rows:
         """Return the rows of the range, partner and filters. `time` is the field that has the time of the events."""
         found = rows.filter(**{f"{time}__gte": self.over.start, f"{time}__lt": self.over.end})
         if self.partner is not None:
             found = found.filter(partner_id=self.partner.pk)
-        for one in self.filters:
-            if not one.is_of_rows:
-                found = found.filter(one.condition(field))
+        for one in self.conditions:
+            found = found.filter(one.condition(field))
         return found
 
     def keys(self, dimensions: Sequence[Dimension], field: Callable[[Dimension], str]) -> Mapping[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any
 from django.db.models import (
     Aggregate,
     BinaryField,
-    Case,
     CharField,
     Count,
     F,
@@ -22,19 +21,18 @@ from django.db.models import (
     QuerySet,
     Sum,
     Value,
-    When,
 )
 from django.db.models.functions import Cast, Concat
 
-from collect.intake.contract import STANDARD_EVENTS
 from collect.storage.marks import QUARTER
-from keys.models import Partner
+from reporting.figures import sources
 from reporting.figures.asked import Asked, grouped
 from reporting.figures.registry import Dimension
-from reporting.models import Cell, Progress, ReportedEvent
+from reporting.figures.sources import Source
+from reporting.models import Cell, Progress
+from reporting.reports.reported import NO_CLIENT
 from reporting.rollups import sketches
 from reporting.rollups.sketches import Distinct
-from reporting.views.columns import CUSTOM
 
 # Below so many events a range is counted exactly, event by event.
 COUNTED_BELOW = 1_000_000
@@ -74,45 +72,27 @@ def distinct(asked: Asked, dimensions: Sequence[Dimension]) -> dict[Key, Distinc
     """
     hashes: dict[Key, list[bytes]] = defaultdict(list)
     registers: dict[Key, list[bytes]] = defaultdict(list)
-    stored = cells(asked)
-    for key, few, many in _joined(stored, asked, dimensions):
+    stored = sources.cells(asked)
+    for key, few, many in _joined(stored, dimensions):
         hashes[key].append(few)
         registers[key] += [many[at : at + sketches.REGISTERS] for at in range(0, len(many), sketches.REGISTERS)]
-    for *values, partner, client in _tail(asked, dimensions):
+    for *values, partner, client in _newest(asked, dimensions) if asked.with_newest else ():
         hashes[tuple(values)].append(sketches.hashed(partner, client))
     found = {key: sketches.distinct(b"".join(few), registers[key]) for key, few in hashes.items()}
     if all(one.is_exact for one in found.values()):
         return found
-    size = stored.aggregate(events=Sum("events"), frozen=Count("pk", filter=Q(is_frozen=True)))
+    size = stored.rows.aggregate(events=Sum("events"), frozen=Count("pk", filter=Q(is_frozen=True)))
     # Without a bucket there are no bounds of arrival to count in.
     if not size["events"] or size["events"] >= COUNTED_BELOW or size["frozen"]:
         return found
-    return _counted(asked, dimensions, stored)
+    return _counted(asked, dimensions, stored.rows)
 
 
-def _of_cell(dimension: Dimension) -> str:
-    return {"partner": "partner__name", "category": "category"}.get(dimension.name, dimension.of_quarters)
-
-
-def _of_event(dimension: Dimension) -> str:
-    return dimension.of_events
-
-
-def cells(asked: Asked) -> "QuerySet[Cell]":
-    """Return the buckets of what is asked, which are of events that arrived before the last counting."""
-    names = [When(event_name=name, then=Value(category)) for name, category in STANDARD_EVENTS.items()]
-    category = Case(*names, default=Value(CUSTOM), output_field=CharField())
-    found = Cell.objects.filter(is_test=False).annotate(category=category)
-    return asked.chosen(found, "quarter", _of_cell)
-
-
-def _joined(
-    stored: "QuerySet[Cell]", asked: Asked, dimensions: Sequence[Dimension]
-) -> Iterator[tuple[Key, bytes, bytes]]:
+def _joined(stored: Source, dimensions: Sequence[Dimension]) -> Iterator[tuple[Key, bytes, bytes]]:
     is_many = Q(length=sketches.REGISTERS)
-    keys = asked.keys(dimensions, _of_cell)
+    keys = stored.asked.keys(dimensions, stored.field)
     joined = {"few": Joined("clients", filter=~is_many), "many": Joined("clients", filter=is_many)}
-    for key, (few, many) in grouped(stored.annotate(length=Length("clients")), keys, joined):
+    for key, (few, many) in grouped(stored.rows.annotate(length=Length("clients")), keys, joined):
         yield key, _bytes(few), _bytes(many)
 
 
@@ -120,19 +100,12 @@ def _bytes(found: Any) -> bytes:
     return bytes.fromhex(found) if isinstance(found, str) else bytes(found or b"")
 
 
-def _events(asked: Asked) -> "QuerySet[ReportedEvent]":
-    events = asked.chosen(ReportedEvent.objects.exclude(client_id=None).exclude(client_id=""), "timestamp", _of_event)
-    # All of them, so that the index by partner and arrival can be used.
-    return events.filter(partner_id__in=list(Partner.objects.values_list("pk", flat=True)))
-
-
-def _tail(asked: Asked, dimensions: Sequence[Dimension]) -> Iterator[tuple[Any, ...]]:
+def _newest(asked: Asked, dimensions: Sequence[Dimension]) -> Iterator[tuple[Any, ...]]:
     """Yield the clients of the events that are in no bucket yet, each once for a key."""
-    events = _events(asked)
-    if (progress := Progress.objects.first()) is not None:
-        events = events.filter(received_at__gte=progress.until)
-    keys = asked.keys(dimensions, _of_event)
-    yield from events.annotate(**keys).order_by().values_list(*keys, "partner_id", "client_id").distinct()
+    events = sources.newest(asked)
+    keys = asked.keys(dimensions, events.field)
+    rows = events.rows.exclude(NO_CLIENT).annotate(**keys).order_by()
+    yield from rows.values_list(*keys, "partner_id", "client_id").distinct()
 
 
 def _counted(asked: Asked, dimensions: Sequence[Dimension], stored: "QuerySet[Cell]") -> dict[Key, Distinct]:
@@ -140,8 +113,12 @@ def _counted(asked: Asked, dimensions: Sequence[Dimension], stored: "QuerySet[Ce
     bounds = stored.aggregate(first=Min("arrived"), last=Max("arrived"))
     progress = Progress.objects.get()
     arrived = Q(received_at__gte=bounds["first"], received_at__lt=bounds["last"] + QUARTER)
-    events = _events(asked).filter(arrived | Q(received_at__gte=progress.until))
-    keys = asked.keys(dimensions, _of_event)
+    if asked.with_newest:
+        arrived |= Q(received_at__gte=progress.until)
+    else:
+        arrived &= Q(received_at__lt=progress.until)
+    events = sources.events(asked)
+    keys = asked.keys(dimensions, events.field)
     client = Concat(Cast("partner_id", CharField()), Value(":"), F("client_id"))
-    rows = grouped(events, keys, {"number": Count(client, distinct=True)})
+    rows = grouped(events.rows.exclude(NO_CLIENT).filter(arrived), keys, {"number": Count(client, distinct=True)})
     return {key: Distinct(number, is_exact=True) for key, (number,) in rows}

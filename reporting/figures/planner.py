@@ -1,21 +1,20 @@
 """Answers what is asked in figures. Pages, commands, JSON and the views' readers get the same, from the same rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 from typing import Any
-
-from django.db.models import Q, Sum
 
 from collect.models import Mark
 from reporting.figures import clients
-from reporting.figures.asked import Asked, grouped
+from reporting.figures.asked import Asked
 from reporting.figures.registry import AVERAGE, CLIENTS, DIMENSIONS, EVENTS, OF_MONEY, VALUE, VALUED, Dimension
-from reporting.models import Quarter
+from reporting.figures.sources import Key, sources
 from reporting.rollups.sketches import ERROR, Distinct
+from reporting.snapshot import snapshot
 from reporting.views.columns import SCALE
 
-Key = tuple[Any, ...]
 # The last decimal that a value has.
 _LAST = 1 / Decimal(SCALE)
 
@@ -32,21 +31,63 @@ class Figures:
     notes: Sequence[str]
 
 
-def figures(asked: Asked) -> Figures:
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Events, events with a value, values in ten-thousandths and pruned events, by the values of the dimensions."""
+
+    dimensions: Sequence[Dimension]
+    rows: Mapping[Key, tuple[int, int, int | None, int]]
+
+    def by(self, dimensions: Sequence[Dimension]) -> "Sums":
+        """Return the sums by some of the dimensions alone."""
+        if dimensions == self.dimensions:
+            return self
+        places = [self.dimensions.index(one) for one in dimensions]
+        found = ((tuple(key[place] for place in places), sums) for key, sums in self.rows.items())
+        return Sums(dimensions, _added(found))
+
+
+def figures(asked: Asked, sums: Sums | None = None) -> Figures:
     """Return the figures, ordered by the dimensions. Raises `BadQuestion` and `django.db.Error`.
 
-    If a sum of values is asked for, each currency has rows of its own, and so have events without a value.
+    If a sum of values is asked for, each currency has rows of its own, and so have events without a value. `sums` are
+    those of the same events by more dimensions, where somebody has them: what is of the same sums agrees.
     """
     asked.check()
-    dimensions = asked.dimensions
-    if any(one in asked.of_metrics for one in OF_MONEY):
-        missing = [name for name in ("currency", "value_issue") if name not in asked.by]
-        dimensions = [*dimensions, *(DIMENSIONS[name] for name in missing)]
-    sums = _sums(asked, dimensions)
-    found = clients.distinct(asked, dimensions) if _needs(asked, CLIENTS.name) else {}
-    rows = [_row(asked, dimensions, key, sums[key], found) for key in sorted(sums, key=_order)]
+    dimensions = _dimensions(asked)
+    with snapshot():
+        of = (sums or summed(asked)).by(dimensions)
+        found = clients.distinct(asked, dimensions) if asked.needs(CLIENTS.name) else {}
+        stale = _stale(asked)
+    rows = [_row(asked, dimensions, key, of.rows[key], found) for key in sorted(of.rows, key=_order)]
     kept = [row for row in rows if all(one.keeps(row[one.name]) for one in asked.filters if one.is_of_rows)]
-    return Figures(dimensions, kept, [*_vague(found), *_stale(asked), *_pruned(asked)])
+    return Figures(dimensions, kept, [*_vague(found), *stale, *_pruned(of)])
+
+
+def summed(asked: Asked) -> Sums:
+    """Return the sums of what is asked, by all of its dimensions. Raises `BadQuestion` and `django.db.Error`."""
+    asked.check()
+    dimensions = _dimensions(asked)
+    with snapshot():
+        found = _added(chain.from_iterable(one.grouped(dimensions) for one in sources(asked, dimensions)))
+    return Sums(dimensions, {key: sums for key, sums in found.items() if sums[0]})
+
+
+def _dimensions(asked: Asked) -> list[Dimension]:
+    """Return the dimensions, and those that sums of values need."""
+    if not any(one in asked.of_metrics for one in OF_MONEY):
+        return asked.dimensions
+    missing = [name for name in ("currency", "value_issue") if name not in asked.by]
+    return [*asked.dimensions, *(DIMENSIONS[name] for name in missing)]
+
+
+def _added(found: Iterable[tuple[Key, Sequence[Any]]]) -> dict[Key, tuple[int, int, int | None, int]]:
+    sums: dict[Key, tuple[int, int, int | None, int]] = {}
+    for key, (events, valued, value, pruned) in found:
+        before = sums.get(key, (0, 0, None, 0))
+        total = before[2] if value is None else (before[2] or 0) + int(value)
+        sums[key] = before[0] + int(events or 0), before[1] + int(valued), total, before[3] + int(pruned or 0)
+    return sums
 
 
 def total(asked: Asked, metric: str) -> Any:
@@ -55,39 +96,19 @@ def total(asked: Asked, metric: str) -> Any:
     return rows[0][metric] if rows else None
 
 
-def _needs(asked: Asked, metric: str) -> bool:
-    return metric in asked.metrics or any(one.name == metric for one in asked.filters)
-
-
 def _order(key: Key) -> tuple[Any, ...]:
     """Return what orders rows: what is unknown comes last."""
     return tuple((value is None, value if value is not None else "") for value in key)
-
-
-def _of_quarters(dimension: Dimension) -> str:
-    return dimension.of_quarters
-
-
-def _sums(asked: Asked, dimensions: Sequence[Dimension]) -> dict[Key, tuple[int, int, int | None]]:
-    """Return events, events with a value, and the value in ten-thousandths, by the values of the dimensions."""
-    keys = asked.keys(dimensions, _of_quarters)
-    chosen = asked.chosen(Quarter.objects.filter(is_test=False), "quarter", _of_quarters)
-    sums = {
-        "number": Sum("events"),
-        "valued": Sum("events", filter=Q(currency__isnull=False), default=0),
-        "total": Sum("value_e4"),
-    }
-    return {key: (events, number, value) for key, (events, number, value) in grouped(chosen, keys, sums) if events}
 
 
 def _row(
     asked: Asked,
     dimensions: Sequence[Dimension],
     key: Key,
-    sums: tuple[int, int, int | None],
+    sums: tuple[int, int, int | None, int],
     found: Mapping[Key, Distinct],
 ) -> dict[str, Any]:
-    events, valued, value_e4 = sums
+    events, valued, value_e4, _ = sums
     value = None if value_e4 is None else Decimal(value_e4) / SCALE
     metrics: dict[str, Any] = {
         EVENTS.name: events,
@@ -95,7 +116,7 @@ def _row(
         VALUE.name: value,
         AVERAGE.name: None if value is None else (value / valued).quantize(_LAST),
     }
-    if _needs(asked, CLIENTS.name):
+    if asked.needs(CLIENTS.name):
         metrics[CLIENTS.name] = found[key].number if key in found else 0
     return dict(zip((one.name for one in dimensions), key, strict=True)) | metrics
 
@@ -120,8 +141,8 @@ def _stale(asked: Asked) -> list[str]:
     ]
 
 
-def _pruned(asked: Asked) -> list[str]:
-    number = clients.cells(asked).filter(is_frozen=True).aggregate(events=Sum("events"))["events"]
+def _pruned(of: Sums) -> list[str]:
+    number = sum(pruned for *_, pruned in of.rows.values())
     if not number:
         return []
     return [f"{number:,} of the events were pruned. Their totals are kept, and an erasure since does not change those."]

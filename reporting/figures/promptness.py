@@ -1,35 +1,50 @@
 """Tells whether figures are there within the time that a page has: it depends on how much has to be summed up."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
 
 from collect.models import Event
 from collect.storage.rows import uuid7
-from reporting.models import Cell, Progress
-from reporting.ranges import Range
+from reporting.figures.asked import Asked
+from reporting.figures.registry import CLIENTS, DIMENSIONS
+from reporting.figures.sources import cells, summaries
+from reporting.models import Progress
 
-# Buckets, and events that are in none yet, that are summed up in half a second, by the kind of database; measured with
-# the report daily on two cores.
+# Buckets, of which the clients are compared, or which are only summed up; summaries; and events that are in no bucket
+# yet: what is read in half a second, by the kind of database, measured with the report daily on two cores.
 MOST_BUCKETS: Mapping[str, int] = {"sqlite": 8_000, "postgresql": 40_000}
+MOST_SUMMARIES: Mapping[str, int] = {"sqlite": 40_000, "postgresql": 500_000}
 MOST_EVENTS: Mapping[str, int] = {"sqlite": 4_000, "postgresql": 20_000}
 
 
-def is_prompt(over: Range) -> bool:
-    """Tell whether so little is of the range that a page can wait. It looks at no more rows than that."""
+def is_prompt(asked: Asked) -> bool:
+    """Tell whether so little has to be read that a page can wait. It looks at no more rows than that."""
+    asked.check()
+    # Without the filters: what they leave has to be found first.
+    everything = asked.unfiltered
+    few = summaries(everything, [*asked.dimensions, *(DIMENSIONS[one.name] for one in asked.conditions)])
+    if few is None or asked.needs(CLIENTS.name):
+        source, most = cells(everything), MOST_BUCKETS
+    else:
+        source, most = few, MOST_SUMMARIES
     # In the order of an index, which is then read no further than that.
-    buckets = Cell.objects.filter(quarter__gte=over.start, quarter__lt=over.end).order_by("quarter")
-    return not (_has_more(buckets, MOST_BUCKETS) or _has_more(_uncounted(), MOST_EVENTS))
+    return not _has_more(source.rows.order_by(asked.time.of_counts), most) and is_counted()
 
 
-def _uncounted() -> "models.QuerySet[Event]":
-    """Return the live events that are in no bucket yet; those of the past that came in now are few, or marked."""
+def is_counted() -> bool:
+    """Tell whether so few events are in no bucket yet that a page can read them.
+
+    Those of the past that came in now are few, or marked.
+    """
     progress = Progress.objects.first()
     events = Event.objects.order_by("pk")
-    return events if progress is None else events.filter(pk__gte=UUID(uuid7(progress.until, 0)))
+    found = events if progress is None else events.filter(pk__gte=UUID(uuid7(progress.until, 0)))
+    return not _has_more(found, MOST_EVENTS)
 
 
-def _has_more(rows: "models.QuerySet[Cell] | models.QuerySet[Event]", than: Mapping[str, int]) -> bool:
+def _has_more(rows: "models.QuerySet[Any]", than: Mapping[str, int]) -> bool:
     most = than[connection.vendor]
     return bool(rows.values_list("pk")[most : most + 1])

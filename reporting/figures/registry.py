@@ -22,16 +22,18 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """Something that events are counted by: the field that has it in `Quarter`, and the one in `ReportedEvent`.
+    """Something that events are counted by: the field that has it in `Cell`, and the one in `ReportedEvent`.
 
-    A dimension of time is a step, as `day`: its field is the quarter-hour, which is cut in the time zone asked for.
+    A dimension of time is a step, as `day`: the time that is asked for, cut in the time zone that is.
     """
 
     name: str
     sentence: str
-    of_quarters: str
-    of_events: str
+    of_cells: str = ""
+    of_events: str = ""
     step: str = ""
+    # The dimension of the summaries that have it; empty where all of them do.
+    of_summaries: str = ""
 
     @property
     def column(self) -> Column:
@@ -52,19 +54,34 @@ METRICS: Mapping[str, Metric] = {one.name: one for one in (EVENTS, CLIENTS, VALU
 # Those that only make sense of one currency: whoever asks for one of them gets a row for each.
 OF_MONEY = (VALUE, AVERAGE)
 
+
+def _summed(name: str, sentence: str, of_cells: str, of_events: str) -> Dimension:
+    """Return a dimension that has summaries of its own."""
+    return Dimension(name, sentence, of_cells, of_events, of_summaries=of_cells)
+
+
 _TIME = "{} of the time zone in which the events happened."
 _DIMENSIONS = (
-    Dimension("hour", _TIME.format("Hour"), "quarter", "timestamp", "hour"),
-    Dimension("day", _TIME.format("Day"), "quarter", "timestamp", "day"),
-    Dimension("week", _TIME.format("Monday of the week"), "quarter", "timestamp", "week"),
-    Dimension("month", _TIME.format("First day of the month"), "quarter", "timestamp", "month"),
-    Dimension("partner", "The partner who sent the events.", "partner", "partner"),
-    Dimension("tag", "The tag_id that was sent, or site:<host> where the server derived one.", "tag_id", "tag_id"),
-    Dimension("event_name", "The name of the events.", "event_name", "event_name"),
-    Dimension("category", "The taxonomy's category of the name; custom for every other name.", "category", "category"),
-    Dimension("channel", "server, or what an import named.", "channel", "channel"),
-    Dimension("country", "ISO 3166-1 code of the country; unknown without a place.", "country", "geo_country"),
-    Dimension("browser", "Browser, from the user agent; unknown without one.", "browser", "ua_browser"),
+    Dimension("hour", _TIME.format("Hour"), step="hour"),
+    Dimension("day", _TIME.format("Day"), step="day"),
+    Dimension("week", _TIME.format("Monday of the week"), step="week"),
+    Dimension("month", _TIME.format("First day of the month"), step="month"),
+    Dimension("partner", "The partner who sent the events.", "partner__name", "partner"),
+    _summed("tag", "The tag_id that was sent, or site:<host> where the server derived one.", "tag_id", "tag_id"),
+    _summed("event_name", "The name of the events.", "event_name", "event_name"),
+    Dimension(
+        "category",
+        "The taxonomy's category of the name; custom for every other name.",
+        "category",
+        "category",
+        of_summaries="event_name",
+    ),
+    _summed("channel", "server, or what an import named.", "channel", "channel"),
+    _summed("country", "ISO 3166-1 code of the country; unknown without a place.", "country", "geo_country"),
+    _summed("browser", "Browser, from the user agent; unknown without one.", "browser", "ua_browser"),
+    _summed(
+        "bot", "Why the user agent is taken for a bot's; unknown for every other one.", "bot_reason", "ua_bot_reason"
+    ),
     Dimension("currency", "ISO 4217 code of the value's currency; unknown without a value.", "currency", "currency"),
     Dimension(
         "value_issue",

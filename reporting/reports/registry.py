@@ -64,9 +64,11 @@ class Report:
     answer: Callable[[Question], Answer]
     arguments: Sequence[Argument] = ()
     options: Sequence[Option] = field(default_factory=tuple)
-    # It reads counts, so that a page answers it at once if the range has few of them (`figures.promptness`). Every
-    # other one reads events, which may take minutes.
-    is_prompt: bool = False
+    # Whether the question reads so few counts that a page answers it at once (`figures.promptness`). Reports without
+    # it read events, which may take minutes.
+    is_prompt: Callable[[Question], bool] = lambda _question: False
+    # Options with which more questions are prompt; a page that has to wait offers them.
+    sooner: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Reports(Mapping[str, Report]):

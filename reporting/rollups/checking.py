@@ -11,6 +11,7 @@ from collect.models import Mark
 from collect.storage.marks import beginning
 from keys.models import Partner
 from reporting.models import Progress
+from reporting.rollups import summaries
 from reporting.rollups.counting import Part, counted, stored
 from reporting.rollups.running import PATIENCE_SECONDS, first_arrival, take_right
 from runtime.postgresql.patience import patient
@@ -20,7 +21,9 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An hour of arrivals of a partner in which `buckets` of the rollup differ from the events."""
+    """An hour of arrivals of a partner in which so many buckets of the rollup differ from the events, or summaries from
+    the buckets.
+    """
 
     part: Part
     buckets: int
@@ -62,6 +65,8 @@ def _compare(part: Part) -> Difference | None:
         take_right(waits=True)
         until = min(part.end, Progress.objects.get().until)
         differing = counted(part, until) ^ stored(part)
+        number = len({bucket[:-3] for bucket in differing})
+        number += summaries.differing(part.partner, part.start, part.end)
         if Mark.objects.filter(partner=part.partner, start__lt=part.end, end__gt=part.start).exists():
             return None
-    return Difference(part, len({bucket[:-3] for bucket in differing})) if differing else None
+    return Difference(part, number) if number else None

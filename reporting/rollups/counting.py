@@ -15,7 +15,7 @@ from django.db import connection
 
 from collect.models import Event
 from reporting.models import Cell
-from reporting.rollups import sketches
+from reporting.rollups import sketches, summaries
 from reporting.views import columns, counts
 
 _CELL, _EVENT = Cell._meta.db_table, Event._meta.db_table
@@ -44,18 +44,22 @@ def recount(parts: Sequence[Part], until: datetime) -> int:
         stale = Cell.objects.filter(
             partner=part.partner, arrived__gte=part.start, arrived__lt=part.end, is_frozen=False
         )
-        stale._raw_delete(stale.db)  # in one statement, without reading them: nothing refers to a bucket
+        # In one statement, without reading them: nothing refers to a bucket.
+        deleted, counted = stale._raw_delete(stale.db), 0
         end = min(part.end, until)
         if part.start < end:
             arrived = "e.partner_id = %s AND e.received_at >= %s AND e.received_at < %s"
-            number += _count(arrived, [part.partner, *map(_moment, (part.start, end))], is_frozen=False)
+            counted = _count(arrived, [part.partner, *map(_moment, (part.start, end))], is_frozen=False)
+        if deleted or counted:
+            summaries.make(part.partner, part.start, part.end)
+        number += counted
     return number
 
 
 def freeze(ids: Sequence[UUID]) -> None:
     """Keep the counts of these events, which are about to be pruned. Call it in the transaction that deletes them.
 
-    Raises `django.db.Error`.
+    The summaries of when they arrived have to be made anew behind it. Raises `django.db.Error`.
     """
     if connection.vendor == "postgresql":
         _count("e.id = ANY(%s)", [list(ids)], is_frozen=True)

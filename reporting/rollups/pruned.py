@@ -9,7 +9,7 @@ from collect.storage import marks
 from collect.storage.ledger.tally import Endpoint
 from collect.storage.removal import removed, removing
 from reporting.models import Progress
-from reporting.rollups import running
+from reporting.rollups import running, summaries
 from reporting.rollups.counting import Part, freeze, recount
 
 
@@ -27,8 +27,11 @@ def _freeze(ids: Sequence[UUID], why: Endpoint, **_sent: Any) -> None:
 
 
 def _recount(received: Sequence[tuple[int, datetime]], why: Endpoint, **_sent: Any) -> None:
-    progress = Progress.objects.first()
-    if why is not Endpoint.PRUNE or progress is None:
+    if why is not Endpoint.PRUNE:
         return
-    parts = [Part(partner, start, end) for partner, start, end in marks.times(received)]
-    recount([part for part in parts if part.start < progress.until], progress.until)
+    progress = Progress.objects.first()
+    for partner, start, end in marks.times(received):
+        if progress is not None and start < progress.until:
+            recount([Part(partner, start, end)], progress.until)
+        # Also where nothing had been counted yet: the frozen counts are there.
+        summaries.make(partner, start, end)

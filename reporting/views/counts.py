@@ -13,6 +13,7 @@ _CELLS = {
     **CHANNELS,
     "country": "ISO 3166-1 code of the country",
     "browser": "Browser, from the user agent",
+    "bot_reason": "Why the user agent is taken for a bot's; NULL if it is not",
     "is_test": "True for events of test keys: leave them out, unless they are what you ask for",
     "currency": "ISO 4217, where the value of the events is one; else NULL",
     "value_issue": "Why the values of the events are none; NULL if they are, or there are none",
@@ -27,6 +28,7 @@ def of_bucket(vendor: str) -> dict[str, str]:
         **{name: f"e.{name}" for name in ("partner_id", "tag_id", "event_name", "channel")},
         "country": "e.geo_country",
         "browser": "e.ua_browser",
+        "bot_reason": "e.ua_bot_reason",
         "is_test": "e.is_test",
         "currency": columns.currency(vendor),
         "value_issue": columns.value_issue(vendor),
@@ -83,7 +85,7 @@ def daily(vendor: str) -> View:
     """Return the view of the counts by days."""
     day = {POSTGRESQL: "(q.quarter AT TIME ZONE 'UTC')::date", SQLITE: "date(q.quarter)"}[vendor]
     by = ["partner_id", "partner", "tag_id", "event_name", "category"]
-    by += ["channel", "country", "browser", "currency", "value_issue"]
+    by += ["channel", "country", "browser", "bot_reason", "currency", "value_issue"]
     sentences = {column.name: column.sentence for column in quarters(vendor).columns}
     total = "sum(q.value_e4)"
     return View(

@@ -7,7 +7,6 @@ from django.db import Error
 from django.http import HttpRequest
 
 from console.pages.reports.question import read
-from reporting.figures.promptness import is_prompt
 from reporting.formats.presentation import Presentation
 from reporting.reports import registry
 from reporting.reports.answer import Answer
@@ -57,7 +56,7 @@ def ask(report: Report, request: HttpRequest) -> Asked:
 
 def _answer(report: Report, question: Question, asked: Asked) -> None:
     """Answer at once, or by a run. Raises `BadQuestion`, `TooMany` and `django.db.Error`."""
-    if report.is_prompt and is_prompt(question.over) and _answer_at_once(report, question, asked):
+    if report.is_prompt(question) and _answer_at_once(report, question, asked):
         return
     asked.standing = standing = asking.look(report.name, question)
     asked.state, asked.fault = standing.newest.state, standing.newest.error

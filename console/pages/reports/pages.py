@@ -83,9 +83,11 @@ class ReportPage(DataPage):
         self._report = of_name(named["name"])
         self.title = self._report.title
         response = super().get(request, **named)
-        # htmx shows nothing of a part that failed.
+        # htmx shows nothing of a part that failed, and leaves the page as it is if there is none (204).
         if not self._is_part(request):
             response.status_code = self._asked.status
+        elif request.headers.get("X-Seen") == self._asked.state:
+            return HttpResponse(status=204)
         return response
 
     def post(self, request: HttpRequest, **named: Any) -> HttpResponse:
@@ -130,6 +132,7 @@ class ReportPage(DataPage):
             "is_open": data["state"] in ReportRun.OPEN,
             "may_ask_again": self._asked.standing is not None,
             "here": request.get_full_path(),
+            "sooner": _sooner(self._report, self._asked),
             **_answer_shown(self._report, self._asked),
         }
         return shown if self._is_part(request) else shown | _form(self._report, self._asked, request)
@@ -154,6 +157,17 @@ def _form(report: Report, asked: Asked, request: HttpRequest) -> dict[str, Any]:
         "options": [(one, query.get(one.name) or one.default) for one in report.options],
         "presets": question_of.presets(report, question) if question else [],
     }
+
+
+def _sooner(report: Report, asked: Asked) -> tuple[str, str] | None:
+    """Return options with which an answer that is waited for would be there at once, in words, and the address."""
+    if not report.sooner or asked.question is None or asked.state not in ReportRun.OPEN:
+        return None
+    question = replace(asked.question, options={**asked.question.options, **report.sooner})
+    if not report.is_prompt(question):
+        return None
+    said = ", ".join(f"{name}: {value}" for name, value in report.sooner.items())
+    return said, f"{reverse('console:report', args=[report.name])}?{address(report, question)}"
 
 
 @cache

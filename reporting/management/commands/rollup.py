@@ -74,7 +74,7 @@ class Command(BaseCommand):
         for difference in found.differences:
             self.stderr.write(
                 f"partner {difference.part.partner}, {display.span(difference.part.start, difference.part.end)}: "
-                f"{difference.buckets:,} buckets differ from the events"
+                f"{difference.buckets:,} buckets or summaries are not what the events say"
             )
         self.stdout.write(f"{found.hours:,} hours compared, {len(found.differences):,} differ")
         if found.differences:

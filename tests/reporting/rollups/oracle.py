@@ -9,23 +9,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Sum
 
 from collect.models import Event, Mark
-from reporting.models import Cell, Quarter
+from reporting.models import Cell, Quarter, Summary
 
 # A bucket by all that it is by, in the order of `_BY`.
 Bucket = tuple[Any, ...]
 _BY = (
-    *("arrived", "quarter", "partner_id", "tag_id", "event_name", "channel", "country", "browser", "is_test"),
-    *("currency", "value_issue"),
+    *("arrived", "quarter", "partner_id", "tag_id", "event_name", "channel", "country", "browser"),
+    *("bot_reason", "is_test", "currency", "value_issue"),
 )
 _COLUMNS = (
     *("pk", "received_at", "timestamp", "partner_id", "tag_id", "event_name", "channel", "geo_country"),
-    *("ua_browser", "is_test", "params", "client_id"),
+    *("ua_browser", "ua_bot_reason", "is_test", "params", "client_id"),
 )
 CURRENCIES = ("EUR", "USD")
 
@@ -111,6 +112,31 @@ def in_cells(*, frozen: bool) -> dict[Bucket, Count]:
         hashes = bytes(clients)
         count.clients |= {hashes[place : place + 8] for place in range(0, len(hashes), 8)}
     return dict(counts)
+
+
+# What summaries are by, as places in a bucket, and the dimensions that each is by alone.
+_OF_ALL = [_BY.index(name) for name in ("arrived", "quarter", "partner_id", "is_test", "currency", "value_issue")]
+_ALONE = {name: _BY.index(name) for name in ("tag_id", "event_name", "channel", "country", "browser", "bot_reason")}
+
+
+def summed(found: Iterable[Seen], pruned: Iterable[Seen]) -> dict[tuple[Any, ...], tuple[int, int | None, int]]:
+    """What summaries have to be: events, value and how many were pruned, by each dimension alone and by none."""
+    sums: dict[tuple[Any, ...], tuple[int, int | None, int]] = {}
+    for one, number in chain(((one, 0) for one in found), ((one, 1) for one in pruned)):
+        common = tuple(one.bucket[place] for place in _OF_ALL)
+        for member in [("", None), *((name, one.bucket[place]) for name, place in _ALONE.items())]:
+            events, value, gone = sums.get((*common, *member), (0, None, 0))
+            total = value if one.value_e4 is None else (value or 0) + one.value_e4
+            sums[*common, *member] = events + 1, total, gone + number
+    return sums
+
+
+def in_summaries() -> dict[tuple[Any, ...], tuple[int, int | None, int]]:
+    """The stored summaries, each of which is there once."""
+    names = ("arrived", "quarter", "partner_id", "is_test", "currency", "value_issue", "dimension", "member")
+    rows = list(Summary.objects.values_list(*names, "events", "value_e4", "pruned"))
+    assert len({row[: len(names)] for row in rows}) == len(rows), "a summary is there twice"
+    return {row[: len(names)]: (row[-3], _whole(row[-2]), row[-1]) for row in rows}
 
 
 def _whole(value: Decimal | None) -> int | None:

@@ -156,6 +156,7 @@ class World:
         assert not Mark.objects.exists()
         assert oracle.in_cells(frozen=False) == oracle.grouped(self._found.values())
         assert oracle.in_cells(frozen=True) == oracle.grouped(self._pruned.values())
+        assert oracle.in_summaries() == oracle.summed(self._found.values(), self._pruned.values())
         assert not checking.check(8).differences
 
     def pass_a_border(self) -> None:

@@ -10,10 +10,12 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from console.pages.reports import answers, pages, question
+from console.pages.reports import pages, question
 from keys.models import ApiKey
+from reporting.figures import promptness
 from reporting.models import ReportRun
 from reporting.reports.registry import REPORTS
+from reporting.rollups.running import Rollup
 from reporting.runs import answering, asking
 from tests.console.key_pages import text
 from tests.harness import commands, factories
@@ -77,8 +79,12 @@ def test_report_of_events_is_counted_once_and_shown_when_it_is_there(console: Cl
     assert ReportRun.objects.get().state == State.WAITING
     waiting = data(console, f"late.json?{DAY}&tz=Asia/Tokyo")
     assert (waiting["state"], waiting["answer"], waiting["as_of"]) == ("waiting", None, None)
+    # Nothing is sent while nothing has changed.
+    assert """{"X-Seen": "waiting"}""" in html.unescape(page)
+    asks = {"HX-Request": "true", "X-Seen": "waiting"}
+    assert console.get(address, headers=asks).status_code == 204
     answering.work()
-    part = text(console.get(address, headers={"HX-Request": "true"}))
+    part = text(console.get(address, headers=asks))
     assert part.strip().startswith('<div id="report-answer"')
     assert "hx-trigger" not in part
     assert "within a minute" in part
@@ -95,8 +101,12 @@ def test_report_of_events_is_counted_once_and_shown_when_it_is_there(console: Cl
 
 @pytest.mark.usefixtures("key")
 def test_range_with_many_counts_is_counted_by_a_run(console: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "is_prompt", lambda _over: False)
+    monkeypatch.setattr(promptness, "MOST_BUCKETS", {"sqlite": 0, "postgresql": 0})
+    list(Rollup().run(NOON + timedelta(days=1)))
     assert data(console, f"daily.json?{DAY}")["state"] == "waiting"
+    page = html.unescape(console.get(f"/admin/reports/daily/?{DAY}").content.decode())
+    (sooner,) = re.findall(r'href="/admin/reports/daily/(\?[^"]*clients=no[^"]*)"', page)
+    assert rows(data(console, f"daily.json{sooner}"), "daily") == [["2026-11-26", 2]]
     answering.work()
     assert rows(data(console, f"daily.json?{DAY}"), "daily") == [["2026-11-26", 2, 2]]
 
@@ -214,7 +224,7 @@ def test_whole_question_is_in_the_address(console: Client) -> None:
         "zone": "Europe/Berlin",
         "partner": partner,
         "arguments": [],
-        "options": {"step": "week", "by": "tag", "filter": "country is unknown"},
+        "options": {"step": "week", "by": "tag", "filter": "country is unknown", "clients": "yes"},
     }
     links = [html.unescape(link) for link in re.findall(r'href="([^"]*tz=Europe[^"]*)"', page)]
     assert len(links) > 10
