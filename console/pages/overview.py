@@ -18,16 +18,16 @@ from reporting.ranges import Range
 from reporting.traffic import Whose
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
-# What the lists of the newest events are called.
+# What the lists are called.
 _TITLES = {
     "event_name": "Event names",
-    "tag_id": "Tags",
-    "geo_country": "Countries",
-    "ua_browser": "Browsers",
-    "ua_bot_reason": "Bots",
+    "tag": "Tags",
+    "country": "Countries",
+    "browser": "Browsers",
+    "bot": "Bots",
 }
-# Under which name the stream is filtered by them.
-_FILTERS = {column: name for name, column in filters.COLUMNS.items()}
+# Under which name the stream is filtered by them, where that is another.
+_FILTERS = {"event_name": "name"}
 
 
 class OverviewPage(DataPage):
@@ -70,7 +70,7 @@ class OverviewPage(DataPage):
         return {
             "chart_of_hour": ledger.chart("Events a minute, last hour", hour, data["hour"]["series"]),
             "chart_of_day": ledger.chart("Events a quarter of an hour, last day", day, data["day"]["series"]),
-            "shares": [_shares(name, data["tops"], day) for name in _TITLES],
+            "shares": [_shares(name, data["tops"]) for name in _TITLES],
             "shares_of_partners": charts.Shares(
                 "Partners",
                 [charts.Share(one["name"], one["received"], one["list"]) for one in data["partners"]],
@@ -136,24 +136,27 @@ def _tops(day: Range) -> dict[str, Any]:
     found = tops.of(day)
     return {
         "events": found.events,
-        "is_whole": found.is_whole,
-        "since": found.since,
+        "range": str(found.over),
+        **found.over.query,
+        "notes": found.notes,
         **{name: [{"value": value, "events": events} for value, events in found.by[name]] for name in _TITLES},
         "worth": [
             {
                 "currency": currency,
                 "sum": total,
                 "events": events,
-                "list": ledger.live_list(day, currency=currency),
+                "list": ledger.live_list(found.over, currency=currency),
             }
             for currency, (total, events) in found.worth.items()
         ],
     }
 
 
-def _shares(name: str, found: dict[str, Any], day: Range) -> charts.Shares:
+def _shares(name: str, found: dict[str, Any]) -> charts.Shares:
+    over = ranges.of_query(found)
+
     def address(value: Any) -> str:
-        return ledger.live_list(day, **{_FILTERS[name]: value})
+        return ledger.live_list(over, **{_FILTERS.get(name, name): value})
 
     rows = [charts.Share(str(one["value"]), one["events"], address(one["value"])) for one in found[name]]
     return charts.Shares(_TITLES[name], rows, found["events"])

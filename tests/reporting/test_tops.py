@@ -6,7 +6,9 @@ import pytest
 from collect.intake.source import Source
 from collect.storage import store
 from reporting import tops
+from reporting.figures import promptness
 from reporting.ranges import Range
+from reporting.rollups.running import Rollup
 from tests.harness import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,19 +27,33 @@ def test_tops_are_of_all_live_events_of_the_range(source: Source) -> None:
     of_test = factories.source(factories.key(is_test=True)[0], received_at=NOON - timedelta(minutes=1))
     store.write([factories.arrival(source, event_name="order_created") for _ in range(3)])
     store.write([factories.arrival(one, event_name="other") for one in (source, earlier, of_test)])
-    found = tops.of(HOUR)
-    assert (found.events, found.is_whole) == (4, True)
-    assert found.by["event_name"] == [("order_created", 3), ("other", 1)]
-    assert found.by["geo_country"] == []
+    for _ in range(2):
+        found = tops.of(HOUR)
+        assert (found.over, found.events) == (HOUR, 4)
+        assert found.by["event_name"] == [("order_created", 3), ("other", 1)]
+        assert found.by["country"] == []
+        # Once from the events themselves, and once counted.
+        list(Rollup().run(NOON + timedelta(days=1)))
 
 
-def test_only_the_newest_are_looked_at_and_it_says_so(source: Source) -> None:
-    for minute in range(10, 0, -1):
-        at = factories.source(factories.key()[0], received_at=NOON - timedelta(minutes=minute))
-        store.write([factories.arrival(at, event_name=f"name-{minute}")])
-    found = tops.of(HOUR, looked_at=4)
-    assert (found.events, found.is_whole, found.since) == (4, False, NOON - timedelta(minutes=4))
-    assert {name for name, _ in found.by["event_name"]} == {"name-1", "name-2", "name-3", "name-4"}
+def test_range_begins_with_a_quarter_hour_and_has_what_arrived_whenever_it_happened(source: Source) -> None:
+    for minutes in (68, 61, 59):
+        at = factories.source(factories.key()[0], received_at=NOON - timedelta(minutes=minutes))
+        store.write([factories.arrival(at, timestamp=(NOON - timedelta(days=3)).timestamp())])
+    found = tops.of(Range(NOON - timedelta(minutes=62), NOON - timedelta(minutes=2)))
+    assert (found.over.start, found.events) == (NOON - timedelta(minutes=75), 3)
+
+
+def test_with_very_many_events_in_no_bucket_the_range_ends_where_the_counting_has_come_to(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promptness, "MOST_EVENTS", {"sqlite": 2, "postgresql": 2})
+    store.write([factories.arrival(source, event_name="order_created")])
+    list(Rollup().run(NOON + timedelta(minutes=1)))
+    newest = factories.source(factories.key()[0], received_at=NOON + timedelta(minutes=2))
+    store.write([factories.arrival(newest) for _ in range(3)])
+    found = tops.of(Range(HOUR.start, NOON + timedelta(minutes=3)))
+    assert (found.over, found.events) == (HOUR, 1)
 
 
 def test_worth_is_summed_by_currency_and_what_is_no_amount_counts_nothing(source: Source) -> None:

@@ -10,7 +10,7 @@ from collect.models import Event, RejectionGroup
 from collect.storage.ledger import entries
 from collect.storage.ledger.tally import Amount, Entry
 from keys.models import ApiKey
-from reporting import conservation, tops
+from reporting import conservation
 from runtime.refusals import Code, Refusal
 from tests.harness import factories, plans
 
@@ -55,7 +55,6 @@ def key() -> ApiKey:
 
 @pytest.mark.parametrize("address", PAGES)
 def test_page_reads_what_it_shows(console: Client, key: ApiKey, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tops, "LOOKED_AT", BOUND)
     monkeypatch.setattr(conservation, "MAX_ROWS", BOUND)
     cache.clear()
     event = Event.objects.order_by("-pk")[0].pk
