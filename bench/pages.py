@@ -48,6 +48,15 @@ _PAGES = (
     ),
     *("collect/event/", "collect/event/{event}/change/", "collect/rejection/", "keys/apikey/", "keys/apikey/1/change/"),
     *("reports/", "reports/daily/", "reports/daily/?by=country", "reports/attribution/", "reports/late/"),
+    *(
+        "reports/daily/?clients=no",
+        "reports/daily/?clients=no&by=country&step=hour",
+        "reports/daily/?clients=no&by=tag",
+    ),
+    *(
+        "reports/daily/?clients=no&filter=event_name+is+custom",
+        "reports/daily/?clients=no&tz=Asia/Kathmandu&by=browser",
+    ),
     "reports/funnel/?steps=order_created&steps=custom",
     *("keys/keychange/", "keys/partner/", "overview.json", "live.json?range=24h", "ledger.json?range=30d"),
 )

@@ -1,13 +1,16 @@
 """`python -m bench.rollups`: what it costs to keep the counts by quarter-hours, among ten million events of a month.
 
 Fills a PostgreSQL of its own with events of five partners that differ in all that a bucket is by, counts them anew,
-adds 100,000 live ones and counts those, and asks for sums of 30 days, with the plans. Takes half an hour and 15 GB.
+adds 100,000 live ones and counts those, and asks for sums of 30 days, of the buckets through their view, with the
+plans, and of the summaries through the planner. Takes half an hour and 15 GB.
 """
 
 import argparse
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import django
 
@@ -98,11 +101,11 @@ def measure(database: Database, rows: int) -> None:
 
     # The same steps as those of --rebuild, which has old buckets to delete, too, and so takes longer.
     rebuild = _timed(count)
-    execute("VACUUM ANALYZE reporting_cell")
-    ((cells, size),) = execute(
-        "SELECT count(*), pg_size_pretty(pg_total_relation_size('reporting_cell')) FROM reporting_cell"
-    )
-    print(f"rebuild: {rebuild:.1f} s; {cells:,} buckets of {rows:,} events, {size}", flush=True)
+    print(f"rebuild: {rebuild:.1f} s of {rows:,} events", flush=True)
+    for table in ("reporting_cell", "reporting_summary"):
+        execute(f"VACUUM ANALYZE {table}")
+        ((number, size),) = execute(f"SELECT count(*), pg_size_pretty(pg_total_relation_size('{table}')) FROM {table}")
+        print(f"{number:>12,} rows, {size}  {table}", flush=True)
     ((before,),) = execute(f"SELECT {_BORDER}")
     execute(f"UPDATE reporting_progress SET until = '{before}'")
     add_live(database, rows)
@@ -117,10 +120,27 @@ def _ask(execute: Callable[[str], list[Any]], when: str) -> None:
     for name, sql in _QUESTIONS.items():
         best = min(_timed(lambda sql=sql: execute(sql)) for _ in range(TIMES))  # type: ignore[misc]  # mypy sees no default
         print(f"{best * 1000:>7.0f} ms  {name}", flush=True)
+    _ask_planner()
     for name in ("days and names", "countries"):
         print(f"\n{name}:")
         plan = execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {_QUESTIONS[name]}")
         print("\n".join(row[0] for row in plan), flush=True)
+
+
+def _ask_planner() -> None:
+    from collect.storage.marks import beginning  # noqa: PLC0415  # Django's settings are known only now
+    from reporting import ranges  # noqa: PLC0415
+    from reporting.figures.asked import Asked  # noqa: PLC0415
+    from reporting.figures.planner import figures  # noqa: PLC0415
+    from reporting.figures.registry import DIMENSIONS  # noqa: PLC0415
+
+    month = ranges.last(timedelta(days=30))
+    over = ranges.Range(beginning(month.start), beginning(month.end))
+    for name in (None, *(name for name, one in DIMENSIONS.items() if not one.step)):
+        by = ("day", name) if name else ("day",)
+        asked = Asked(over, ZoneInfo("Europe/Berlin"), metrics=("events", "value"), by=by)
+        best = min(_timed(lambda asked=asked: figures(asked)) for _ in range(TIMES))  # type: ignore[misc]  # as above
+        print(f"{best * 1000:>7.0f} ms  figures by {' and '.join(by)}", flush=True)
 
 
 def _timed(call: Callable[[], object]) -> float:
