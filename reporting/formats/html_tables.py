@@ -53,13 +53,13 @@ def shown(tables: Sequence[Table], zone: tzinfo) -> list[Shown]:
 
 
 def _shown(table: Table, told: Sequence[Column], zone: tzinfo) -> Shown:
-    words, drawn, bars = Words(table, zone), _drawn(table), _bars(table)
+    words, drawn = Words(table, zone), _drawn(table)
     headings = [
         Heading(column.label, column.kind.is_number, place == drawn, column.sentence)
         for place, column in enumerate(table.columns)
     ]
     rows = []
-    for row, bar in zip(table.rows, bars, strict=True):
+    for row, bar in zip(table.rows, _bars(table, drawn), strict=True):
         cells = zip(table.columns, row, words.row(table.columns, row), strict=True)
         rows.append(
             [
@@ -97,9 +97,8 @@ def _drawn(table: Table) -> int | None:
     return None
 
 
-def _bars(table: Table) -> list[str]:
+def _bars(table: Table, place: int | None) -> list[str]:
     """Return the length of each row's bar, empty for none. The longest is the whole, but a share is of one."""
-    place = _drawn(table)
     if place is None:
         return [""] * len(table.rows)
     found = [float(row[place] or 0) for row in table.rows]

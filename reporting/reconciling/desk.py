@@ -42,7 +42,7 @@ WHERE s.id IS NOT NULL GROUP BY s.name, s.id
 """
 _HERE = "h.event, h.at, h.amount, h.currency, h.issue, h.rows, h.event_ids, h.without_id, h.moneys"
 _LINES = f"""
-SELECT l.seq, l.number, l.name, l.id, l.amount, l.currency, l.at, l.tag, l.other, l.seq = f.first, f.amounts, {_HERE}
+SELECT l.number, l.name, l.id, l.amount, l.currency, l.at, l.tag, l.other, l.seq = f.first, f.amounts, {_HERE}
 FROM line AS l JOIN in_file AS f ON f.name = l.name AND f.id = l.id
 LEFT JOIN here AS h ON h.name = l.name AND h.id = l.id ORDER BY l.seq
 """  # noqa: S608  # of our own constants
@@ -85,7 +85,6 @@ class Here:
 class Laid:
     """A readable line with its place among the lines of its id, and what is stored under it."""
 
-    seq: int
     line: Line
     among: Among
     here: Here | None
@@ -160,9 +159,9 @@ class Desk:
     def lines(self) -> Iterator[Laid]:
         """Yield the lines that could be read, in their order."""
         for row in self._database.execute(_LINES):
-            seq, number, name, id, amount, currency, at, tag, other, is_first, amounts, *here = row
+            number, name, id, amount, currency, at, tag, other, is_first, amounts, *here = row
             line = Line(number, name, id, Money(amount, currency), at, tag, other)
-            yield Laid(seq, line, Among(bool(is_first), amounts), _here(here) if here[0] is not None else None)
+            yield Laid(line, Among(bool(is_first), amounts), _here(here) if here[0] is not None else None)
 
     def faults(self) -> Iterator[tuple[int, str]]:
         """Yield the number of each line that could not be read, and why."""

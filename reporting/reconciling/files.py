@@ -18,8 +18,8 @@ from msgspec import Raw
 
 from collect.backfills.formats import cells, tables
 from collect.backfills.formats.packing import SUFFIXES, packer
-from collect.backfills.run import private
 from collect.intake.contract import MAX_TEXT
+from reporting.formats import output
 from reporting.reconciling.classes import OfLine
 from reporting.reconciling.comparison import Verdict
 from reporting.reconciling.lines import Line
@@ -35,18 +35,13 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 @contextmanager
 def written_whole(path: str) -> Iterator[BinaryIO]:
     """Open a file that takes its name when the block ends, compressed by that name. Raises OSError."""
-    part = Path(f"{path}.part")
-    try:
-        with open(part, "wb", opener=private) as plain:
-            pack = packer(path)
-            if pack is None:
-                yield plain
-            else:
-                with pack(plain) as packed:
-                    yield cast(BinaryIO, packed)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with output.whole(path) as plain:
+        pack = packer(path)
+        if pack is None:
+            yield plain
+        else:
+            with pack(plain) as packed:
+                yield cast(BinaryIO, packed)
 
 
 def check_name(path: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Case, Count, DurationField, ExpressionWrapper, F, Max, Min, Value, When
+from django.db.models import Case, Count, DurationField, ExpressionWrapper, F, Max, Min, Q, Value, When
 
 from reporting.reports import reported
 from reporting.reports.answer import Answer, Column, Kind, Table
@@ -96,8 +96,9 @@ def _outside(question: Question) -> Table:
     """Return how many events came in the range and happened, as their senders say, at another time."""
     over = question.over
     received = reported.of_partner(question).filter(received_at__gte=over.start, received_at__lt=over.end)
-    before = received.filter(timestamp__lt=over.start).count()
-    after = received.filter(timestamp__gte=over.end).count()
+    before, after = received.aggregate(
+        before=Count("id", filter=Q(timestamp__lt=over.start)), after=Count("id", filter=Q(timestamp__gte=over.end))
+    ).values()
     return Table(
         "outside",
         "Received in the range, and of another time",

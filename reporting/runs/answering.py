@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import Error, connection
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from reporting.models import ReportRun
 from reporting.reports import registry
@@ -36,9 +36,13 @@ LARGEST = 16 * 1024 * 1024
 
 
 def open_runs(now: datetime | None = None) -> list[int]:
-    """Return the ids of the runs that nobody counts: those that wait, and those whose process has died."""
-    dead = Q(state=State.RUNNING, alive_at__lt=(now or datetime.now(UTC)) - DEAD)
-    return list(ReportRun.objects.filter(Q(state=State.WAITING) | dead).order_by("pk").values_list("pk", flat=True))
+    """Return the ids of the runs that nobody counts."""
+    return list(_free(now or datetime.now(UTC)).order_by("pk").values_list("pk", flat=True))
+
+
+def _free(now: datetime) -> "QuerySet[ReportRun]":
+    """Return the runs that nobody counts: those that wait, and those whose process has died."""
+    return ReportRun.objects.filter(Q(state=State.WAITING) | Q(state=State.RUNNING, alive_at__lt=now - DEAD))
 
 
 def work() -> int:
@@ -53,9 +57,8 @@ def work() -> int:
 def _take(id: int) -> bool:
     """Answer the question of a run, unless another process has taken it in this moment."""
     now = datetime.now(UTC)
-    free = ReportRun.objects.filter(pk=id).filter(Q(state=State.WAITING) | Q(alive_at__lt=now - DEAD))
-    taken = free.exclude(state__in=[State.DONE, State.REFUSED, State.FAILED])
-    if not taken.update(state=State.RUNNING, started_at=now, alive_at=now, attempts=F("attempts") + 1):
+    mine = _free(now).filter(pk=id)
+    if not mine.update(state=State.RUNNING, started_at=now, alive_at=now, attempts=F("attempts") + 1):
         return False
     run = ReportRun.objects.get(pk=id)
     if run.attempts > ATTEMPTS:

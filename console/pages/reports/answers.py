@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from console.pages.reports.question import read
 from reporting.formats.presentation import Presentation
+from reporting.models import ReportRun
 from reporting.reports import registry
 from reporting.reports.answer import Answer
 from reporting.reports.question import BadQuestion, Question
@@ -17,8 +18,9 @@ from reporting.runs.asking import Standing, TooMany
 from runtime import failures
 from runtime.refusals import STATUS, Code
 
-# States of a question, besides those of a run.
-UNASKED, REFUSED, DONE, FAILED = "unasked", "refused", "done", "failed"
+State = ReportRun.State
+# The state of a question that lacks something, besides those of a run.
+UNASKED = "unasked"
 
 
 @dataclass(slots=True)
@@ -48,9 +50,9 @@ def ask(report: Report, request: HttpRequest) -> Asked:
         if asked.question is not None:
             _answer(report, asked.question, asked)
     except BadQuestion as error:
-        asked.state, asked.fault, asked.status = REFUSED, str(error), STATUS[Code.BAD_REQUEST]
+        asked.state, asked.fault, asked.status = State.REFUSED, str(error), STATUS[Code.BAD_REQUEST]
     except TooMany as error:
-        asked.state, asked.fault, asked.status = FAILED, str(error), STATUS[Code.RATE_LIMITED]
+        asked.state, asked.fault, asked.status = State.FAILED, str(error), STATUS[Code.RATE_LIMITED]
     return asked
 
 
@@ -63,7 +65,7 @@ def _answer(report: Report, question: Question, asked: Asked) -> None:
     if standing.answered is not None:
         asked.answer = encoding.answer_of(standing.answered.answer or "")
         asked.as_of = standing.answered.started_at
-    if asked.state == REFUSED:
+    if asked.state == State.REFUSED:
         raise BadQuestion(asked.fault)
 
 
@@ -76,7 +78,7 @@ def _answer_at_once(report: Report, question: Question, asked: Asked) -> bool:
         if not failures.is_timed_out(error):
             raise
         return False
-    asked.state, asked.as_of = DONE, now
+    asked.state, asked.as_of = State.DONE, now
     return True
 
 
@@ -92,4 +94,4 @@ def of_run(report: Report, request: HttpRequest) -> Asked | None:
     run = None if question is None else asking.answered(report.name, question, int(id))
     if run is None:
         return None
-    return Asked(DONE, question, None, encoding.answer_of(run.answer or ""), run.started_at)
+    return Asked(State.DONE, question, None, encoding.answer_of(run.answer or ""), run.started_at)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from console import error_pages
 from console.pages.reports import answers
+from console.pages.reports.answers import State
 from reporting.formats.presentation import render
 from reporting.reports.asked_again import as_command
 from reporting.reports.question import BadQuestion, Question
@@ -44,9 +45,9 @@ def file(request: HttpRequest, name: str, form: str) -> HttpResponse:
     report = of_name(name)
     asked = answers.of_run(report, request) or answers.ask(report, request)
     # What failed for a reason of ours is said by the page, with its own status.
-    if asked.state == answers.REFUSED:
+    if asked.state == State.REFUSED:
         return error_pages.bad_request(request, Refusal(Code.BAD_REQUEST, asked.fault))
-    if asked.state != answers.DONE or asked.answer is None or asked.question is None:
+    if asked.state != State.DONE or asked.answer is None or asked.question is None:
         return redirect(f"{reverse('console:report', args=[name])}?{request.GET.urlencode()}")
     how = replace(
         asked.presentation,

@@ -161,7 +161,7 @@ def _form(report: Report, asked: Asked, request: HttpRequest) -> dict[str, Any]:
 
 def _sooner(report: Report, asked: Asked) -> tuple[str, str] | None:
     """Return options with which an answer that is waited for would be there at once, in words, and the address."""
-    if not report.sooner or asked.question is None or asked.state not in ReportRun.OPEN:
+    if not report.sooner or asked.question is None or asked.standing is None or not asked.standing.is_open:
         return None
     question = replace(asked.question, options={**asked.question.options, **report.sooner})
     if not report.is_prompt(question):

@@ -4,7 +4,6 @@ Exit status: 0 both say the same; 1 it failed; 2 wrong options; 3 something diff
 """
 
 import os
-import shutil
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Mapping
@@ -18,7 +17,8 @@ from django.db import Error
 from collect.backfills.formats.reading import FORMATS, RecordFile
 from collect.backfills.formats.records import Unreadable
 from collect.backfills.selection import find_partner
-from reporting.formats.presentation import Presentation, render
+from reporting.formats.presentation import render
+from reporting.management import answers
 from reporting.reconciling import files, told
 from reporting.reconciling.comparison import Comparison, Verdict, comparing
 from reporting.reconciling.money import currency_of
@@ -27,11 +27,9 @@ from reporting.reconciling.wanted import DEFAULT_NAME, Match, Role, Wanted
 from reporting.reports.answer import Answer
 from reporting.reports.periods import moment
 from reporting.reports.question import BadQuestion, zone_of
-from runtime import failures
 from runtime.display import on_terminal
 
 DIFFERS = 3
-WRONG_OPTIONS = 2
 STDIN = "-"
 SHOWN = 20
 _COLUMNS = {"amount": Role.AMOUNT, "currency": Role.CURRENCY, "time": Role.TIME}
@@ -77,25 +75,16 @@ class Command(BaseCommand):
             _check_paths(options)
             answer, agrees = _reconciled(wanted, options)
         except BadQuestion as error:
-            raise CommandError(on_terminal(str(error)), returncode=WRONG_OPTIONS) from None
+            raise CommandError(on_terminal(str(error)), returncode=answers.WRONG) from None
         except Unreadable as error:
             raise CommandError(on_terminal(str(error))) from None
         except OSError as error:
             raise CommandError(on_terminal(f"{error.filename or 'file'}: {error.strerror or error}")) from None
         except Error as error:
-            raise CommandError(failures.in_words(error) or failures.reason(error)) from error
-        self._print(answer, wanted)
+            raise answers.failed(error) from error
+        self.stdout.write(render("table", answer, answers.presentation(self, wanted.zone)).decode(), ending="")
         if not agrees:
             sys.exit(DIFFERS)
-
-    def _print(self, answer: Answer, wanted: Wanted) -> None:
-        is_shown = self.stdout.isatty()
-        how = Presentation(
-            zone=wanted.zone,
-            width=shutil.get_terminal_size().columns if is_shown else None,
-            heading=self.style.MIGRATE_HEADING if is_shown else str,
-        )
-        self.stdout.write(render("table", answer, how).decode(), ending="")
 
 
 def _currency(text: str) -> str:

@@ -1,6 +1,5 @@
 """`manage.py report`: every report on a terminal and as a file, with the options that it has."""
 
-import shutil
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,18 +11,16 @@ from django.db import Error
 from collect.backfills.run import STDOUT
 from keys.models import Partner
 from reporting.formats import output
-from reporting.formats.presentation import BINARY, FORMATS, OF_ONE_TABLE, Presentation, render
+from reporting.formats.presentation import BINARY, FORMATS, OF_ONE_TABLE, render
+from reporting.management import answers
 from reporting.reports import registry
 from reporting.reports.answer import Answer
 from reporting.reports.asked_again import as_command
 from reporting.reports.periods import period
 from reporting.reports.question import BadQuestion, Question, zone_of
 from reporting.reports.registry import REPORTS, Report
-from runtime import failures
 from runtime.display import on_terminal
 
-# The exit status of wrong options, as argparse has it.
-WRONG = 2
 _OWN = "option "
 _HELP = {
     "since": "events that happened from this date or moment on, such as 2026-11-01 or 2026-11-01T14:00; a date is its "
@@ -79,9 +76,9 @@ class Command(BaseCommand):
         try:
             self._answer(options)
         except BadQuestion as error:
-            raise CommandError(on_terminal(_with_option(str(error), options)), returncode=WRONG) from None
+            raise CommandError(on_terminal(_with_option(str(error), options)), returncode=answers.WRONG) from None
         except Error as error:
-            raise CommandError(on_terminal(failures.in_words(error) or failures.reason(error))) from error
+            raise answers.failed(error) from error
         except BrokenPipeError:
             raise CommandError("nobody reads the output any more") from None
         except OSError as error:
@@ -99,11 +96,11 @@ class Command(BaseCommand):
             raise BadQuestion(f"format: a terminal cannot show {options['format']}; name a file with --out")
         question = _question(options)
         answer = registry.ask(options["report"], question)
-        how = Presentation(
-            zone=question.zone,
+        how = answers.presentation(
+            self,
+            question.zone,
+            is_file=options["out"] != STDOUT,
             table=options["table"],
-            width=shutil.get_terminal_size().columns if is_shown else None,
-            heading=self.style.MIGRATE_HEADING if is_shown else str,
             command=as_command(options["report"], question, table=options["table"], form=options["format"]),
             made_at=datetime.now(UTC),
         )
@@ -171,7 +168,4 @@ def _partner(name: str | None) -> Partner | None:
     if name is None:
         return None
     registry.check_text(name)
-    partner = Partner.objects.filter(name=name).first()
-    if partner is None:
-        raise BadQuestion(f"partner: {Partner.objects.all().unknown(name)}")
-    return partner
+    return answers.partner_of(name)

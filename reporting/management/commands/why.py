@@ -1,23 +1,18 @@
 """`manage.py why`: what one conversion is credited to, and by which rule each of its other touches lost."""
 
-import shutil
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from keys.models import Partner
 from reporting.attribution import why
 from reporting.attribution.options import CHOICES, OF_RULES, rules_of
-from reporting.formats.presentation import Presentation, render
+from reporting.formats.presentation import render
+from reporting.management import answers
 from reporting.reports.question import BadQuestion, zone_of
 from reporting.snapshot import snapshot
-from runtime import failures
 from runtime.display import on_terminal
-
-# The exit status of wrong options, as argparse has it.
-WRONG = 2
 
 
 class Command(BaseCommand):
@@ -45,25 +40,16 @@ class Command(BaseCommand):
             with snapshot():
                 answer = why.why(_asked(options), by, zone)
         except BadQuestion as error:
-            raise CommandError(on_terminal(_with_option(str(error))), returncode=WRONG) from None
+            raise CommandError(on_terminal(_with_option(str(error))), returncode=answers.WRONG) from None
         except Error as error:
-            raise CommandError(on_terminal(failures.in_words(error) or failures.reason(error))) from error
-        is_shown = self.stdout.isatty()
-        how = Presentation(
-            zone=zone,
-            width=shutil.get_terminal_size().columns if is_shown else None,
-            heading=self.style.MIGRATE_HEADING if is_shown else str,
-        )
-        self.stdout.write(render(options["format"], answer, how).decode(), ending="")
+            raise answers.failed(error) from error
+        self.stdout.write(render(options["format"], answer, answers.presentation(self, zone)).decode(), ending="")
 
 
 def _asked(options: dict[str, Any]) -> why.Asked:
     if (name := options["partner"]) is None:
         return why.asked_by_id(options["event"])
-    partner = Partner.objects.filter(name=name).first()
-    if partner is None:
-        raise BadQuestion(f"partner: {Partner.objects.all().unknown(name)}")
-    return why.asked_by_event_id(options["event"], partner)
+    return why.asked_by_event_id(options["event"], answers.partner_of(name))
 
 
 def _with_option(text: str) -> str:
