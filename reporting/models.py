@@ -1,4 +1,4 @@
-"""The buckets of the rollup, how far it is, and the database's views as models that nobody writes."""
+"""The buckets of the rollup and their summaries, how far it is, and the database's views as models nobody writes."""
 
 from typing import ClassVar
 
@@ -52,8 +52,8 @@ class Cell(Bucket):
     partner = models.ForeignKey(Partner, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     # The distinct clients of the bucket (`rollups.sketches`).
     clients = models.BinaryField()
-    # True for the counts of events that have been pruned: nothing can count them again.
-    is_frozen = models.BooleanField(default=False)
+    # How many of the events have been pruned: none, or all. Nothing can count those again.
+    pruned = models.BigIntegerField()
 
     class Meta:
         db_table = counts.CELL
@@ -68,8 +68,8 @@ class Cell(Bucket):
 class Summary(models.Model):
     """The sum of the buckets that have one dimension in common, besides time, partner and currency.
 
-    There are ten times fewer of these than buckets. They are always made of all buckets of an arrival
-    (`rollups.summaries`), and never of events.
+    Of one dimension there are far fewer of these than buckets, where many events come in. They are always made of all
+    buckets of an arrival (`rollups.summaries`), and never of events.
     """
 
     partner = models.ForeignKey(Partner, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
@@ -104,6 +104,8 @@ class Progress(models.Model):
     """How far the rollup is: all that arrived before `until` is in its buckets, but for what marks name."""
 
     until = models.DateTimeField()
+    # Whether every bucket is in its summaries. After an upgrade from a version without these it takes a while.
+    is_summed_up = models.BooleanField(default=True)
 
     class Meta:
         db_table = counts.PROGRESS

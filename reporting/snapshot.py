@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 
 
@@ -20,8 +21,9 @@ def snapshot() -> Iterator[None]:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                # Whoever reads may think about it for longer than one who holds locks may.
-                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+                if not settings.STATEMENT_SECONDS:
+                    # A command, whose statements have no bound, may think about what it has read without one, too.
+                    cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield
 
 

@@ -1,73 +1,89 @@
 """What the events that arrived in a range have most often: names, tags, places, browsers, and what they are worth."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from collect.storage.marks import QUARTER, beginning
+from reporting.figures import sources
 from reporting.figures.asked import Asked, Time
 from reporting.figures.planner import figures
 from reporting.figures.promptness import is_counted
-from reporting.figures.registry import EVENTS, VALUE, VALUED
+from reporting.figures.registry import DIMENSIONS, EVENTS, VALUE, VALUED
+from reporting.figures.sources import Sums
 from reporting.models import Progress
 from reporting.ranges import Range
 from reporting.snapshot import snapshot
+from runtime import display
 
 SHOWN = 7
-DIMENSIONS = ("event_name", "tag", "country", "browser", "bot")
+LISTED = ("event_name", "tag", "country", "browser", "bot")
+_LISTED = [DIMENSIONS[name] for name in LISTED]
+_LEAST = timedelta(microseconds=1)
+_MONEY = [DIMENSIONS[name] for name in ("currency", "value_issue")]
 
 
 @dataclass(frozen=True, slots=True)
 class Tops:
     """The most frequent values of each dimension among all `events` live events that arrived in the range `over`.
 
-    `worth` is the sum of their values by currency, and the number of events that have one. `stale` says in sentences
-    what is not in the figures yet.
+    `worth` is the sum of their values by currency, and the number of events that have one. Notes say in sentences what
+    is not counted, and why.
     """
 
     over: Range
-    events: int
-    by: Mapping[str, Sequence[tuple[str, int]]]
-    worth: Mapping[str, tuple[Decimal, int]]
-    notes: Sequence[str]
+    events: int = 0
+    by: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=lambda: {name: [] for name in LISTED})
+    worth: Mapping[str, tuple[Decimal, int]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def of(over: Range) -> Tops:
-    """Return the tops of the range, which is made to begin with a quarter-hour. Raises `django.db.Error`.
+    """Return the tops of the range, which is made to begin and end with a quarter-hour. Raises `django.db.Error`.
 
     If very many events are in no bucket yet, the range ends where the counting has come to.
     """
+    over = Range(beginning(over.start), beginning(over.end - _LEAST) + QUARTER)
     with snapshot():
-        over = Range(beginning(over.start), over.end)
-        with_newest = is_counted()
-        if not with_newest:
-            over = Range(over.start, _counted_until(over))
-        last = beginning(over.end)
-        whole = Range(over.start, last if last == over.end else last + QUARTER)
-        asked = Asked(whole, time=Time.ARRIVED, with_newest=with_newest)
-        total = figures(asked)
-        return Tops(
-            over,
-            sum(row[EVENTS.name] for row in total.rows),
-            {name: _most(replace(asked, by=(name,)), name) for name in DIMENSIONS},
-            _worth(replace(asked, metrics=(VALUED.name, VALUE.name))),
-            total.notes,
+        progress = Progress.objects.first()
+        if progress is not None and not progress.is_summed_up:
+            return Tops(over, notes=["The counts are being made anew: these lists come back when they are."])
+        if is_counted():
+            return _tops(over, over, with_newest=True)
+        until = over.start if progress is None else min(progress.until, over.end)
+        behind = (
+            f"Counting has come to {display.second(until)} UTC, and many events came in since: the server goes on with "
+            "it, or `manage.py rollup` does."
         )
+        if until <= over.start:
+            return Tops(over, notes=[behind])
+        found = _tops(over, Range(over.start, until), with_newest=False)
+        return Tops(found.over, found.events, found.by, found.worth, [behind, *found.notes])
 
 
-def _counted_until(over: Range) -> datetime:
-    progress = Progress.objects.first()
-    return over.start + QUARTER if progress is None else max(min(progress.until, over.end), over.start + QUARTER)
+def _tops(over: Range, shown: Range, *, with_newest: bool) -> Tops:
+    asked = Asked(over, time=Time.ARRIVED)
+    newest = sources.newest(asked).summed([*_LISTED, *_MONEY]) if with_newest else Sums([*_LISTED, *_MONEY], {})
+    sums = sources.counted(asked, _MONEY).summed(_MONEY).plus(newest.by(_MONEY))
+    total = figures(asked, sums)
+    by = {name: _most(asked, name, newest) for name in LISTED}
+    worth = figures(Asked(over, time=Time.ARRIVED, metrics=(VALUED.name, VALUE.name)), sums)
+    return Tops(shown, sum(row[EVENTS.name] for row in total.rows), by, _first(worth.rows), total.notes)
 
 
-def _most(asked: Asked, name: str) -> list[tuple[str, int]]:
-    found = [(row[name], row[EVENTS.name]) for row in figures(replace(asked, metrics=(EVENTS.name,))).rows]
-    known = sorted(((value, number) for value, number in found if value is not None), key=lambda one: (-one[1], one[0]))
-    return known[:SHOWN]
+def _most(asked: Asked, name: str, newest: Sums) -> list[tuple[str, int]]:
+    """Return the most frequent values. One that the newest events have may not be among the first of those counted."""
+    dimension = DIMENSIONS[name]
+    found = Counter({value: row[0] for (value,), row in newest.by([dimension]).rows.items() if value is not None})
+    counted = sources.counted(asked, [dimension])
+    found.update(counted.among(dimension, list(found)) | counted.most(dimension, SHOWN))
+    return sorted(found.items(), key=lambda one: (-one[1], one[0]))[:SHOWN]
 
 
-def _worth(asked: Asked) -> dict[str, tuple[Decimal, int]]:
-    valued = [row for row in figures(asked).rows if row["currency"] is not None]
+def _first(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Decimal, int]]:
+    valued = [row for row in rows if row["currency"] is not None]
     first = sorted(valued, key=lambda row: (-row[VALUED.name], row["currency"]))[:SHOWN]
     return {row["currency"]: (row[VALUE.name], row[VALUED.name]) for row in first}

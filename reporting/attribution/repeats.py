@@ -15,6 +15,7 @@ from reporting.attribution import stored
 from reporting.models import ReportedConversion, ReportedEvent
 from reporting.ranges import Range
 from reporting.reports.answer import Column, Kind, Table
+from reporting.totals import Total
 from reporting.views.columns import SCALE
 
 # Conversions whose differing reports are listed, the first of the range.
@@ -71,7 +72,7 @@ def lines(over: Range, partner: Partner | None) -> list[Line]:
     """Return the sums of the conversions of the range. Raises `django.db.Error`."""
     by = stored.conversions(over, partner).order_by("event_name", "currency", "value_issue")
     sums = by.values_list("event_name", "currency", "value_issue").annotate(
-        Count("id"), Sum("value_e4"), Sum("repeats"), Sum("differing")
+        Count("id"), Total("value_e4"), Sum("repeats"), Sum("differing")
     )
     return [Line(*row[:3], *(int(number or 0) for number in row[3:])) for row in sums]
 

@@ -43,8 +43,8 @@ Rows = TypeVar("Rows", bound="models.QuerySet[Any, Any]")
 class Asked:
     """Metrics and dimensions by their names, and which events: of a range, of a partner or all.
 
-    Days and the like are those of the time zone. The range begins and ends with a quarter-hour; it is one of when
-    events happened, or arrived. Without the newest, the events are left out that are in no bucket yet.
+    Days and the like are those of the time zone. The range begins and ends with a quarter-hour, and is one of when
+    events happened, or arrived.
     """
 
     over: Range
@@ -54,7 +54,6 @@ class Asked:
     by: Sequence[str] = ()
     filters: Sequence[Filter] = ()
     time: Time = Time.HAPPENED
-    with_newest: bool = True
 
     def check(self) -> None:
         """Raise `BadQuestion` for a name that is none, or a range that no buckets make up."""

@@ -76,14 +76,14 @@ def distinct(asked: Asked, dimensions: Sequence[Dimension]) -> dict[Key, Distinc
     for key, few, many in _joined(stored, dimensions):
         hashes[key].append(few)
         registers[key] += [many[at : at + sketches.REGISTERS] for at in range(0, len(many), sketches.REGISTERS)]
-    for *values, partner, client in _newest(asked, dimensions) if asked.with_newest else ():
+    for *values, partner, client in _newest(asked, dimensions):
         hashes[tuple(values)].append(sketches.hashed(partner, client))
     found = {key: sketches.distinct(b"".join(few), registers[key]) for key, few in hashes.items()}
     if all(one.is_exact for one in found.values()):
         return found
-    size = stored.rows.aggregate(events=Sum("events"), frozen=Count("pk", filter=Q(is_frozen=True)))
+    size = stored.rows.aggregate(events=Sum("events"), pruned=Sum("pruned"))
     # Without a bucket there are no bounds of arrival to count in.
-    if not size["events"] or size["events"] >= COUNTED_BELOW or size["frozen"]:
+    if not size["events"] or size["events"] >= COUNTED_BELOW or size["pruned"]:
         return found
     return _counted(asked, dimensions, stored.rows)
 
@@ -113,10 +113,7 @@ def _counted(asked: Asked, dimensions: Sequence[Dimension], stored: "QuerySet[Ce
     bounds = stored.aggregate(first=Min("arrived"), last=Max("arrived"))
     progress = Progress.objects.get()
     arrived = Q(received_at__gte=bounds["first"], received_at__lt=bounds["last"] + QUARTER)
-    if asked.with_newest:
-        arrived |= Q(received_at__gte=progress.until)
-    else:
-        arrived &= Q(received_at__lt=progress.until)
+    arrived |= Q(received_at__gte=progress.until)
     events = sources.events(asked)
     keys = asked.keys(dimensions, events.field)
     client = Concat(Cast("partner_id", CharField()), Value(":"), F("client_id"))

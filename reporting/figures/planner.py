@@ -1,16 +1,15 @@
 """Answers what is asked in figures. Pages, commands, JSON and the views' readers get the same, from the same rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 
 from collect.models import Mark
 from reporting.figures import clients
 from reporting.figures.asked import Asked
 from reporting.figures.registry import AVERAGE, CLIENTS, DIMENSIONS, EVENTS, OF_MONEY, VALUE, VALUED, Dimension
-from reporting.figures.sources import Key, sources
+from reporting.figures.sources import Found, Key, Sums, counted, newest
 from reporting.rollups.sketches import ERROR, Distinct
 from reporting.snapshot import snapshot
 from reporting.views.columns import SCALE
@@ -29,22 +28,6 @@ class Figures:
     dimensions: Sequence[Dimension]
     rows: Sequence[Mapping[str, Any]]
     notes: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Events, events with a value, values in ten-thousandths and pruned events, by the values of the dimensions."""
-
-    dimensions: Sequence[Dimension]
-    rows: Mapping[Key, tuple[int, int, int | None, int]]
-
-    def by(self, dimensions: Sequence[Dimension]) -> "Sums":
-        """Return the sums by some of the dimensions alone."""
-        if dimensions == self.dimensions:
-            return self
-        places = [self.dimensions.index(one) for one in dimensions]
-        found = ((tuple(key[place] for place in places), sums) for key, sums in self.rows.items())
-        return Sums(dimensions, _added(found))
 
 
 def figures(asked: Asked, sums: Sums | None = None) -> Figures:
@@ -69,8 +52,7 @@ def summed(asked: Asked) -> Sums:
     asked.check()
     dimensions = _dimensions(asked)
     with snapshot():
-        found = _added(chain.from_iterable(one.grouped(dimensions) for one in sources(asked, dimensions)))
-    return Sums(dimensions, {key: sums for key, sums in found.items() if sums[0]})
+        return counted(asked, dimensions).summed(dimensions).plus(newest(asked).summed(dimensions))
 
 
 def _dimensions(asked: Asked) -> list[Dimension]:
@@ -79,21 +61,6 @@ def _dimensions(asked: Asked) -> list[Dimension]:
         return asked.dimensions
     missing = [name for name in ("currency", "value_issue") if name not in asked.by]
     return [*asked.dimensions, *(DIMENSIONS[name] for name in missing)]
-
-
-def _added(found: Iterable[tuple[Key, Sequence[Any]]]) -> dict[Key, tuple[int, int, int | None, int]]:
-    sums: dict[Key, tuple[int, int, int | None, int]] = {}
-    for key, (events, valued, value, pruned) in found:
-        before = sums.get(key, (0, 0, None, 0))
-        total = before[2] if value is None else (before[2] or 0) + int(value)
-        sums[key] = before[0] + int(events or 0), before[1] + int(valued), total, before[3] + int(pruned or 0)
-    return sums
-
-
-def total(asked: Asked, metric: str) -> Any:
-    """Return one figure of all that is chosen; None where there is nothing. `metric` is none of money."""
-    rows = figures(replace(asked, metrics=(metric,), by=())).rows
-    return rows[0][metric] if rows else None
 
 
 def _order(key: Key) -> tuple[Any, ...]:
@@ -105,7 +72,7 @@ def _row(
     asked: Asked,
     dimensions: Sequence[Dimension],
     key: Key,
-    sums: tuple[int, int, int | None, int],
+    sums: Found,
     found: Mapping[Key, Distinct],
 ) -> dict[str, Any]:
     events, valued, value_e4, _ = sums

@@ -10,8 +10,8 @@ from collect.models import Event
 from collect.storage.rows import uuid7
 from reporting.figures.asked import Asked
 from reporting.figures.registry import CLIENTS, DIMENSIONS
-from reporting.figures.sources import cells, summaries
-from reporting.models import Progress
+from reporting.figures.sources import cells, counted
+from reporting.models import Progress, Summary
 
 # Buckets, of which the clients are compared, or which are only summed up; summaries; and events that are in no bucket
 # yet: what is read in half a second, by the kind of database, measured with the report daily on two cores.
@@ -21,17 +21,19 @@ MOST_EVENTS: Mapping[str, int] = {"sqlite": 4_000, "postgresql": 20_000}
 
 
 def is_prompt(asked: Asked) -> bool:
-    """Tell whether so little has to be read that a page can wait. It looks at no more rows than that."""
+    """Tell whether so little of when events happened has to be read that a page can wait for it.
+
+    It looks at no more rows than that. Raises `BadQuestion` and `django.db.Error`.
+    """
     asked.check()
     # Without the filters: what they leave has to be found first.
     everything = asked.unfiltered
-    few = summaries(everything, [*asked.dimensions, *(DIMENSIONS[one.name] for one in asked.conditions)])
-    if few is None or asked.needs(CLIENTS.name):
-        source, most = cells(everything), MOST_BUCKETS
-    else:
-        source, most = few, MOST_SUMMARIES
+    source = counted(everything, [*asked.dimensions, *(DIMENSIONS[one.name] for one in asked.conditions)])
+    if asked.needs(CLIENTS.name):
+        source = cells(everything)
+    most = MOST_SUMMARIES if source.rows.model is Summary else MOST_BUCKETS
     # In the order of an index, which is then read no further than that.
-    return not _has_more(source.rows.order_by(asked.time.of_counts), most) and is_counted()
+    return not _has_more(source.rows.order_by("quarter"), most) and is_counted()
 
 
 def is_counted() -> bool:

@@ -1,27 +1,29 @@
-"""Sum the buckets up by one dimension alone, and count by the reason for which a user agent is taken for a bot's."""
+"""Sum the buckets up by one dimension alone, and count by the reason for which a user agent is taken for a bot's.
 
-from datetime import timedelta
+The rollup does so, step by step, and until then questions are answered from the buckets. A version before this one
+cannot count any more: it would leave the summaries behind.
+"""
 
 import django.db.models.deletion
 from django.db import migrations, models
-from django.db.models import Max, Min
+from django.db.models import F, Max, Min
 
 from collect.storage.marks import QUARTER
-from reporting.rollups import summaries
 from reporting.views import making
 
-DAY = timedelta(days=1)
+
+def count_anew(apps, _schema_editor):
+    """Have all that has been counted counted anew."""
+    cell, mark = apps.get_model("reporting", "Cell"), apps.get_model("collect", "Mark")
+    cell.objects.filter(is_frozen=True).update(pruned=F("events"))
+    apps.get_model("reporting", "Progress").objects.update(is_summed_up=False)
+    times = cell.objects.order_by().values_list("partner").annotate(Min("arrived"), Max("arrived"))
+    mark.objects.bulk_create(mark(partner_id=partner, start=first, end=last + QUARTER) for partner, first, last in times)
 
 
-def sum_up(apps, _schema_editor):
-    """Sum up the buckets that are there, and have all of them counted anew: none knows its reason yet."""
-    times = apps.get_model("reporting", "Cell").objects.values_list("partner").annotate(Min("arrived"), Max("arrived"))
-    for partner, first, last in times.order_by():
-        start = first
-        while start <= last:
-            summaries.make(partner, start, start + DAY)
-            start += DAY
-        apps.get_model("collect", "Mark").objects.create(partner_id=partner, start=first, end=last + QUARTER)
+def freeze(apps, _schema_editor):
+    """Note again which buckets are of pruned events."""
+    apps.get_model("reporting", "Cell").objects.filter(pruned__gt=0).update(is_frozen=True)
 
 
 class Migration(migrations.Migration):
@@ -35,6 +37,10 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunPython(making.backwards, migrations.RunPython.noop),
         migrations.AddField('Cell', 'bot_reason', models.CharField(max_length=16, null=True)),
+        migrations.AddField('Cell', 'pruned', models.BigIntegerField(default=0), preserve_default=False),
+        migrations.AddField('Progress', 'is_summed_up', models.BooleanField(default=True)),
+        migrations.RunPython(count_anew, freeze),
+        migrations.RemoveField('Cell', 'is_frozen'),
         migrations.CreateModel(
             name='Summary',
             fields=[
@@ -57,6 +63,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['partner', 'arrived'], name='summary_partner'), models.Index(fields=['dimension', 'quarter'], name='summary_quarter'), models.Index(fields=['dimension', 'arrived'], name='summary_arrived')],
             },
         ),
-        migrations.RunPython(sum_up, migrations.RunPython.noop),
         migrations.RunPython(making.forwards, making.backwards),
     ]

@@ -7,9 +7,10 @@ from typing import Any
 
 from reporting.figures.asked import Asked
 from reporting.figures.filters import OPERATORS, parsed
-from reporting.figures.planner import Figures, Sums, figures, summed
+from reporting.figures.planner import Figures, figures, summed
 from reporting.figures.promptness import is_prompt
 from reporting.figures.registry import AVERAGE, CLIENTS, DIMENSIONS, EVENTS, METRICS, TIMES, VALUE, VALUED
+from reporting.figures.sources import Sums
 from reporting.reports.answer import Answer, Table
 from reporting.reports.question import Question
 from reporting.reports.registry import Option, Report
@@ -122,7 +123,7 @@ REPORT = Report(
             "clients",
             "WHETHER",
             _YES,
-            "count distinct clients, too; without them an answer is there at once, however many events there are",
+            "count distinct clients, too, which among millions of events takes longer than all the rest",
             (_YES, _NO),
         ),
     ),

@@ -34,23 +34,22 @@ class Part:
     end: datetime
 
 
-def recount(parts: Sequence[Part], until: datetime) -> int:
+def recount(parts: Sequence[Part], until: datetime, *, is_new: bool = False) -> int:
     """Make the buckets of these parts anew, of the events that arrived before `until`; return how many those are.
 
-    Call it in a transaction. Buckets of pruned events stay as they are. Raises `django.db.Error`.
+    Call it in a transaction. Buckets of pruned events stay as they are, and are summed up anew with the others; of
+    parts that are new nothing is, where nothing came in. Raises `django.db.Error`.
     """
     number = 0
     for part in parts:
-        stale = Cell.objects.filter(
-            partner=part.partner, arrived__gte=part.start, arrived__lt=part.end, is_frozen=False
-        )
+        stale = Cell.objects.filter(partner=part.partner, arrived__gte=part.start, arrived__lt=part.end, pruned=0)
         # In one statement, without reading them: nothing refers to a bucket.
         deleted, counted = stale._raw_delete(stale.db), 0
         end = min(part.end, until)
         if part.start < end:
             arrived = "e.partner_id = %s AND e.received_at >= %s AND e.received_at < %s"
-            counted = _count(arrived, [part.partner, *map(_moment, (part.start, end))], is_frozen=False)
-        if deleted or counted:
+            counted = _count(arrived, [part.partner, *map(_moment, (part.start, end))], is_pruned=False)
+        if deleted or counted or not is_new:
             summaries.make(part.partner, part.start, part.end)
         number += counted
     return number
@@ -62,15 +61,15 @@ def freeze(ids: Sequence[UUID]) -> None:
     The summaries of when they arrived have to be made anew behind it. Raises `django.db.Error`.
     """
     if connection.vendor == "postgresql":
-        _count("e.id = ANY(%s)", [list(ids)], is_frozen=True)
+        _count("e.id = ANY(%s)", [list(ids)], is_pruned=True)
     else:
-        _count("e.id IN (SELECT value FROM json_each(%s))", [json.dumps([id.hex for id in ids])], is_frozen=True)
+        _count("e.id IN (SELECT value FROM json_each(%s))", [json.dumps([id.hex for id in ids])], is_pruned=True)
 
 
-def _count(condition: str, values: Sequence[Any], *, is_frozen: bool) -> int:
+def _count(condition: str, values: Sequence[Any], *, is_pruned: bool) -> int:
     with connection.cursor() as cursor:
         _prepare()
-        cursor.execute(_statement(connection.vendor).format(condition), [is_frozen, *values])
+        cursor.execute(_statement(connection.vendor).format(condition), [int(is_pruned), *values])
         found = cursor.fetchall()
     # The buckets with very many clients. SQLite has packed its own.
     for id, clients in ((id, bytes(clients)) for id, clients, _ in found if clients):
@@ -102,7 +101,7 @@ def stored(part: Part) -> set[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {columns_of_bucket}, events, value_e4, clients FROM {_CELL} "  # noqa: S608  # our names
-            "WHERE partner_id = %s AND arrived >= %s AND arrived < %s AND NOT is_frozen",
+            "WHERE partner_id = %s AND arrived >= %s AND arrived < %s AND pruned = 0",
             [part.partner, *map(_moment, (part.start, part.end))],
         )
         return {(*bucket, bytes(clients)) for *bucket, clients in cursor.fetchall()}
@@ -120,7 +119,8 @@ def _prepare() -> None:
 
 def _sums(vendor: str) -> str:
     clients = _CLIENTS[vendor].format(sketches.HASHED[vendor])
-    return f"count(*), sum({columns.value_e4(vendor)}), {clients}"
+    value = columns.total(vendor, f"({columns.value_e4(vendor)})").replace("%", "%%")
+    return f"count(*), {value}, {clients}"
 
 
 @cache
@@ -134,8 +134,8 @@ def _statement(vendor: str) -> str:
         "sqlite": "NULL",
     }
     return (
-        f"INSERT INTO {_CELL} ({', '.join(made)}, is_frozen, events, value_e4, clients) "  # noqa: S608  # our names
-        f"SELECT {by}, %s, {_sums(vendor)} "
+        f"INSERT INTO {_CELL} ({', '.join(made)}, pruned, events, value_e4, clients) "  # noqa: S608  # our names
+        f"SELECT {by}, %s * count(*), {_sums(vendor)} "
         f"FROM {_EVENT} AS e WHERE {{}} GROUP BY {by} "
         f"RETURNING id, {unpacked[vendor]}, events"
     )

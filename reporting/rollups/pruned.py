@@ -33,5 +33,6 @@ def _recount(received: Sequence[tuple[int, datetime]], why: Endpoint, **_sent: A
     for partner, start, end in marks.times(received):
         if progress is not None and start < progress.until:
             recount([Part(partner, start, end)], progress.until)
-        # Also where nothing had been counted yet: the frozen counts are there.
-        summaries.make(partner, start, end)
+        else:
+            # Nothing else of it had been counted.
+            summaries.make(partner, start, end)

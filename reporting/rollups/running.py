@@ -140,7 +140,9 @@ def rebuild() -> None:
 
 def _begin(settled: datetime) -> Progress:
     """Note that nothing has been counted yet, from the first event on."""
-    return Progress.objects.create(pk=1, until=beginning(min(first_arrival() or settled, settled)))
+    until = beginning(min(first_arrival() or settled, settled))
+    # Events may have been pruned before anything was counted.
+    return Progress.objects.create(pk=1, until=until, is_summed_up=not Cell.objects.exists())
 
 
 def first_arrival() -> datetime | None:
@@ -158,13 +160,17 @@ def _first_arrival(partner: int) -> datetime | None:
 
 def _go_on(progress: Progress, settled: datetime, stride: timedelta) -> Step:
     """Count what arrived since the last time, of the quarter-hour in which that was, too."""
+    if not progress.is_summed_up:
+        # No mark is left, of those that an upgrade made neither.
+        progress.is_summed_up = True
+        progress.save(update_fields=["is_summed_up"])
     until = min(settled, progress.until + stride)
     if until < progress.until + LEAST:
         # Another machine has just been here.
         return Step(0, 0, has_more=False)
     start, end = beginning(progress.until), beginning(until) + QUARTER
     partners = Partner.objects.values_list("pk", flat=True)
-    events = recount([Part(partner, start, end) for partner in partners], until)
+    events = recount([Part(partner, start, end) for partner in partners], until, is_new=True)
     Progress.objects.filter(pk=progress.pk).update(until=until)
     return Step(events, 0, has_more=until < settled)
 

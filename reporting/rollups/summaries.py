@@ -4,11 +4,13 @@ A summary is a function of the buckets, and made anew in the transaction that ch
 """
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.db import connection
 
 from reporting.models import Cell, Summary
+from reporting.views import columns
 
 _CELL, _SUMMARY = Cell._meta.db_table, Summary._meta.db_table
 # What every summary is by.
@@ -24,22 +26,20 @@ def make(partner: int, start: datetime, end: datetime) -> None:
     Call it in a transaction. Raises `django.db.Error`.
     """
     arrival = _arrival(partner, start, end)
-    columns = ", ".join((*_BY, "dimension", "member", "events", "value_e4", "pruned"))
+    names = ", ".join((*_BY, "dimension", "member", "events", "value_e4", "pruned"))
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {_SUMMARY} WHERE {_OF_ARRIVAL}", arrival)  # noqa: S608  # our names
-        cursor.execute(f"{_PART} INSERT INTO {_SUMMARY} ({columns}) {_MADE}", arrival)
+        cursor.execute(f"{_PART} INSERT INTO {_SUMMARY} ({names}) {_made(connection.vendor)}", arrival)
 
 
 def differing(partner: int, start: datetime, end: datetime) -> int:
     """Return how many summaries differ from the sums of the buckets as they are now. Raises `django.db.Error`."""
     arrival = _arrival(partner, start, end)
     with connection.cursor() as cursor:
-        cursor.execute(f"{_PART} {_MADE}", arrival)
+        cursor.execute(f"{_PART} {_made(connection.vendor)}", arrival)
         made = {tuple(row) for row in cursor.fetchall()}
-        # As expressions: of bare columns SQLite's driver makes moments and the like.
-        columns = ", ".join(f"coalesce({name}, NULL)" for name in (*_BY, "dimension", "member"))
         cursor.execute(
-            f"SELECT {columns}, events, value_e4, pruned FROM {_SUMMARY} WHERE {_OF_ARRIVAL}",  # noqa: S608
+            f"SELECT {_COALESCED}, dimension, member, events, value_e4, pruned FROM {_SUMMARY} WHERE {_OF_ARRIVAL}",  # noqa: S608
             arrival,
         )
         stored = [tuple(row) for row in cursor.fetchall()]
@@ -50,18 +50,23 @@ def _arrival(partner: int, start: datetime, end: datetime) -> list[Any]:
     return [partner, *map(connection.ops.adapt_datetimefield_value, (start, end))]
 
 
-def _sums(dimension: str, member: str, by: tuple[str, ...]) -> str:
-    columns = ", ".join(f"coalesce({name}, NULL)" for name in _BY)
-    return (
-        f"SELECT {columns}, '{dimension}', {member}, sum(events), sum(value_e4), sum(pruned) "  # noqa: S608  # our names
-        f"FROM part GROUP BY {', '.join(by)}"
-    )
+@cache
+def _made(vendor: str) -> str:
+    """Return the SELECT of the summaries of the buckets in `part`."""
+    value = columns.total(vendor, "value_e4").replace("%", "%%")
+
+    def of(dimension: str, member: str, by: tuple[str, ...]) -> str:
+        return (
+            f"SELECT {_COALESCED}, '{dimension}', {member}, sum(events), {value}, sum(pruned) "  # noqa: S608  # our names
+            f"FROM part GROUP BY {', '.join(by)}"
+        )
+
+    return " UNION ALL ".join([*(of(name, name, (*_BY, name)) for name in DIMENSIONS), of("", "NULL", _BY)])
 
 
+# As expressions: of bare columns SQLite's driver makes moments and the like.
+_COALESCED = ", ".join(f"coalesce({name}, NULL)" for name in _BY)
 _PART = (
-    f"WITH part AS MATERIALIZED (SELECT {', '.join((*_BY, *DIMENSIONS))}, events, value_e4, "  # noqa: S608  # our names
-    f"CASE WHEN is_frozen THEN events ELSE 0 END AS pruned FROM {_CELL} WHERE {_OF_ARRIVAL})"
-)
-_MADE = " UNION ALL ".join(
-    [*(_sums(name, name, (*_BY, name)) for name in DIMENSIONS), _sums("", "NULL", _BY)],
+    f"WITH part AS MATERIALIZED (SELECT {', '.join((*_BY, *DIMENSIONS))}, events, value_e4, pruned "  # noqa: S608  # our names
+    f"FROM {_CELL} WHERE {_OF_ARRIVAL})"
 )

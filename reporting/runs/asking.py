@@ -62,6 +62,12 @@ def again(name: str, question: Question, now: datetime | None = None) -> None:
         _create(name, text, digest, now or datetime.now(UTC))
 
 
+def open_run(name: str, question: Question) -> ReportRun | None:
+    """Return the run that has still to bring the answer to just this question, if there is one."""
+    _, digest = _key(name, question)
+    return ReportRun.objects.filter(digest=digest, state__in=ReportRun.OPEN).defer("answer").first()
+
+
 def answered(name: str, question: Question, id: int) -> ReportRun | None:
     """Return the run of this id if it has an answer to just this question."""
     _, digest = _key(name, question)

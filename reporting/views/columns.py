@@ -85,6 +85,14 @@ def in_units(vendor: str, value_e4: str) -> str:
     return f"({value_e4}) / {SCALE}.0"
 
 
+def total(vendor: str, value_e4: str) -> str:
+    """Return the SQL of the sum of ten-thousandths. SQLite fails if a sum has more than 64 bits; this one rounds it."""
+    if vendor == POSTGRESQL:
+        return f"sum({value_e4})"
+    # In two parts. Sums overflow with an error there, products do not.
+    return f"(sum({value_e4} / 1000000000) * 1000000000 + sum({value_e4} % 1000000000))"
+
+
 def category() -> str:
     """Return the SQL of the category that the taxonomy gives the event's name."""
     cases = " ".join(f"WHEN '{name}' THEN '{category}'" for name, category in STANDARD_EVENTS.items())

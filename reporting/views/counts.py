@@ -13,7 +13,7 @@ _CELLS = {
     **CHANNELS,
     "country": "ISO 3166-1 code of the country",
     "browser": "Browser, from the user agent",
-    "bot_reason": "Why the user agent is taken for a bot's; NULL if it is not",
+    "bot_reason": "Why the user agent is taken for a bot's; NULL if it is not, or nobody looked",
     "is_test": "True for events of test keys: leave them out, unless they are what you ask for",
     "currency": "ISO 4217, where the value of the events is one; else NULL",
     "value_issue": "Why the values of the events are none; NULL if they are, or there are none",
@@ -87,7 +87,7 @@ def daily(vendor: str) -> View:
     by = ["partner_id", "partner", "tag_id", "event_name", "category"]
     by += ["channel", "country", "browser", "bot_reason", "currency", "value_issue"]
     sentences = {column.name: column.sentence for column in quarters(vendor).columns}
-    total = "sum(q.value_e4)"
+    total = columns.total(vendor, "q.value_e4")
     return View(
         "reporting_daily",
         "Counts of events by days of UTC, of all that reporting_quarters has but test events. For days of another time "

@@ -180,6 +180,46 @@ def test_upgrade_and_downgrade_serve_what_the_other_version_wrote(versions: tupl
     before.collect(raw_key, return_to)
 
 
+PRUNES = """
+from collect.models import Event
+from collect.storage import removal
+from collect.storage.ledger.tally import Endpoint
+removal.remove(list(Event.objects.filter(event_name="pruned").values_list("pk", flat=True)), Endpoint.PRUNE)
+"""
+COUNTS_ALL = """
+from datetime import datetime, timedelta, UTC
+from reporting.rollups.running import Rollup
+for _ in Rollup().run(datetime.now(UTC) + timedelta(hours=1)):
+    pass
+"""
+
+
+def test_counts_stay_when_summaries_come_go_and_come_again(new_database: str, tmp_path: Path) -> None:
+    def run(*arguments: str) -> str:
+        return manage(new_database, *arguments)
+
+    def counts() -> str:
+        return run("report", "daily", "--clients", "no", "--by", "event_name", "--format", "csv")
+
+    run("migrate", "-v0")
+    run("issue_key", "--partner", "acme", "--label", "orders")
+    events = [{"event_name": name, "tag_id": "shop", "timestamp": time.time()} for name in ("kept", "pruned", "kept")]
+    (tmp_path / "events.ndjson").write_text("\n".join(map(json.dumps, events)))
+    run("import_events", str(tmp_path / "events.ndjson"), "--partner", "acme")
+    run("shell", "-v0", "-c", COUNTS_ALL)
+    run("shell", "-v0", "-c", PRUNES)
+    expected = counts()
+    assert ",kept,2" in expected
+    assert ",pruned,1" in expected
+    run("migrate", "-v0", "reporting", "0003")
+    run("migrate", "-v0")
+    # From the buckets, until they have been summed up again.
+    assert counts() == expected
+    run("shell", "-v0", "-c", COUNTS_ALL)
+    assert counts() == expected
+    assert "0 differ" in run("rollup", "--check", "100")
+
+
 def test_every_migration_can_be_undone_and_events_stay(new_database: str) -> None:
     def migrate(*to: str) -> None:
         manage(new_database, "migrate", "-v0", *to)

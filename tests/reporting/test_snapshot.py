@@ -1,13 +1,16 @@
 """Statements of a snapshot see one moment, whatever others write meanwhile, and keep nobody from writing."""
 
 import threading
+from contextlib import suppress
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from collect.models import Mark
 from reporting.snapshot import snapshot
 from tests.harness import factories
+from tests.harness.databases import is_sqlite
 from tests.reporting.views.events import NOON
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,8 +42,15 @@ def test_all_statements_see_what_the_first_one_does() -> None:
 
 def test_the_next_transaction_writes_as_usual() -> None:
     partner = factories.partner("Acme").pk
-    with snapshot():
-        assert Mark.objects.count() == 0
+    for error in (None, ZeroDivisionError):
+        with suppress(ZeroDivisionError), snapshot():
+            assert Mark.objects.count() == 0
+            if error:
+                raise error
+        with CaptureQueriesContext(connection) as queries, transaction.atomic():
+            assert Mark.objects.count() == 0
+        begun = [query["sql"] for query in queries if query["sql"].startswith("BEGIN")]
+        assert begun == ["BEGIN IMMEDIATE" if is_sqlite() else "BEGIN"]
     with transaction.atomic():
         Mark.objects.create(partner_id=partner, start=NOON, end=NOON)
         with snapshot():

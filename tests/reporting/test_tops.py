@@ -41,7 +41,7 @@ def test_range_begins_with_a_quarter_hour_and_has_what_arrived_whenever_it_happe
         at = factories.source(factories.key()[0], received_at=NOON - timedelta(minutes=minutes))
         store.write([factories.arrival(at, timestamp=(NOON - timedelta(days=3)).timestamp())])
     found = tops.of(Range(NOON - timedelta(minutes=62), NOON - timedelta(minutes=2)))
-    assert (found.over.start, found.events) == (NOON - timedelta(minutes=75), 3)
+    assert (found.over, found.events) == (Range(NOON - timedelta(minutes=75), NOON), 3)
 
 
 def test_with_very_many_events_in_no_bucket_the_range_ends_where_the_counting_has_come_to(
@@ -54,6 +54,23 @@ def test_with_very_many_events_in_no_bucket_the_range_ends_where_the_counting_ha
     store.write([factories.arrival(newest) for _ in range(3)])
     found = tops.of(Range(HOUR.start, NOON + timedelta(minutes=3)))
     assert (found.over, found.events) == (HOUR, 1)
+    assert "Counting has come to 2026-11-26 12:00:00 UTC" in found.notes[0]
+    # Where it has not come to the range at all there are no lists, and no range that would have nothing.
+    found = tops.of(Range(NOON + timedelta(minutes=1), NOON + timedelta(minutes=3)))
+    assert (found.events, found.by["event_name"], len(found.notes)) == (0, [], 1)
+
+
+def test_most_frequent_value_is_found_whether_it_was_counted_or_not(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tops, "SHOWN", 2)
+    store.write([factories.arrival(source, event_name=name) for name in ("a", "a", "a", "b", "b", "c", "d", "d")])
+    list(Rollup().run(NOON + timedelta(minutes=1)))
+    newest = factories.source(factories.key()[0], received_at=NOON + timedelta(minutes=2))
+    store.write([factories.arrival(newest, event_name=name) for name in ("c", "c", "c", "e", "b")])
+    found = tops.of(Range(HOUR.start, NOON + timedelta(minutes=3)))
+    assert found.by["event_name"] == [("c", 4), ("a", 3)]
+    assert found.events == 13
 
 
 def test_worth_is_summed_by_currency_and_what_is_no_amount_counts_nothing(source: Source) -> None:

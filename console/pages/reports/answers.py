@@ -82,6 +82,15 @@ def _answer_at_once(report: Report, question: Question, asked: Asked) -> bool:
     return True
 
 
+def open_run(report: Report, request: HttpRequest) -> ReportRun | None:
+    """Return the run that has still to bring the answer to the question of the address, if there is one."""
+    try:
+        question = read(report, request.GET)
+    except BadQuestion:
+        return None
+    return None if question is None else asking.open_run(report.name, question)
+
+
 def of_run(report: Report, request: HttpRequest) -> Asked | None:
     """Return the answer of the run that the address names, if it is one to this question and still kept."""
     id = request.GET.get("run", "")

@@ -77,17 +77,20 @@ class ReportPage(DataPage):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: HttpRequest, **named: Any) -> HttpResponse:
-        """Answer with the page, its data, or its part; 400 for a question that is none. Raises Http404."""
+        """Answer with the page, its data, or its part; 400 for a question that is none. Raises Http404.
+
+        Of a part that has been seen there is none: htmx leaves the page as it is (204).
+        """
+        self._report = of_name(named["name"])
         if self._is_part(request):
             self.template_name = "admin/reports/answer.html"
-        self._report = of_name(named["name"])
+            if request.user.has_perms(self.permissions) and self._is_seen(request):
+                return HttpResponse(status=204)
         self.title = self._report.title
         response = super().get(request, **named)
-        # htmx shows nothing of a part that failed, and leaves the page as it is if there is none (204).
+        # htmx shows nothing of a part that failed.
         if not self._is_part(request):
             response.status_code = self._asked.status
-        elif request.headers.get("X-Seen") == self._asked.state:
-            return HttpResponse(status=204)
         return response
 
     def post(self, request: HttpRequest, **named: Any) -> HttpResponse:
@@ -102,6 +105,11 @@ class ReportPage(DataPage):
         except (BadQuestion, TooMany):  # the page that this leads to says what is wrong
             pass
         return redirect(request.get_full_path())
+
+    def _is_seen(self, request: HttpRequest) -> bool:
+        """Tell whether the answer is still waited for, as the page says that asks for news."""
+        run = answers.open_run(self._report, request)
+        return run is not None and run.state == request.headers.get("X-Seen")
 
     def _is_part(self, request: HttpRequest) -> bool:
         return "HX-Request" in request.headers and not self.is_json

@@ -1,16 +1,20 @@
 """No page reads more rows than it has to, however many events there are: asserted on plans, not on times."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 
 from collect.models import Event, RejectionGroup
 from collect.storage.ledger import entries
 from collect.storage.ledger.tally import Amount, Entry
+from collect.storage.marks import beginning
 from keys.models import ApiKey
 from reporting import conservation
+from reporting.models import Cell, Progress, Summary
 from runtime.refusals import Code, Refusal
 from tests.harness import factories, plans
 
@@ -19,6 +23,8 @@ pytestmark = pytest.mark.django_db(databases=["default", "spool"])
 # More than a query may read: the counts of a day, or the rows in which Live looks for a rare name, each by a bitmap
 # and then from the table. The bounds of the overview are lowered below that.
 EVENTS, ROWS, BOUND = 60_000, 55_000, 2_000
+# Buckets, and as many summaries, of a time that no page asks for: more than `plans.ROWS`.
+COUNTS = 20_000
 PAGES = (
     *("/admin/", "/admin/ledger/", "/admin/ledger/?range=7d&kind=all", "/admin/ledger/?partner={partner}"),
     *("/admin/live/", "/admin/live/?range=24h", "/admin/live/?partner={partner}&name=rare"),
@@ -62,3 +68,30 @@ def test_page_reads_what_it_shows(console: Client, key: ApiKey, address: str, mo
     with plans.captured() as queries:
         assert console.get(address.format(**named)).status_code == 200
     plans.assert_bounded(queries, ROWS)
+
+
+def test_page_reads_the_counts_of_its_range_alone(console: Client) -> None:
+    key, now = factories.key()[0], datetime.now(UTC)
+    old, this = beginning(now) - timedelta(days=60), beginning(now)
+    same: dict[str, Any] = {"partner_id": key.partner_id, "is_test": False, "events": 1}
+    for at, number in ((old, COUNTS), (this, 5)):
+        times = {"arrived": at, "quarter": at}
+        cells = (
+            Cell(**same, **times, tag_id=f"{n}", event_name="a", channel="server", clients=b"", pruned=0)
+            for n in range(number)
+        )
+        Cell.objects.bulk_create(cells, 2_000)
+        summaries = (
+            Summary(**same, **times, dimension=name, member=f"{n}" if name else None, pruned=0)
+            for n in range(number) for name in ("", *(("tag_id",) if n % 2 else ("country",)))
+        )  # fmt: skip
+        Summary.objects.bulk_create(summaries, 2_000)
+    Progress.objects.create(pk=1, until=now)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    for address in ("", "reports/daily/", "reports/daily/?clients=no", "reports/daily/?clients=no&by=tag"):
+        with plans.captured() as queries:
+            page = console.get(f"/admin/{address}")
+        assert page.status_code == 200
+        assert "reporting_" in "".join(query.sql for query in queries)
+        plans.assert_bounded(queries)

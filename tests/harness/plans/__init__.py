@@ -25,7 +25,10 @@ from tests.harness import databases
 # Rows that one query of a page may read. Ten million are read at some 500,000 a second.
 ROWS = 5_000
 # Tables that grow with what senders send. None may be read from end to end.
-LARGE = ("collect_event", "collect_rejection", "collect_ledgerentry", "collect_searchblock")
+LARGE = (
+    *("collect_event", "collect_rejection", "collect_ledgerentry", "collect_searchblock"),
+    *("reporting_cell", "reporting_summary"),
+)
 # What reads rows of a table, and what was read without being returned.
 _REMOVED = ("Rows Removed by Filter", "Rows Removed by Index Recheck", "Rows Removed by Join Filter")
 

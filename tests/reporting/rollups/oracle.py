@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 
 from collect.models import Event, Mark
 from reporting.models import Cell, Quarter, Summary
@@ -99,13 +99,14 @@ def in_view() -> dict[Bucket, tuple[int, int | None]]:
     return {tuple(by): (events, _whole(value)) for *by, events, value in rows}
 
 
-def in_cells(*, frozen: bool) -> dict[Bucket, Count]:
+def in_cells(*, pruned: bool) -> dict[Bucket, Count]:
     """The stored buckets. Each is there once, but for those of pruned events, of which each prune leaves its own."""
     counts: dict[Bucket, Count] = defaultdict(Count)
-    rows = Cell.objects.filter(is_frozen=frozen).values_list(*_BY, "events", "value_e4", "clients")
+    cells = Cell.objects.filter(pruned=F("events")) if pruned else Cell.objects.filter(pruned=0)
+    rows = cells.values_list(*_BY, "events", "value_e4", "clients")
     for *by, number, value, clients in rows:
         count = counts[tuple(by)]
-        assert frozen or not count.events, f"a bucket is there twice: {by}"
+        assert pruned or not count.events, f"a bucket is there twice: {by}"
         count.events += number
         if value is not None:
             count.value_e4 = (count.value_e4 or 0) + int(value)
@@ -128,6 +129,18 @@ def summed(found: Iterable[Seen], pruned: Iterable[Seen]) -> dict[tuple[Any, ...
             events, value, gone = sums.get((*common, *member), (0, None, 0))
             total = value if one.value_e4 is None else (value or 0) + one.value_e4
             sums[*common, *member] = events + 1, total, gone + number
+    return sums
+
+
+def in_cells_summed() -> dict[tuple[Any, ...], tuple[int, int | None, int]]:
+    """What summaries have to be at any moment, whether buckets are right or not: their sums."""
+    sums: dict[tuple[Any, ...], tuple[int, int | None, int]] = {}
+    for *bucket, number, value_e4, pruned in Cell.objects.values_list(*_BY, "events", "value_e4", "pruned"):
+        common = tuple(bucket[place] for place in _OF_ALL)
+        for member in [("", None), *((name, bucket[place]) for name, place in _ALONE.items())]:
+            events, value, gone = sums.get((*common, *member), (0, None, 0))
+            total = value if value_e4 is None else (value or 0) + int(value_e4)
+            sums[*common, *member] = events + number, total, gone + pruned
     return sums
 
 
@@ -155,7 +168,11 @@ class Marked:
 
 
 def assert_readers_see(found: Mapping[Any, Seen], pruned: Mapping[Any, Seen]) -> None:
-    """Fail unless the view is the events that are there and those that were pruned, in all that is not marked."""
+    """Fail unless the view is the events that are there and those that were pruned, in all that is not marked.
+
+    The summaries have to be those of the buckets, marked or not.
+    """
+    assert in_summaries() == in_cells_summed()
     marked = Marked()
     expected = grouped(one for one in (*found.values(), *pruned.values()) if one.time not in marked)
     seen = {bucket: sums for bucket, sums in in_view().items() if (bucket[2], bucket[0]) not in marked}

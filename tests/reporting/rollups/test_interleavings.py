@@ -154,8 +154,8 @@ class World:
         for _ in self._rollup.run(self._now):
             pass
         assert not Mark.objects.exists()
-        assert oracle.in_cells(frozen=False) == oracle.grouped(self._found.values())
-        assert oracle.in_cells(frozen=True) == oracle.grouped(self._pruned.values())
+        assert oracle.in_cells(pruned=False) == oracle.grouped(self._found.values())
+        assert oracle.in_cells(pruned=True) == oracle.grouped(self._pruned.values())
         assert oracle.in_summaries() == oracle.summed(self._found.values(), self._pruned.values())
         assert not checking.check(8).differences
 

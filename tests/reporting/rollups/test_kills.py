@@ -104,6 +104,6 @@ def test_kills_of_writers_and_of_the_rollup_leave_the_buckets_exact(files: int, 
 
 def _assert_exact(pruned: Mapping[UUID, oracle.Seen]) -> None:
     found = oracle.events()
-    assert oracle.in_cells(frozen=False) == oracle.grouped(found.values())
-    assert oracle.in_cells(frozen=True) == oracle.grouped(pruned.values())
+    assert oracle.in_cells(pruned=False) == oracle.grouped(found.values())
+    assert oracle.in_cells(pruned=True) == oracle.grouped(pruned.values())
     oracle.assert_readers_see(found, pruned)

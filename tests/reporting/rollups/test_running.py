@@ -129,7 +129,7 @@ def test_erased_events_leave_the_totals_and_pruned_ones_stay_in_them() -> None:
     removal.remove([erased], Endpoint.ERASE)  # type: ignore[list-item]
     removal.remove(list(Event.objects.filter(pk=pruned).values_list("pk", flat=True)), Endpoint.PRUNE)
     run(NOON + HOUR)
-    assert dict(Cell.objects.values_list("tag_id", "is_frozen")) == {"k": False, "p": True}
+    assert dict(Cell.objects.values_list("tag_id", "pruned")) == {"k": 0, "p": 1}
     running.rebuild()
     run(NOON + HOUR)
     assert dict(Quarter.objects.values_list("tag_id", "events")) == {"k": 1, "p": 1}

@@ -24,7 +24,7 @@ def run(now: datetime) -> None:
 
 
 def assert_exact() -> None:
-    assert oracle.in_cells(frozen=False) == oracle.grouped(oracle.events().values()) != {}
+    assert oracle.in_cells(pruned=False) == oracle.grouped(oracle.events().values()) != {}
 
 
 def test_event_whose_commit_takes_longer_than_all_margins_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
