@@ -98,7 +98,7 @@ def run(example: Example, directory: Path) -> list[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     return done.stdout.split(f"{END}\n")[:-1]

@@ -16,7 +16,7 @@ from tests.harness.server import Server
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-MANY = 30_000
+MANY = 15_000
 
 
 def many(tmp_path: Path) -> Path:
