@@ -1,8 +1,10 @@
 """The figures of the month, counted from its plan alone: whole numbers, and nothing of the program that is tested."""
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from tests.reporting.month.plan import BEGIN, CONVERSIONS, DAY, HOUR, MINUTE, PARTNERS, Planned
@@ -19,6 +21,12 @@ ZONES: dict[str, Callable[[int], int]] = {
 LATE = (MINUTE, HOUR, DAY, 7 * DAY)
 # The dimensions of a day's counts, in this order.
 DIMENSIONS = ("day", "partner", "tag_id", "event_name", "channel", "country", "browser", "currency", "value_issue")
+OF_CONVERSIONS = ("partner", "event_name", "currency", "value_issue")
+
+# The names of which the params are known: their keys have no objects and no arrays.
+SHAPED = ("order_created", "items_added")
+
+Pair = tuple[int, int | None]
 
 
 def day_of(milliseconds: int) -> date:
@@ -40,7 +48,7 @@ class Sum:
             self.value_e4 = (self.value_e4 or 0) + value_e4
 
     @property
-    def pair(self) -> tuple[int, int | None]:
+    def pair(self) -> Pair:
         return self.events, self.value_e4
 
 
@@ -59,6 +67,39 @@ class Bits:
         return int.from_bytes(self._bytes, "little").bit_count()
 
 
+class Number(str):
+    """A number of JSON as it is written."""
+
+    __slots__ = ()
+
+
+read = json.JSONDecoder(parse_float=Number, parse_int=Number).decode
+
+
+class Key:
+    """What the params of one name have under a key."""
+
+    __slots__ = ("largest", "least", "longest", "types")
+
+    def __init__(self) -> None:
+        self.types: Counter[str] = Counter()
+        self.least: Decimal | None = None
+        self.largest: Decimal | None = None
+        self.longest: int | None = None
+
+    def add(self, value: Number | str | None) -> None:
+        if value is None:
+            self.types["null"] += 1
+        elif isinstance(value, Number):
+            self.types["number"] += 1
+            number = Decimal(value)
+            self.least = number if self.least is None else min(self.least, number)
+            self.largest = number if self.largest is None else max(self.largest, number)
+        else:
+            self.types["string"] += 1
+            self.longest = max(self.longest or 0, len(value))
+
+
 class Known:
     """The figures of what is stored in the end."""
 
@@ -75,6 +116,7 @@ class Known:
         self.clients: defaultdict[tuple[str, date], Bits] = defaultdict(Bits)
         self.late: Counter[int] = Counter()
         self.nobodys: Counter[str] = Counter()
+        self.params: dict[str, defaultdict[str, Key]] = {name: defaultdict(Key) for name in SHAPED}
 
     def add(self, event: Planned) -> None:
         """Count an event that is stored and stays."""
@@ -94,6 +136,9 @@ class Known:
             self.clients[partner, day_of(event.at)].add(event.client)
         elif event.session is None:
             self.nobodys[event.name] += 1
+        if event.name in SHAPED:
+            for key, value in read(money.params).items():
+                self.params[event.name][key].add(value)
         if event.name in CONVERSIONS:
             self._add_conversion(event, partner)
         self._add_touch(event, partner)
@@ -121,15 +166,15 @@ class Known:
 
     # --- made of what was counted ---
 
-    def by(self, *names: str) -> dict[tuple[Any, ...], tuple[int, int | None]]:
+    def by(self, *names: str) -> dict[tuple[Any, ...], Pair]:
         """Return the counts by some of the dimensions: how many, and what they are worth."""
-        places = [DIMENSIONS.index(name) for name in names]
-        found: defaultdict[tuple[Any, ...], Sum] = defaultdict(Sum)
-        for key, one in self.daily.items():
-            found[tuple(key[place] for place in places)].add(*one.pair)
-        return {key: one.pair for key, one in found.items()}
+        return _summed(self.daily, DIMENSIONS, names)
 
-    def dated(self, *names: str) -> dict[tuple[Any, ...], tuple[int, int | None]]:
+    def conversions_by(self, *names: str) -> dict[tuple[Any, ...], Pair]:
+        """Return the same of conversions, each counted once, by some of what tells them apart."""
+        return _summed(self.conversions, OF_CONVERSIONS, names)
+
+    def dated(self, *names: str) -> dict[tuple[Any, ...], Pair]:
         """Return what `by` returns, of all dimensions unless some are named, with the days as dates."""
         names = names or DIMENSIONS
         place = names.index("day")
@@ -145,6 +190,14 @@ class Known:
                 at = quarter * QUARTER
                 found[day_of(at + ZONES[zone](at)), partner] += events
         return dict(found)
+
+
+def _summed(sums: Mapping[Any, Sum], names: Sequence[str], wanted: Sequence[str]) -> dict[tuple[Any, ...], Pair]:
+    places = [names.index(name) for name in wanted]
+    found: defaultdict[tuple[Any, ...], Sum] = defaultdict(Sum)
+    for key, one in sums.items():
+        found[tuple(key[place] for place in places)].add(*one.pair)
+    return {key: one.pair for key, one in found.items()}
 
 
 def known(planned: Iterable[Planned]) -> Known:

@@ -1,26 +1,32 @@
 """What the reports say of the month, in the shape in which it is known."""
 
+import re
 from datetime import UTC, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from reporting.ranges import Range
 from reporting.reports import registry
+from reporting.reports.answer import Table
 from reporting.reports.question import Question
 from tests.reporting.month.checks import Check
-from tests.reporting.month.known import Known
+from tests.reporting.month.known import SHAPED, Known
 from tests.reporting.month.plan import BEGIN
 
 # All of the month in every zone.
 ALL = Range(BEGIN - timedelta(days=2), BEGIN + timedelta(days=40))
 
 
+def tables(report: str, *arguments: str, zone: str = "UTC", **options: str) -> dict[str, Table]:
+    """The tables of a report, by their names."""
+    question = Question(ALL, UTC if zone == "UTC" else ZoneInfo(zone), arguments=arguments, options=options)
+    return {table.name: table for table in registry.ask(report, question).tables}
+
+
 def rows(report: str, table: str, zone: str = "UTC", **options: str) -> list[tuple[Any, ...]]:
     """The rows of a table of a report."""
-    answer = registry.ask(report, Question(ALL, UTC if zone == "UTC" else ZoneInfo(zone), options=options))
-    (found,) = [one for one in answer.tables if one.name == table]
-    return [tuple(row) for row in found.rows]
+    return [tuple(row) for row in tables(report, zone=zone, **options)[table].rows]
 
 
 def daily_of(zone: str) -> Check:
@@ -87,6 +93,70 @@ def late(known: Known) -> tuple[Any, Any]:
     return found, expected | {name: known.late[of] for of, name in enumerate(names)}
 
 
+def params_of(name: str) -> Check:
+    """Of each key how many events have it, of which types its values are, and between which bounds."""
+
+    def check(known: Known) -> tuple[Any, Any]:
+        of = tables("params", name)
+        found: dict[Any, Any] = {(path, kind): number for path, kind, number in of["types"].rows}
+        for path, share, number, _, _, *bounds, longest in of["paths"].rows:
+            found[path] = (share, number, *(bound and Decimal(bound) for bound in bounds), longest)
+        events, _ = known.by("event_name")[name,]
+        expected: dict[Any, Any] = {}
+        for key, one in known.params[name].items():
+            number = one.types.total() - one.types["null"]
+            expected |= {(key, kind): values for kind, values in one.types.items()}
+            expected[key] = (number / events, number, one.least, one.largest, one.longest)
+        return found, expected
+
+    return check
+
+
+def conversions(known: Known) -> tuple[Any, Any]:
+    """All of the report: what there is, what is left out as a repetition, and which pairs of reports differ."""
+    of = tables("conversions")
+    found: dict[Any, Any] = {tuple(row[:3]): tuple(row[3:]) for row in of["conversions"].rows}
+    found |= {name: tuple(figures) for name, *figures in of["repeats"].rows}
+    found["differing"] = _differing(of["differing"])
+    expected: dict[Any, Any] = {
+        key: (number, *_worth(value_e4, number))
+        for key, (number, value_e4) in known.conversions_by("event_name", "currency", "value_issue").items()
+    }
+    expected |= _known_repeats(known)
+    expected["differing"] = (known.differing.total(), {(Decimal("0.05"), True)})
+    return found, expected
+
+
+def _worth(value_e4: int | None, number: int) -> tuple[Decimal | None, Decimal | None]:
+    """Return the amount, and the mean of so many: the half of a ten-thousandth counts as a whole one."""
+    if value_e4 is None:
+        return None, None
+    mean = (Decimal(value_e4) / number).quantize(Decimal(1), ROUND_HALF_UP)
+    return Decimal(value_e4) / 10_000, mean / 10_000
+
+
+def _known_repeats(known: Known) -> dict[str, Any]:
+    """Return by name how many reports there are of conversions, how many are left out, and how many of those differ."""
+    expected = {}
+    for (name,), (number, _) in known.conversions_by("event_name").items():
+        again, differing = (
+            sum(of for (_, of_name), of in counts.items() if of_name == name)
+            for counts in (known.repeats, known.differing)
+        )
+        expected[name] = (number + again, number, again, again / (number + again), differing)
+    return expected
+
+
+def _differing(table: Table) -> tuple[int, set[tuple[Decimal, bool]]]:
+    """Return how many pairs differ, listed or not, and how those do that are: by what, and whether in one currency."""
+    more = sum(int(re.split(" more pairs", note)[0].replace(",", "")) for note in table.notes)
+    found = {
+        (other - value, other_currency == currency)
+        for *_, value, currency, _, _, _, other, other_currency, _ in table.rows
+    }
+    return len(table.rows) + more, found
+
+
 REPORTS: dict[str, Check] = {
     **{f"daily, {zone}": daily_of(zone) for zone in ("UTC", "Europe/Berlin", "Asia/Kathmandu")},
     "daily, values": values,
@@ -94,6 +164,8 @@ REPORTS: dict[str, Check] = {
     "quality": quality,
     "quality, values": value_issues,
     "late": late,
+    **{f"params {name}": params_of(name) for name in SHAPED},
+    "conversions": conversions,
 }
 # Above a million events of a range the report says that it estimates them.
 OF_FEW: dict[str, Check] = {"daily, clients": clients}
