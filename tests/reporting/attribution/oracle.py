@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 STRENGTH = {"click_id": 5, "impression_id": 4, "bid_id": 3, "session_id": 2, "client_id": 1}
-COIN = {"JPY": "1", "EUR": "0.01", "USD": "0.01", "BHD": "0.001", "CLF": "0.0001"}
+COIN = {"JPY": "1", "EUR": "0.01", "USD": "0.01", "GBP": "0.01", "BHD": "0.001", "CLF": "0.0001"}
 
 Dict = dict[str, Any]
 
@@ -100,21 +100,40 @@ def parts(value: Decimal, coin: Decimal, of: list[Fraction]) -> list[Decimal]:
     return [sign * number * coin for number in whole]
 
 
-def attributed(conversion: Dict, events: list[Dict], model: str, windows: dict[str, timedelta]) -> Any:
-    """The reason, or a list of what each candidate gets: its id, its share, and its part of the value or None."""
-    found = touches(conversion, events)
-    verdicts = [verdict(conversion, one, windows) for one in found]
-    candidates = order([one for one, said in zip(found, verdicts, strict=True) if said == "candidate"])
-    if candidates:
-        of = shares(model, candidates)
-        value = conversion["value"]
-        values: list[Decimal | None] = [None] * len(of)
-        if value is not None:
-            values = [*parts(value, Decimal(COIN[conversion["currency"]]), of)]
-        return [(one["id"], share, part) for one, share, part in zip(candidates, of, values, strict=True)]
+def judged(conversion: Dict, events: list[Dict], windows: dict[str, timedelta]) -> tuple[list[Dict], dict[str, Any]]:
+    """The candidates in their order, and the other touches by what is said of them."""
+    candidates, others = [], dict[str, Any]()
+    for touch in touches(conversion, events):
+        said = verdict(conversion, touch, windows)
+        if said == "candidate":
+            candidates.append(touch)
+        else:
+            others.setdefault(said, []).append(touch)
+    return order(candidates), others
+
+
+def credited(conversion: Dict, candidates: list[Dict], model: str) -> list[tuple[Dict, Fraction, Decimal | None]]:
+    """What each candidate gets: its share, and its part of the value or None."""
+    of = shares(model, candidates)
+    values: list[Decimal | None] = [None] * len(of)
+    if conversion["value"] is not None:
+        values = [*parts(conversion["value"], Decimal(COIN[conversion["currency"]]), of)]
+    return [*zip(candidates, of, values, strict=True)]
+
+
+def reason(conversion: Dict, others: dict[str, Any]) -> str:
+    """Why a conversion without a candidate has no credit."""
     for said in ("outside", "after"):
-        if said in verdicts:
+        if said in others:
             return said
     if conversion["attribution_type"] == "organic":
         return "organic"
     return "no touch" if any(conversion.get(name) for name in STRENGTH) else "no ids"
+
+
+def attributed(conversion: Dict, events: list[Dict], model: str, windows: dict[str, timedelta]) -> Any:
+    """The reason, or a list of what each candidate gets: its id, its share, and its part of the value or None."""
+    candidates, others = judged(conversion, events, windows)
+    if not candidates:
+        return reason(conversion, others)
+    return [(touch["id"], share, part) for touch, share, part in credited(conversion, candidates, model)]

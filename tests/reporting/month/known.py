@@ -33,6 +33,18 @@ def day_of(milliseconds: int) -> date:
     return (BEGIN + timedelta(milliseconds=milliseconds)).date()
 
 
+def touch_of(event: Planned) -> tuple[str, tuple[str, int] | None] | None:
+    """Return the kind of the touch that an event shows, and the ad's interaction if it names one; None of no touch."""
+    click, view = event.click, event.impression
+    kind = event.attribution
+    if kind is None:
+        kind = "click" if click is not None else "view" if view is not None else None
+    if kind not in ("click", "view"):
+        return None
+    ids = [("click", click), ("view", view)]
+    return kind, next(((of, id) for of, id in sorted(ids, key=lambda one: one[0] != kind) if id is not None), None)
+
+
 class Sum:
     """How many there are, and what they are worth in ten-thousandths; None if none of them has a value."""
 
@@ -152,17 +164,11 @@ class Known:
             of.add(1, event.money.value_e4)
 
     def _add_touch(self, event: Planned, partner: str) -> None:
-        click, view = event.click, event.impression
-        kind = event.attribution
-        if kind is None:
-            kind = "click" if click is not None else "view" if view is not None else None
-        if kind not in ("click", "view"):
-            return
-        ids = [("click", click), ("view", view)]
-        ours = next(((of, id) for of, id in sorted(ids, key=lambda one: one[0] != kind) if id is not None), None)
-        self.touches[partner, kind, ours is not None] += 1
-        if ours is not None:
-            self.interactions[partner, kind].add(ours)
+        if (shown := touch_of(event)) is not None:
+            kind, ours = shown
+            self.touches[partner, kind, ours is not None] += 1
+            if ours is not None:
+                self.interactions[partner, kind].add(ours)
 
     # --- made of what was counted ---
 

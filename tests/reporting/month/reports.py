@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from keys.models import Partner
 from reporting.ranges import Range
 from reporting.reports import registry
 from reporting.reports.answer import Table
@@ -18,9 +19,12 @@ from tests.reporting.month.plan import BEGIN
 ALL = Range(BEGIN - timedelta(days=2), BEGIN + timedelta(days=40))
 
 
-def tables(report: str, *arguments: str, zone: str = "UTC", **options: str) -> dict[str, Table]:
+def tables(
+    report: str, *arguments: str, zone: str = "UTC", partner: str | None = None, **options: str
+) -> dict[str, Table]:
     """The tables of a report, by their names."""
-    question = Question(ALL, UTC if zone == "UTC" else ZoneInfo(zone), arguments=arguments, options=options)
+    whose = None if partner is None else Partner.objects.get(name=partner)
+    question = Question(ALL, UTC if zone == "UTC" else ZoneInfo(zone), whose, arguments, options)
     return {table.name: table for table in registry.ask(report, question).tables}
 
 

@@ -15,7 +15,7 @@ from reporting.ranges import Range
 from reporting.reports.question import Question
 from tests.harness import databases
 from tests.reporting.funnels import oracle
-from tests.reporting.month import checks, reports
+from tests.reporting.month import attribution, checks, reports
 from tests.reporting.month.duck import Duck
 from tests.reporting.month.known import ZONES, Known
 from tests.reporting.month.known import known as known_of
@@ -29,14 +29,16 @@ pytestmark = [
 SMALL = 12_000
 
 
-def is_as_known(known: Known, directory: Path) -> None:
+def is_as_known(known: Known, size: int, directory: Path) -> None:
     """Compare everything, and name what differs."""
     assert checks.differences(checks.OF_EVENTS, known) == {}
     assert checks.differences(checks.COUNTED, known) == {}
     call("rollup", check=20)
     assert checks.differences(reports.REPORTS, known) == {}
-    if known.stored < 1_000_000:
+    is_small = size < 1_000_000
+    if is_small:
         assert checks.differences(reports.OF_FEW, known) == {}
+    assert checks.differences(attribution.checks((lambda: plan(size)) if is_small else None), known) == {}
     duck = Duck(exported(directory))
     assert duck.daily() == known.dated()
     for zone in ZONES:
@@ -74,7 +76,7 @@ def test_month_has_all_that_happens() -> None:
 def test_month_is_reported_as_it_is_known(tmp_path: Path) -> None:
     roads = Roads(tmp_path)
     roads.bring(plan(SMALL))
-    is_as_known(roads.known, tmp_path)
+    is_as_known(roads.known, SMALL, tmp_path)
     funnel_is_that_of_the_oracle()
     call("rollup", rebuild=True)
     assert checks.differences(checks.COUNTED, roads.known) == {}
@@ -120,4 +122,4 @@ def test_long_month_is_reported_as_it_is_known(tmp_path: Path) -> None:
     size = 200_000 if databases.is_sqlite() else 10_000_000
     roads = Roads(tmp_path, is_fast=True)
     roads.bring(plan(size))
-    is_as_known(roads.known, tmp_path)
+    is_as_known(roads.known, size, tmp_path)
