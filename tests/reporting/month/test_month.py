@@ -15,7 +15,8 @@ from reporting.ranges import Range
 from reporting.reports.question import Question
 from tests.harness import databases
 from tests.reporting.funnels import oracle
-from tests.reporting.month import attribution, checks, reports
+from tests.reporting.month import attribution, checks, listed, reports
+from tests.reporting.month.credited import REASONS, Credited
 from tests.reporting.month.duck import Duck
 from tests.reporting.month.known import ZONES, Known
 from tests.reporting.month.known import known as known_of
@@ -39,6 +40,7 @@ def is_as_known(known: Known, size: int, directory: Path) -> None:
     if is_small:
         assert checks.differences(reports.OF_FEW, known) == {}
     assert checks.differences(attribution.checks((lambda: plan(size)) if is_small else None), known) == {}
+    assert checks.differences({"reconcile": listed.check(directory, lambda: plan(size))}, known) == {}
     duck = Duck(exported(directory))
     assert duck.daily() == known.dated()
     for zone in ZONES:
@@ -54,7 +56,7 @@ def exported(directory: Path) -> Path:
     return path
 
 
-def test_month_has_all_that_happens() -> None:
+def test_month_has_all_that_happens(tmp_path: Path) -> None:
     """Nothing that is meant to be in the month is missing from it, or its figures would be known of nothing."""
     known = known_of(plan(SMALL))
     assert known.stored < SMALL
@@ -70,6 +72,12 @@ def test_month_has_all_that_happens() -> None:
     assert {event.road for event in plan(SMALL)} == {"live", "spooled", "imported", "replayed"}
     assert sum(event.is_erased for event in plan(SMALL)) > 5
     assert sum(event.is_sent_twice for event in plan(SMALL)) > 100
+    assert set(known.params["order_created"]["value"].types) == {"number", "string", "null"}
+    credited = Credited(plan(SMALL))
+    assert {reason for reason, _ in credited.nothing} == set(REASONS.values())
+    # The credit of some is divided.
+    assert credited.credit["linear"].keys() > credited.credit["last"].keys()
+    assert min(listed.Listed(tmp_path / "orders.csv", plan(SMALL)).lines.values()) > 10
 
 
 @pytest.mark.timeout(900)
