@@ -36,7 +36,7 @@ class Command:
 
     def start(self, *arguments: str, stdout: int = subprocess.PIPE) -> "subprocess.Popen[str]":
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE}
-        command = [sys.executable, "tests/harness/manage.py", *arguments]
+        command = [sys.executable, "tests/collect/backfills/manage.py", *arguments]
         process = subprocess.Popen(command, cwd=ROOT, env=self.environment, text=True, **pipes)
         self._started.append(process)
         return process

@@ -83,7 +83,7 @@ def store_old_events() -> None:
 
 def run(example: Example, directory: Path) -> list[str]:
     """What each command printed, on either stream; one shell runs them all, so that `$?` is the last one's."""
-    manage = f"{sys.executable} {ROOT}/tests/harness/manage.py"
+    manage = f"{sys.executable} {ROOT}/tests/collect/backfills/manage.py"
     lines = [f"(exit $status); {command}; status=$?; echo '{END}'" for command in example.commands]
     script = "status=0\n" + "\n".join(lines).replace(".venv/bin/python manage.py", manage)
     environment = os.environ | {

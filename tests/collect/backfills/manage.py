@@ -8,7 +8,7 @@ import runpy
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 os.nice = lambda _by: 0
 sys.path[0] = str(ROOT)
 runpy.run_path(str(ROOT / "manage.py"), run_name="__main__")
