@@ -29,7 +29,7 @@ def freeze(apps, _schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('collect', '0012_event_happened'),
+        ('collect', '0011_mark'),
         ('keys', '0004_capture'),
         ('reporting', '0003_report_run'),
     ]

@@ -165,7 +165,7 @@ def test_unknown_partner_is_told() -> None:
         Selection.of(options)
 
 
-MANY = 16_000
+MANY = 48_000
 
 
 @pytest.fixture
