@@ -13,10 +13,10 @@ from reporting.figures.registry import CLIENTS, DIMENSIONS
 from reporting.figures.sources import cells, counted
 from reporting.models import Progress, Summary
 
-# Buckets, of which the clients are compared, or which are only summed up; summaries; and events that are in no bucket
-# yet: what is read in half a second, by the kind of database, measured with the report daily on two cores.
+# Buckets; summaries; and events that are in no bucket yet: what is read in half a second, by the kind of database,
+# measured on two cores with the report daily; a summary takes 5 us on SQLite and 0.6 on PostgreSQL.
 MOST_BUCKETS: Mapping[str, int] = {"sqlite": 8_000, "postgresql": 40_000}
-MOST_SUMMARIES: Mapping[str, int] = {"sqlite": 40_000, "postgresql": 500_000}
+MOST_SUMMARIES: Mapping[str, int] = {"sqlite": 100_000, "postgresql": 500_000}
 MOST_EVENTS: Mapping[str, int] = {"sqlite": 4_000, "postgresql": 20_000}
 
 

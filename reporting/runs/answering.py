@@ -97,8 +97,6 @@ def _one_reading() -> Iterator[None]:
     with snapshot():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                # A report may think about what it has read for longer than a request may.
-                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                 # Here, since a command of `manage.py` has no bound.
                 cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
         yield

@@ -123,7 +123,9 @@ def _wanted(options: Mapping[str, Any]) -> Wanted:
 
 
 def _check_paths(options: Mapping[str, Any]) -> None:
-    """Raise `BadQuestion` for files that overwrite each other, or an --out whose name does not tell its format."""
+    """Raise `BadQuestion` for files that overwrite each other, and names that are none of a file or tell no format."""
+    if options["resend"] == STDIN:
+        raise BadQuestion("--resend: name a file; standard output has the answer")
     if options["out"]:
         files.check_name(options["out"])
     paths = [Path(options[name]).resolve() for name in ("file", "out", "resend") if options[name] not in (None, STDIN)]

@@ -222,6 +222,8 @@ def test_file_that_is_not_there_and_files_that_are_one_are_errors(key: ApiKey, t
     with pytest.raises(CommandError, match="have to be different files"):
         reconcile(listed, "--partner", "Acme", "--resend", listed)
     assert listed.read_text() == "event_id\na\n"
+    with pytest.raises(CommandError, match="--resend: name a file"):
+        reconcile(listed, "--partner", "Acme", "--resend", "-")
 
 
 def test_file_that_is_cut_off_leaves_no_file_behind(key: ApiKey, tmp_path: Path) -> None:
