@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,8 +12,8 @@ from reporting.figures import sources
 from reporting.figures.asked import Asked, Time
 from reporting.figures.planner import figures
 from reporting.figures.promptness import is_counted
-from reporting.figures.registry import DIMENSIONS, EVENTS, VALUE, VALUED
-from reporting.figures.sources import Sums
+from reporting.figures.registry import DIMENSIONS, EVENTS, VALUE, VALUED, Dimension
+from reporting.figures.sources import Source, Sums
 from reporting.models import Progress
 from reporting.ranges import Range
 from reporting.snapshot import snapshot
@@ -51,8 +51,8 @@ def of(over: Range) -> Tops:
         progress = Progress.objects.first()
         if progress is not None and not progress.is_summed_up:
             return Tops(over, notes=["The counts are being made anew: these lists come back when they are."])
-        if is_counted():
-            return _tops(over, over, with_newest=True)
+        if is_counted(progress):
+            return _tops(over, progress, with_newest=True)
         until = over.start if progress is None else min(progress.until, over.end)
         behind = (
             f"Counting has come to {display.second(until)} UTC, and many events came in since: the server goes on with "
@@ -60,25 +60,24 @@ def of(over: Range) -> Tops:
         )
         if until <= over.start:
             return Tops(over, notes=[behind])
-        found = _tops(over, Range(over.start, until), with_newest=False)
-        return Tops(found.over, found.events, found.by, found.worth, [behind, *found.notes])
+        found = _tops(over, progress, with_newest=False)
+        return replace(found, over=Range(over.start, until), notes=[behind, *found.notes])
 
 
-def _tops(over: Range, shown: Range, *, with_newest: bool) -> Tops:
+def _tops(over: Range, progress: Progress | None, *, with_newest: bool) -> Tops:
     asked = Asked(over, time=Time.ARRIVED)
-    newest = sources.newest(asked).summed([*_LISTED, *_MONEY]) if with_newest else Sums([*_LISTED, *_MONEY], {})
-    sums = sources.counted(asked, _MONEY).summed(_MONEY).plus(newest.by(_MONEY))
+    names = [*_LISTED, *_MONEY]
+    newest = sources.newest(asked, progress).summed(names) if with_newest else Sums(names, {})
+    sums = sources.counted(asked, _MONEY, progress).summed(_MONEY).plus(newest.by(_MONEY))
     total = figures(asked, sums)
-    by = {name: _most(asked, name, newest) for name in LISTED}
-    worth = figures(Asked(over, time=Time.ARRIVED, metrics=(VALUED.name, VALUE.name)), sums)
-    return Tops(shown, sum(row[EVENTS.name] for row in total.rows), by, _first(worth.rows), total.notes)
+    worth = figures(replace(asked, metrics=(VALUED.name, VALUE.name)), sums)
+    by = {one.name: _most(sources.counted(asked, [one], progress), one, newest) for one in _LISTED}
+    return Tops(over, sum(row[EVENTS.name] for row in total.rows), by, _first(worth.rows), total.notes)
 
 
-def _most(asked: Asked, name: str, newest: Sums) -> list[tuple[str, int]]:
+def _most(counted: Source, dimension: Dimension, newest: Sums) -> list[tuple[str, int]]:
     """Return the most frequent values. One that the newest events have may not be among the first of those counted."""
-    dimension = DIMENSIONS[name]
     found = Counter({value: row[0] for (value,), row in newest.by([dimension]).rows.items() if value is not None})
-    counted = sources.counted(asked, [dimension])
     found.update(counted.among(dimension, list(found)) | counted.most(dimension, SHOWN))
     return sorted(found.items(), key=lambda one: (-one[1], one[0]))[:SHOWN]
 

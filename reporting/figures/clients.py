@@ -72,11 +72,11 @@ def distinct(asked: Asked, dimensions: Sequence[Dimension]) -> dict[Key, Distinc
     """
     hashes: dict[Key, list[bytes]] = defaultdict(list)
     registers: dict[Key, list[bytes]] = defaultdict(list)
-    stored = sources.cells(asked)
+    stored, progress = sources.cells(asked), Progress.objects.first()
     for key, few, many in _joined(stored, dimensions):
         hashes[key].append(few)
         registers[key] += [many[at : at + sketches.REGISTERS] for at in range(0, len(many), sketches.REGISTERS)]
-    for *values, partner, client in _newest(asked, dimensions):
+    for *values, partner, client in _newest(sources.newest(asked, progress), dimensions):
         hashes[tuple(values)].append(sketches.hashed(partner, client))
     found = {key: sketches.distinct(b"".join(few), registers[key]) for key, few in hashes.items()}
     if all(one.is_exact for one in found.values()):
@@ -85,7 +85,7 @@ def distinct(asked: Asked, dimensions: Sequence[Dimension]) -> dict[Key, Distinc
     # Without a bucket there are no bounds of arrival to count in.
     if not size["events"] or size["events"] >= COUNTED_BELOW or size["pruned"]:
         return found
-    return _counted(asked, dimensions, stored.rows)
+    return _counted(asked, dimensions, stored.rows, progress)
 
 
 def _joined(stored: Source, dimensions: Sequence[Dimension]) -> Iterator[tuple[Key, bytes, bytes]]:
@@ -100,20 +100,21 @@ def _bytes(found: Any) -> bytes:
     return bytes.fromhex(found) if isinstance(found, str) else bytes(found or b"")
 
 
-def _newest(asked: Asked, dimensions: Sequence[Dimension]) -> Iterator[tuple[Any, ...]]:
+def _newest(events: Source, dimensions: Sequence[Dimension]) -> Iterator[tuple[Any, ...]]:
     """Yield the clients of the events that are in no bucket yet, each once for a key."""
-    events = sources.newest(asked)
-    keys = asked.keys(dimensions, events.field)
+    keys = events.asked.keys(dimensions, events.field)
     rows = events.rows.exclude(NO_CLIENT).annotate(**keys).order_by()
     yield from rows.values_list(*keys, "partner_id", "client_id").distinct()
 
 
-def _counted(asked: Asked, dimensions: Sequence[Dimension], stored: "QuerySet[Cell]") -> dict[Key, Distinct]:
+def _counted(
+    asked: Asked, dimensions: Sequence[Dimension], stored: "QuerySet[Cell]", progress: Progress | None
+) -> dict[Key, Distinct]:
     """Count the clients in the events. When those arrived the buckets tell, so that no more of them are read."""
     bounds = stored.aggregate(first=Min("arrived"), last=Max("arrived"))
-    progress = Progress.objects.get()
     arrived = Q(received_at__gte=bounds["first"], received_at__lt=bounds["last"] + QUARTER)
-    arrived |= Q(received_at__gte=progress.until)
+    if progress is not None:
+        arrived |= Q(received_at__gte=progress.until)
     events = sources.events(asked)
     keys = asked.keys(dimensions, events.field)
     client = Concat(Cast("partner_id", CharField()), Value(":"), F("client_id"))

@@ -10,6 +10,7 @@ from reporting.figures import clients
 from reporting.figures.asked import Asked
 from reporting.figures.registry import AVERAGE, CLIENTS, DIMENSIONS, EVENTS, OF_MONEY, VALUE, VALUED, Dimension
 from reporting.figures.sources import Found, Key, Sums, counted, newest
+from reporting.models import Progress
 from reporting.rollups.sketches import ERROR, Distinct
 from reporting.snapshot import snapshot
 from reporting.views.columns import SCALE
@@ -52,7 +53,9 @@ def summed(asked: Asked) -> Sums:
     asked.check()
     dimensions = _dimensions(asked)
     with snapshot():
-        return counted(asked, dimensions).summed(dimensions).plus(newest(asked).summed(dimensions))
+        progress = Progress.objects.first()
+        of_newest = newest(asked, progress).summed(dimensions)
+        return counted(asked, dimensions, progress).summed(dimensions).plus(of_newest)
 
 
 def _dimensions(asked: Asked) -> list[Dimension]:

@@ -28,20 +28,21 @@ def is_prompt(asked: Asked) -> bool:
     asked.check()
     # Without the filters: what they leave has to be found first.
     everything = asked.unfiltered
-    source = counted(everything, [*asked.dimensions, *(DIMENSIONS[one.name] for one in asked.conditions)])
+    dimensions = [*asked.dimensions, *(DIMENSIONS[one.name] for one in asked.conditions)]
+    progress = Progress.objects.first()
+    source = counted(everything, dimensions, progress)
     if asked.needs(CLIENTS.name):
         source = cells(everything)
     most = MOST_SUMMARIES if source.rows.model is Summary else MOST_BUCKETS
     # In the order of an index, which is then read no further than that.
-    return not _has_more(source.rows.order_by("quarter"), most) and is_counted()
+    return not _has_more(source.rows.order_by("quarter"), most) and is_counted(progress)
 
 
-def is_counted() -> bool:
+def is_counted(progress: Progress | None) -> bool:
     """Tell whether so few events are in no bucket yet that a page can read them.
 
     Those of the past that came in now are few, or marked.
     """
-    progress = Progress.objects.first()
     events = Event.objects.order_by("pk")
     found = events if progress is None else events.filter(pk__gte=UUID(uuid7(progress.until, 0)))
     return not _has_more(found, MOST_EVENTS)

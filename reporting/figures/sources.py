@@ -83,9 +83,8 @@ class Source:
         return known.order_by().values_list("value").annotate(number=self.sums["number"])
 
 
-def counted(asked: Asked, dimensions: Sequence[Dimension]) -> Source:
+def counted(asked: Asked, dimensions: Sequence[Dimension], progress: Progress | None) -> Source:
     """Return what has the counts by these dimensions of all events that arrived before the last counting."""
-    progress = Progress.objects.first()
     is_summed_up = progress is not None and progress.is_summed_up
     return (summaries(asked, dimensions) if is_summed_up else None) or cells(asked)
 
@@ -132,10 +131,9 @@ def events(asked: Asked) -> Source:
     return Source(asked, rows, field, sums)
 
 
-def newest(asked: Asked) -> Source:
+def newest(asked: Asked, progress: Progress | None) -> Source:
     """Return the events of what is asked that are in no bucket yet."""
     found = events(asked)
-    progress = Progress.objects.first()
     rows = found.rows if progress is None else found.rows.filter(received_at__gte=progress.until)
     return Source(asked, rows, found.field, found.sums)
 
