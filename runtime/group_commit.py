@@ -15,18 +15,17 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class _Ticket(Generic[Item, Result]):
-    """A waiting request: its items, and later their results or the error of the call that they shared."""
+class _Call(Generic[Item, Result]):
+    """The items of the requests that share a call, and later their results or its error."""
 
-    __slots__ = ("done", "error", "items", "results")
+    __slots__ = ("ended", "error", "items", "results")
 
-    def __init__(self, items: Sequence[Item]) -> None:
-        self.items = items
+    def __init__(self) -> None:
+        self.items: list[Item] = []
         self.results: list[Result] = []
         self.error: BaseException | None = None
-        # A bare lock, taken here and freed when the results are there: the cheapest thing to wait on.
-        self.done = threading.Lock()
-        self.done.acquire()
+        # One for all of them: to wake each request by a lock of its own is more work than what it waits for.
+        self.ended = threading.Event()
 
 
 class Group(Generic[Item, Result]):
@@ -40,9 +39,10 @@ class Group(Generic[Item, Result]):
         self._handle = handle
         self._limit = limit
         self._size = size
-        self._queue: deque[_Ticket[Item, Result]] = deque()
+        # Whole requests, in the order in which they came. Requests join the last one.
+        self._calls: deque[_Call[Item, Result]] = deque()
         self._waiting = 0
-        self._counting = threading.Lock()
+        self._changing = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -59,47 +59,41 @@ class Group(Generic[Item, Result]):
         """
         if self._thread is None:
             return self._handle(items)
-        with self._counting:
+        with self._changing:
             if self._waiting + len(items) > self._limit:
                 raise Unavailable("Too many events are waiting, try again")
             self._waiting += len(items)
-        ticket: _Ticket[Item, Result] = _Ticket(items)
-        self._queue.append(ticket)
+            call = self._call_for(len(items))
+            start = len(call.items)
+            call.items.extend(items)
         self._wake.set()
-        ticket.done.acquire()
-        if ticket.error is not None:
-            raise Unavailable from ticket.error
-        return ticket.results
+        call.ended.wait()
+        if call.error is not None:
+            raise Unavailable from call.error
+        return call.results[start : start + len(items)]
+
+    def _call_for(self, number: int) -> _Call[Item, Result]:
+        """Return the last call if it has room for so many items, otherwise a new one."""
+        if not self._calls or len(self._calls[-1].items) + number > self._size:
+            self._calls.append(_Call())
+        return self._calls[-1]
 
     def _run(self) -> None:
         while True:
             self._wake.wait()
             self._wake.clear()
-            while self._queue:
-                self._call(self._take())
+            while (call := self._next()) is not None:
+                self._make(call)
 
-    def _take(self) -> list[_Ticket[Item, Result]]:
-        """Take whole requests from the queue, up to the size of a call, but at least one."""
-        taken = [self._queue.popleft()]
-        count = len(taken[0].items)
-        while self._queue and count + len(self._queue[0].items) <= self._size:
-            taken.append(self._queue.popleft())
-            count += len(taken[-1].items)
-        return taken
+    def _next(self) -> _Call[Item, Result] | None:
+        with self._changing:
+            return self._calls.popleft() if self._calls else None
 
-    def _call(self, tickets: list[_Ticket[Item, Result]]) -> None:
-        items = [item for ticket in tickets for item in ticket.items]
+    def _make(self, call: _Call[Item, Result]) -> None:
         try:
-            results = self._handle(items)
-        except BaseException as error:  # whatever it was, the waiting requests are told
-            for ticket in tickets:
-                ticket.error = error
-        else:
-            start = 0
-            for ticket in tickets:
-                ticket.results = results[start : start + len(ticket.items)]
-                start += len(ticket.items)
-        with self._counting:
-            self._waiting -= len(items)
-        for ticket in tickets:
-            ticket.done.release()
+            call.results = self._handle(call.items)
+        except BaseException as error:  # whatever it is, the requests must not wait for ever
+            call.error = error
+        with self._changing:
+            self._waiting -= len(call.items)
+        call.ended.set()

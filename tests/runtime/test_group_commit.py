@@ -46,13 +46,14 @@ def submit(group: Group[int, int], *items: int) -> Queue[list[int] | Unavailable
     return answer
 
 
-def wait_until_queued(group: Group[int, int], count: int) -> None:
+def wait_until_queued(group: Group[int, int], items: int) -> None:
+    """Wait until so many items wait for a call that has not begun."""
     done = threading.Event()
     for _ in range(SECONDS * 100):
-        if len(group._queue) == count:
+        if sum(len(call.items) for call in group._calls) == items:
             return
         done.wait(0.01)
-    raise AssertionError(f"{len(group._queue)} requests wait, not {count}")
+    raise AssertionError(f"{[call.items for call in group._calls]} wait, not {items}")
 
 
 def test_submit_calls_in_the_callers_thread_until_started() -> None:
@@ -66,9 +67,9 @@ def test_lone_request_is_called_at_once_and_a_crowd_shares_the_next_call(gate: G
     first = submit(group, 1)
     assert gate.calls.get(timeout=SECONDS) == [1]
     crowd = []
-    for count, items in enumerate([(2, 3), (4,), (5, 6, 7)], start=1):
+    for items, waiting in [((2, 3), 2), ((4,), 3), ((5, 6, 7), 6)]:
         crowd.append(submit(group, *items))
-        wait_until_queued(group, count)
+        wait_until_queued(group, waiting)
     gate.let.put(None)
     assert first.get(timeout=SECONDS) == [10]
     assert gate.calls.get(timeout=SECONDS) == [2, 3, 4, 5, 6, 7]
@@ -97,12 +98,14 @@ def test_call_is_given_whole_requests_up_to_its_size(gate: Gate) -> None:
     group.start()
     submit(group, 0)
     gate.calls.get(timeout=SECONDS)
-    for count, items in enumerate([(1, 2), (3, 4), (5,), (6, 7, 8, 9)], start=1):
-        submit(group, *items)
-        wait_until_queued(group, count)
-    for _ in range(4):
+    answers = []
+    for items, waiting in [((1, 2), 2), ((3, 4), 4), ((5,), 5), ((6, 7, 8, 9), 9), ((10,), 10)]:
+        answers.append(submit(group, *items))
+        wait_until_queued(group, waiting)
+    for _ in range(5):
         gate.let.put(None)
-    assert [gate.calls.get(timeout=SECONDS) for _ in range(3)] == [[1, 2], [3, 4, 5], [6, 7, 8, 9]]
+    assert [gate.calls.get(timeout=SECONDS) for _ in range(4)] == [[1, 2], [3, 4, 5], [6, 7, 8, 9], [10]]
+    assert [answer.get(timeout=SECONDS) for answer in answers] == [[10, 20], [30, 40], [50], [60, 70, 80, 90], [100]]
 
 
 def test_full_queue_refuses_at_once_and_takes_again_when_it_has_room(gate: Gate) -> None:
@@ -111,7 +114,7 @@ def test_full_queue_refuses_at_once_and_takes_again_when_it_has_room(gate: Gate)
     first = submit(group, 1)
     gate.calls.get(timeout=SECONDS)
     second = submit(group, 2, 3)
-    wait_until_queued(group, 1)
+    wait_until_queued(group, 2)
     with pytest.raises(Unavailable) as refused:
         group.submit([4])
     assert refused.value.headers["Retry-After"]
