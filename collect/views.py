@@ -1,18 +1,21 @@
 """The endpoints that take events. They only call other modules: every rule stands in the module that it belongs to."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import ClassVar, cast
 
 import msgspec
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from msgspec import Raw
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from collect import assembly, batch, openapi, turned_away
+from collect.accepted import Accepted
 from collect.captures import keeping as captures
 from collect.captures.recording import Recording
 from collect.enrichment.middleware import EnrichedRequest
@@ -45,7 +48,7 @@ class SenderView(APIView):
     """A view for senders' backends: POST with a key, and DRF's request cycle without the parts that it does not need.
 
     It has no content negotiation, parsers, versions or throttles: they would cost more than the event itself
-    (docs/decisions/0009).
+    (docs/decisions/0009). It keeps nothing of a request, so that one view may serve them all.
     """
 
     http_method_names = ["post"]
@@ -59,7 +62,7 @@ class SenderView(APIView):
             if request.method != "POST":
                 raise MethodNotAllowed(str(request.method))
             sent = cast(SenderRequest, request)
-            for authenticator in self.get_authenticators():
+            for authenticator in self._authenticators():
                 # Our authenticator only reads what Django's own request has too.
                 if (found := authenticator.authenticate(cast(Request, request))) is not None:
                     sent.auth = found[1]
@@ -72,6 +75,12 @@ class SenderView(APIView):
         if recording is not None:
             captures.end(recording, response)
         return response
+
+    @classmethod
+    @cache
+    def _authenticators(cls) -> Sequence[BaseAuthentication]:
+        """Return those of the class. They keep nothing of a request."""
+        return [kind() for kind in cls.authentication_classes]
 
     def _noted(self, request: HttpRequest, error: Exception) -> Recording | None:
         """Count a request that was turned away, and record it if its key is captured."""
@@ -146,10 +155,7 @@ class CollectView(SenderView):
         if found := hints.of(sent):
             hints.count(dict.fromkeys(found, 1), source.partner_id)
             told["X-Event-Hint"] = hints.header(found)
-        response = HttpResponse(status=204, headers=told)
-        # A 204 has no content that could have a type.
-        del response.headers["Content-Type"]
-        return response
+        return Accepted(told)
 
 
 class BatchView(SenderView):

@@ -89,7 +89,7 @@ def digest(raw_key: str) -> str:
 
     No salt and no slow hash: the secret has 256 random bits, so there is nothing to guess or to tabulate.
     """
-    return hashlib.sha256(raw_key.encode("ascii")).hexdigest()
+    return hashlib.sha256(raw_key.encode()).hexdigest()
 
 
 def matches(raw_key: str, stored_digest: str) -> bool:

@@ -31,16 +31,14 @@ from runtime.refusals import Unavailable
 logger = logging.getLogger(__name__)
 
 TRUST_SECONDS = 4.0
-# How long a prefix that no key has is remembered as unknown.
-UNKNOWN_SECONDS = 2.0
+UNKNOWN_SECONDS = 2.0  # in which a prefix that no key has is remembered
 # At most ASKING requests ask the database at the same time, each on a connection of its own; the others wait up to
 # TURN_SECONDS for a turn. This keeps a flood of made-up prefixes from taking all of the database's connections.
 ASKING = 4
 TURN_SECONDS = 2.0
 # The most keys that are remembered, and separately the most unknown prefixes: a few megabytes of each.
 CAPACITY = 10_000
-# The most keys that a process reads when it starts, and that are kept for a start without the database: those used
-# last, then the newest.
+# The most keys that are read at the start, and kept for one without the database: those used last, then the newest.
 PRELOADED = 1_000
 
 
@@ -106,14 +104,16 @@ class Directory:
 
         Raises Unavailable where the database would have to be asked and does not answer.
         """
-        now = self._clock()
+        key = self.trusted(prefix)
+        return self._ask(prefix) if key is None and not self._is_unknown(prefix) else key
+
+    def trusted(self, prefix: str) -> ApiKey | None:
+        """Return the key with this prefix, whatever its state, if it was read within `TRUST_SECONDS`."""
         entry = self._entry(prefix)
-        if entry is not None and now - entry.read_at < TRUST_SECONDS:
-            self._hits += 1
-            return entry.key
-        if entry is None and now - self._unknown_since(prefix) < UNKNOWN_SECONDS:
+        if entry is None or self._clock() - entry.read_at >= TRUST_SECONDS:
             return None
-        return self._ask(prefix)
+        self._hits += 1
+        return entry.key
 
     def _entry(self, prefix: str) -> Entry | None:
         """Return the remembered entry, or None.
@@ -125,11 +125,11 @@ class Directory:
         except KeyError:
             return None
 
-    def _unknown_since(self, prefix: str) -> float:
+    def _is_unknown(self, prefix: str) -> bool:
         try:
-            return self._unknown[prefix]
+            return self._clock() - self._unknown[prefix] < UNKNOWN_SECONDS and prefix not in self._known
         except KeyError:
-            return float("-inf")
+            return False
 
     def remembered(self, prefix: str) -> ApiKey | None:
         """Return the key if this process knows it."""
@@ -290,6 +290,7 @@ class Directory:
 # The directory of this process. Callers use it through this module, as in `directory.find(prefix)`.
 shared = Directory()
 find = shared.find
+trusted = shared.trusted
 forget = shared.forget
 mark_used = shared.mark_used
 remembered = shared.remembered

@@ -1,8 +1,8 @@
 """Puts the request's id on the request, into its answer and into every log line (contract, section 1)."""
 
-import os
 import re
 from collections.abc import Callable
+from random import getrandbits
 from typing import cast
 
 from django.http import HttpRequest, HttpResponse
@@ -25,7 +25,8 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serve the request with its id set, and name the id in the answer."""
         sent = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = sent if _is_sane(sent) else os.urandom(16).hex()
+        # An id has to be unique, not secret: the process's own generator, which is seeded anew after a fork.
+        request_id = sent if sent and _is_sane(sent) else f"{getrandbits(128):032x}"
         cast(ServedRequest, request).request_id = request_id
         token = logs.request_id.set(request_id)
         try:

@@ -1,6 +1,6 @@
 """What the server learns from a request for its event: the place of the client's address, looked up on first use."""
 
-from functools import cached_property
+from django.utils.functional import cached_property  # that of Python 3.11 takes a lock
 
 from collect.enrichment import geo
 from collect.enrichment.city import Geo
