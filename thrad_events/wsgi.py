@@ -31,36 +31,55 @@ from runtime.request_id import RequestIdMiddleware  # noqa: E402
 View = Callable[[HttpRequest], HttpResponse]
 
 
-_django = WSGIHandler()
-
-
-def _sender_views(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, View]]:
-    """Yield the path and the view of each URL that senders call."""
+def _sender_views(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, SenderView]]:
+    """Yield the path and a view of each URL that senders call. It keeps nothing of a request, and serves them all."""
     for pattern in resolver.url_patterns:
         path = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             yield from _sender_views(pattern, path)
         elif isinstance(pattern, URLPattern) and issubclass(getattr(pattern.callback, "cls", object), SenderView):
-            yield path, pattern.callback
+            yield path, pattern.callback.cls()  # type: ignore[attr-defined]  # DRF puts it there
 
 
-_views: dict[str, View] = dict(_sender_views(get_resolver(), "/"))
+class SenderRequest(WSGIRequest):
+    """Django's request as far as senders' views look at one. Its body is read from the environment."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        """Leave out most of Django's own work, which is more than that for an event: the path is known to be ours."""
+        self.environ = self.META = environ
+        self.method = environ["REQUEST_METHOD"].upper()
+        self.path_info = environ["PATH_INFO"]
+        self.path = environ["SCRIPT_NAME"].rstrip("/") + self.path_info
+        self.resolver_match = None
+        self._read_started = False
+        self.content_type = environ.get("CONTENT_TYPE", "").strip().lower()
+        if ";" in self.content_type:
+            self._set_content_type_params(environ)  # type: ignore[attr-defined]  # Django's, not in its stubs
 
 
-def _dispatch(request: HttpRequest) -> HttpResponse:
-    return _views[request.path_info](request)
+class Application:
+    """The WSGI application."""
+
+    def __init__(self) -> None:
+        self._django = WSGIHandler()
+        self._views = dict(_sender_views(get_resolver(), "/"))
+        self._serve: View = RequestIdMiddleware(ClientAddressMiddleware(EnrichmentMiddleware(self._dispatch)))
+        # What a worker may serve without gunicorn's reader (runtime/gunicorn/connection.py).
+        self.plain_paths = frozenset(self._views)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Serve a request: a sender's on the short road, any other through Django's handler."""
+        if environ["PATH_INFO"] not in self._views:
+            return self._django(environ, start_response)
+        response = self._serve(SenderRequest(environ))
+        if response.status_code != HTTPStatus.NO_CONTENT:
+            response.headers["Content-Length"] = str(len(response.content))
+        start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
+        # The bytes and not the response, because its `close` would send Django's signal.
+        return [response.content]
+
+    def _dispatch(self, request: HttpRequest) -> HttpResponse:
+        return self._views[request.path_info].dispatch(request)
 
 
-_serve: View = RequestIdMiddleware(ClientAddressMiddleware(EnrichmentMiddleware(_dispatch)))
-
-
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Serve a request: a sender's on the short road, any other through Django's handler."""
-    if environ["PATH_INFO"] not in _views:
-        return _django(environ, start_response)
-    response = _serve(WSGIRequest(environ))
-    if response.status_code != HTTPStatus.NO_CONTENT:
-        response.headers["Content-Length"] = str(len(response.content))
-    start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
-    # The bytes and not the response, because its `close` would send Django's signal.
-    return [response.content]
+application = Application()

@@ -9,6 +9,9 @@ from runtime.refusals import Code, InvalidKey, Refusal, Unavailable
 
 # The status for each kind of unreadable request. A kind that is not listed here is our own failure.
 STATUS_OF: dict[type[BaseException], int] = {
+    # Of our own answer, which gunicorn could not send. To gunicorn they are kinds of what follows.
+    errors.InvalidResponseHeader: 503,
+    errors.InvalidResponseHeaderName: 503,
     errors.LimitRequestLine: 414,
     errors.LimitRequestHeaders: 431,
     errors.UnsupportedTransferCoding: 501,

@@ -9,8 +9,8 @@ from gunicorn.http.errors import InvalidHeader, InvalidHTTPVersion
 from runtime.gunicorn.bodies import read_out
 
 VERSIONS = ((1, 0), (1, 1))
-# RFC 9110, section 7.2: a name or an address, and a port. Which of them are ours is ALLOWED_HOSTS' to say.
-_HOST = re.compile(r"(?:\[[\w.:%~-]+\]|[\w.~!$&'()*+,;=%-]+)(?::[0-9]*)?", re.ASCII)
+# RFC 9110, section 7.2: a name or an address, and a port. Which of them are ours is ALLOWEDHOSTS' to say.
+HOST = re.compile(r"(?:\[[\w.:%~-]+\]|[\w.~!$&'()*+,;=%-]+)(?::[0-9]*)?", re.ASCII)
 _CLOSE = re.compile(r"(?:^|,)[ \t]*close[ \t]*(?:,|$)", re.IGNORECASE)
 
 
@@ -37,7 +37,7 @@ class Request(message.Request):  # type: ignore[misc]  # gunicorn has no types
             elif name == "CONNECTION" and _CLOSE.search(value):
                 # Gunicorn knows the word only where it stands alone.
                 self.force_close()
-        if self.version == (1, 1) if host is None else not _HOST.fullmatch(host):
+        if self.version == (1, 1) if host is None else not HOST.fullmatch(host):
             raise InvalidHeader("HOST", req=self)
         return behind
 

@@ -22,8 +22,10 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
-from runtime.gunicorn import answers
+from runtime.gunicorn import answers, connection
 from runtime.gunicorn.bodies import BODY_SECONDS, BoundedSocket, end_reading, linger, read_out
+from runtime.gunicorn.connection import Connection
+from runtime.gunicorn.plain import Reader
 from runtime.gunicorn.request import Request
 
 # A connection that has been idle for longer is closed when the worker is told to stop.
@@ -43,7 +45,8 @@ class Waiting:
         self._idle_since = idle_since
 
     def __enter__(self) -> None:
-        self._idle_since[self._client] = time.monotonic()
+        # Of a head that has begun to come it is known since before its first byte.
+        self._idle_since.setdefault(self._client, time.monotonic())
 
     def __exit__(self, *_raised: object) -> None:
         self._idle_since.pop(self._client, None)
@@ -58,8 +61,10 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clients: dict[gevent.Greenlet, Waiting] = {}
-        self._idle_since: dict[Any, float] = {}
+        self.idle_since: dict[Any, float] = {}
         self._is_quitting = False
+        # Reads plain requests; None where all requests are gunicorn's.
+        self._reader: Reader | None = None
         # Gunicorn reads some forty settings a request, each through two Python calls. As attributes they cost nothing.
         self.cfg.__dict__.update((name, setting.get()) for name, setting in self.cfg.settings.items())
 
@@ -70,6 +75,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         except ImproperlyConfigured as error:
             self.log.critical("%s", error)
             sys.exit(Arbiter.APP_LOAD_ERROR)
+        self._reader = connection.reader_of(self.wsgi, self.cfg)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection; gunicorn calls this in a greenlet for each.
@@ -79,10 +85,15 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if len(self._clients) >= self.max_clients and not self._close_the_most_idle():
             self._shed(client)
             return
-        self._clients[gevent.getcurrent()] = Waiting(client, self._idle_since)
+        self._clients[gevent.getcurrent()] = Waiting(client, self.idle_since)
         try:
-            super().handle(listener, client, addr)
+            server = listener.getsockname()
+            if self._reader is None or not (isinstance(server, tuple) and isinstance(addr, tuple)):
+                super().handle(listener, client, addr)
+            else:
+                Connection(self, self._reader, server, client, addr).serve()
         finally:
+            self.idle_since.pop(client, None)
             del self._clients[gevent.getcurrent()]
 
     def timeout_ctx(self) -> Waiting:
@@ -144,10 +155,10 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _close_the_most_idle(self) -> bool:
         """End the connection that has been idle longest. Return False if none was idle for `FAREWELL_SECONDS`."""
-        client, since = next(iter(self._idle_since.items()), (None, 0.0))
+        client, since = next(iter(self.idle_since.items()), (None, 0.0))
         if client is None or time.monotonic() - since < FAREWELL_SECONDS:
             return False
-        del self._idle_since[client]
+        del self.idle_since[client]
         end_reading(client)
         return True
 
@@ -164,7 +175,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _close_idle(self, seconds: float) -> None:
         """Stop reading from clients idle for `seconds`. A request that has reached this machine is still served."""
         latest = time.monotonic() - seconds
-        for client in [client for client, since in self._idle_since.items() if since < latest]:
+        for client in [client for client, since in self.idle_since.items() if since < latest]:
             end_reading(client)
 
 

@@ -17,6 +17,8 @@ from runtime.refusals import Code
         (errors.UnsupportedTransferCoding("gzip"), 501),
         (errors.InvalidHeader("AUTHORIZATION"), 401),
         (errors.InvalidHeader("X"), 400),
+        (errors.InvalidResponseHeader("X"), 503),
+        (errors.InvalidResponseHeaderName("X"), 503),
         (RuntimeError("ours"), 503),
     ],
 )

@@ -1,0 +1,193 @@
+"""Serves a connection: plain requests by a short loop, and every other one by gunicorn's own code (decision 18).
+
+Gunicorn reads a head and writes an answer in some hundred steps of Python, which is more work than an event. Which
+requests are plain is `plain`'s to say. Both ways call the same application and share the rules for bodies.
+"""
+
+import errno
+import os
+import time
+from email.utils import formatdate
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import gevent
+from gunicorn import SERVER, util
+from gunicorn.http.body import Body, LengthReader
+from gunicorn.http.errors import NoMoreData
+from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import SocketUnreader
+from gunicorn.http.wsgi import base_environ
+
+from runtime.gunicorn.bodies import BoundedSocket, linger, read_out
+from runtime.gunicorn.plain import Plain, Reader
+
+# What is read at once. Most requests are smaller.
+RECEIVE_BYTES = 16 * 1024
+# libev's name for "something can be read".
+_READABLE = 1
+# The client has gone, which is nobody's fault.
+_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
+# What an operator may ask of gunicorn for every request, and what says that nobody has. The loop here does none of it.
+_NOT_ASKED: dict[str, Any] = {
+    "accesslog": None,
+    "statsd_host": None,
+    "max_requests": 0,
+    "certfile": None,
+    "keyfile": None,
+    "proxy_protocol": "off",
+    "http_protocols": ["h1"],
+    "http2_cleartext": "off",
+    "protocol": "http",
+    "secure_scheme_headers": {},
+}
+
+
+def reader_of(application: Any, cfg: Any) -> Reader | None:
+    """Return what reads the plain requests for the application, or None if all requests are to be gunicorn's.
+
+    An application names the paths in `plain_paths`. It must answer those with a Content-Length, unless the status has
+    no content.
+    """
+    paths = getattr(application, "plain_paths", ())
+    is_asked = any(getattr(cfg, name) != value for name, value in _NOT_ASKED.items())
+    return Reader(paths) if paths and not is_asked and "SCRIPT_NAME" not in os.environ else None
+
+
+class Connection:
+    """One client's connection, from its first request to its end."""
+
+    def __init__(
+        self, worker: Any, reader: Reader, server: tuple[Any, ...], client: Any, addr: tuple[Any, ...]
+    ) -> None:
+        self._worker, self._reader = worker, reader
+        self._server, self._client, self._addr = server, client, addr
+        self._base = environ_of(worker.cfg, server, client, addr)
+        self._readable = gevent.get_hub().loop.io(client.fileno(), _READABLE)
+        # The request that gunicorn serves.
+        self._req: Any = None
+        self._status, self._headers = "", list[tuple[str, str]]()
+
+    def serve(self) -> None:
+        """Serve requests until the connection ends, and close it."""
+        worker, client = self._worker, self._client
+        try:
+            self._serve_all()
+        except (StopIteration, NoMoreData) as error:
+            worker.log.debug("closing a connection: %s", error)
+        except OSError as error:
+            if error.errno in _GONE:
+                worker.log.debug("a client has gone: %s", error)
+            else:
+                worker.log.exception("a socket failed")
+        except Exception as error:  # the boundary, as in gunicorn's own loop
+            worker.handle_error(self._req, client, self._addr, error)
+        finally:
+            self._readable.close()
+            util.close(client)
+
+    def _serve_all(self) -> None:
+        """Serve requests. Raises what gunicorn raises at the end of a connection, or where a request is unreadable."""
+        parser = RequestParser(self._worker.cfg, self._client, self._addr)
+        data = self._serve_plain(b"")
+        while data is not None:
+            parser.unreader.unread(data)
+            self._req = None
+            with self._worker.timeout_ctx():
+                req = self._req = next(parser)
+            self._worker.handle_request(self._server, req, self._client, self._addr)
+            if req.should_close():
+                return
+            data = self._serve_plain(parser.unreader.take_buffered())
+
+    def _serve_plain(self, data: bytes) -> bytes | None:
+        """Serve plain requests, of which the first may be in `data`.
+
+        Return what was read of the first one that is not plain, or None if the connection has ended.
+        """
+        while data or (data := self._next()):
+            plain = self._reader.read(data, self._base)
+            if plain is None:
+                return data
+            self._worker.idle_since.pop(self._client, None)
+            goes_on = self._answer_whole(plain, data) if len(data) >= plain.end else self._answer_partly(plain, data)
+            if not goes_on:
+                return None
+            data = data[plain.end :]
+            if data:
+                # Without a wait for the next request nobody else would have a turn.
+                gevent.sleep(0)
+        return None
+
+    def _next(self) -> bytes:
+        """Wait for the next request, during which the connection counts as idle; return what has come of it."""
+        self._worker.idle_since[self._client] = time.monotonic()
+        # Waited for before anything is read: behind an answer there is hardly ever a request yet.
+        gevent.get_hub().wait(self._readable)
+        data: bytes = self._client.recv(RECEIVE_BYTES)
+        return data
+
+    def _answer_whole(self, plain: Plain, data: bytes) -> bool:
+        """Answer a request that is all there. Return whether the connection goes on."""
+        content = self._content(plain.environ, BytesIO(data[plain.start : plain.end]))
+        goes_on: bool = self._worker.alive
+        self._send(content, goes_on=goes_on)
+        return goes_on
+
+    def _answer_partly(self, plain: Plain, data: bytes) -> bool:
+        """Answer a request whose body is still coming, and is read as that of gunicorn's requests is."""
+        bounded = BoundedSocket(self._client, self._worker.body_seconds)
+        unreader = SocketUnreader(bounded)
+        unreader.unread(data[plain.start :])
+        body = Body(LengthReader(unreader, plain.end - plain.start))
+        content = self._content(plain.environ, body)
+        is_read = read_out(body, bounded)
+        goes_on = is_read and self._worker.alive
+        self._send(content, goes_on=goes_on)
+        if not is_read:
+            linger(self._client)
+        return goes_on
+
+    def _content(self, environ: dict[str, Any], body: Any) -> bytes:
+        environ["wsgi.input"] = body
+        return b"".join(self._worker.wsgi(environ, self._start))
+
+    def _start(self, status: str, headers: list[tuple[str, str]]) -> None:
+        """Take the head of an answer: WSGI's `start_response`."""
+        self._status, self._headers = status, headers
+
+    def _send(self, content: bytes, *, goes_on: bool) -> None:
+        """Send the answer in one piece. Raises ValueError for a header that would be two."""
+        fields = "".join([f"{name}: {value}\r\n" for name, value in self._headers])
+        if fields.count("\n") != len(self._headers):
+            raise ValueError("a header has a line break")
+        start = _start_of(self._status, "keep-alive" if goes_on else "close", int(time.time()))
+        answer = f"{start}{fields}\r\n".encode("latin-1") + content
+        sent = self._client.send(answer)
+        if sent < len(answer):
+            self._client.sendall(answer[sent:])
+
+
+def environ_of(cfg: Any, server: tuple[Any, ...], client: Any, addr: tuple[Any, ...]) -> dict[str, Any]:
+    """Return what the WSGI environments of all plain requests on a connection have in common, as gunicorn says it."""
+    return {
+        **base_environ(cfg),
+        "wsgi.multithread": True,
+        "wsgi.url_scheme": "http",
+        "gunicorn.socket": client,
+        "REQUEST_METHOD": "POST",
+        "QUERY_STRING": "",
+        "SCRIPT_NAME": "",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "REMOTE_ADDR": addr[0],
+        "REMOTE_PORT": str(addr[1]),
+    }
+
+
+@lru_cache(maxsize=16)
+def _start_of(status: str, connection: str, second: int) -> str:
+    date = formatdate(second, usegmt=True)
+    return f"HTTP/1.1 {status}\r\nServer: {SERVER}\r\nDate: {date}\r\nConnection: {connection}\r\n"
