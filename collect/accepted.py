@@ -1,6 +1,6 @@
 """The answer to an event that is durable."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from http.cookies import SimpleCookie
 
@@ -29,3 +29,7 @@ class Accepted(HttpResponse):
         self._resource_closers: list[object] = []
         self._container = [b""]
         self.cookies, self.closed = self._no_cookies, False
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Return the headers as they are to be sent."""
+        return self.headers._store.values()

@@ -13,6 +13,7 @@ from collect.storage.ledger import writing as ledger
 from keys import directory, housekeeping, limits
 from reporting.rollups import thread as rollup
 from reporting.runs import thread as reports
+from runtime import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def start() -> None:
         drain.thread.start()
     ingest.start()
     ledger.start()
-    for periodic in (housekeeping, pruning, runner, captures, indexer, rollup, reports):
+    for periodic in (metrics, housekeeping, pruning, runner, captures, indexer, rollup, reports):
         periodic.thread.start()
     # The rules for user agents are built at the first use, in a tenth of a second that no event should wait for.
     user_agent.parse("curl/8")
@@ -42,6 +43,7 @@ def start() -> None:
 
 def stop() -> None:
     """Write down what a worker has counted and captured. Call it when its last request has been answered."""
+    metrics.publish()
     try:
         ledger.stop()
     finally:

@@ -79,6 +79,6 @@ def add(counted: Tally, outcome: Outcome, code: str, events: int) -> None:
         family = metrics.TEST_EVENTS if counted.is_test else metrics.EVENTS
         metric = family.labels(outcome, directory.partner_name(counted.partner_id), CHANNEL)
         counted.metrics[outcome] = metric
-    metric.inc(events)
+    metrics.count(metric, events)
     if code:
-        metrics.REJECTIONS.labels(code).inc(events)
+        metrics.count(metrics.REJECTIONS.labels(code), events)

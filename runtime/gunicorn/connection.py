@@ -25,8 +25,6 @@ from runtime.gunicorn.plain import Plain, Reader
 
 # What is read at once. Most requests are smaller.
 RECEIVE_BYTES = 16 * 1024
-# libev's name for "something can be read".
-_READABLE = 1
 # The client has gone, which is nobody's fault.
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 # What an operator may ask of gunicorn for every request, and what says that nobody has. The loop here does none of it.
@@ -55,6 +53,42 @@ def reader_of(application: Any, cfg: Any) -> Reader | None:
     return Reader(paths) if paths and not is_asked and "SCRIPT_NAME" not in os.environ else None
 
 
+class Readable:
+    """Waits until a socket can be read, again and again.
+
+    Gevent's own wait starts and stops its watcher each time, which is a call of the kernel. This one stops only when
+    something can be read and nobody waits.
+    """
+
+    # libev's name for "something can be read".
+    _READ = 1
+
+    def __init__(self, file: int) -> None:
+        self._hub = gevent.get_hub()
+        self._watcher = self._hub.loop.io(file, self._READ)
+        self._waiting: Any = None
+
+    def wait(self) -> None:
+        """Let others have their turn until something can be read, or the other side has closed."""
+        self._waiting = gevent.getcurrent()
+        try:
+            if not self._watcher.active:
+                self._watcher.start(self._wake)
+            self._hub.switch()
+        finally:
+            self._waiting = None
+
+    def close(self) -> None:
+        """Stop, before the socket is closed."""
+        self._watcher.close()
+
+    def _wake(self) -> None:
+        if self._waiting is None:
+            self._watcher.stop()
+        else:
+            self._waiting.switch()
+
+
 class Connection:
     """One client's connection, from its first request to its end."""
 
@@ -64,7 +98,7 @@ class Connection:
         self._worker, self._reader = worker, reader
         self._server, self._client, self._addr = server, client, addr
         self._base = environ_of(worker.cfg, server, client, addr)
-        self._readable = gevent.get_hub().loop.io(client.fileno(), _READABLE)
+        self._readable = Readable(client.fileno())
         # The request that gunicorn serves.
         self._req: Any = None
         self._status, self._headers = "", list[tuple[str, str]]()
@@ -124,7 +158,7 @@ class Connection:
         """Wait for the next request, during which the connection counts as idle; return what has come of it."""
         self._worker.idle_since[self._client] = time.monotonic()
         # Waited for before anything is read: behind an answer there is hardly ever a request yet.
-        gevent.get_hub().wait(self._readable)
+        self._readable.wait()
         data: bytes = self._client.recv(RECEIVE_BYTES)
         return data
 

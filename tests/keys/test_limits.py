@@ -12,7 +12,6 @@ from django.core.management.base import CommandError
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from collect.models import Event, Rejection
@@ -24,6 +23,7 @@ from runtime.refusals import Refusal
 from tests.harness import factories
 from tests.harness import redis as servers
 from tests.harness.commands import run
+from tests.harness.prometheus import counted
 from tests.harness.values import some
 
 
@@ -160,9 +160,8 @@ def post(raw_key: str, body: Any, path: str = "/api/collect") -> Any:
     return client.post(path, json.dumps(body), content_type="application/json")
 
 
-def counted(partner: Partner, outcome: str) -> float:
-    labels = {"partner": partner.name, "outcome": outcome, "channel": "server"}
-    return REGISTRY.get_sample_value("thrad_events_total", labels) or 0
+def events(partner: Partner, outcome: str) -> float:
+    return counted("thrad_events_total", partner=partner.name, outcome=outcome, channel="server")
 
 
 @pytest.mark.django_db
@@ -189,7 +188,7 @@ def test_sender_is_told_429_with_what_is_left_and_when(
     assert post(raw_key, {"events": [{"event_name": "x"}] * 60}, "/api/collect/batch").status_code == 429
     assert post(raw_key, {"event_name": "x"}, "/api/collect/validate").status_code == 200
     assert Event.objects.count() == 61
-    assert [counted(key.partner, outcome) for outcome in ("stored", "rejected", "rate_limited")] == [61, 1, 61]
+    assert [events(key.partner, outcome) for outcome in ("stored", "rejected", "rate_limited")] == [61, 1, 61]
     assert not Rejection.objects.filter(code="rate_limited").exists()
     denials.write()
     assert KeyChange.objects.get(what="refused").detail == "rate limited"

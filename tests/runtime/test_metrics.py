@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from prometheus_client import Histogram
 
+from runtime import metrics
 from tests.harness import factories
 from tests.harness.factories import SEED_EVENT
-from tests.harness.prometheus import samples
+from tests.harness.prometheus import counted, samples
 
 both = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 
@@ -83,3 +85,35 @@ def test_only_allowed_networks_may_read(client: Client, peer: str, forwarded: st
     assert answer.status_code == status
     if status == 403:
         assert answer.json()["code"] == "forbidden"
+
+
+def buckets(metric: str) -> dict[str, float]:
+    return {le: counted(f"{metric}_bucket", le=le) for le in ("1.0", "2.0", "4.0", "8.0", "512.0", "+Inf")}
+
+
+def test_histogram_that_is_summed_says_what_prometheus_own_would() -> None:
+    ours = metrics.SummedHistogram("ours", "x", (1, 2, 4, 8, 512))
+    theirs = Histogram("theirs", "x", buckets=(1, 2, 4, 8, 512))
+    for amount in (0, 1, 1, 1.5, 3, 8, 9, 512, 600):
+        ours.observe(amount)
+        theirs.observe(amount)
+    assert buckets("ours")["+Inf"] == 0
+    ours.publish()
+    ours.publish()
+    assert buckets("ours") == buckets("theirs")
+    assert counted("ours_sum") == counted("theirs_sum")
+    assert counted("ours_count") == 9
+
+
+def test_process_that_publishes_nothing_holds_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "MAX_WAITING", 10)
+    before = counted("thrad_drained_events_total", outcome="stored")
+    metric = metrics.DRAINED.labels("stored")
+    for _ in range(25):
+        metrics.count(metric, 2)
+    assert len(metrics._counted) <= 10
+    histogram = metrics.SummedHistogram("bounded", "x", (1,))
+    for _ in range(25):
+        histogram.observe(1)
+    assert len(histogram._observed) <= 10
+    assert counted("thrad_drained_events_total", outcome="stored") == before + 50

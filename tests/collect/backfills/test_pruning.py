@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
-from prometheus_client import REGISTRY
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from collect.backfills import pruning
@@ -13,6 +12,7 @@ from collect.storage import ingest
 from keys.models import ApiKey
 from tests.harness import factories
 from tests.harness.databases import is_sqlite
+from tests.harness.prometheus import counted
 
 pytestmark = pytest.mark.django_db
 
@@ -57,10 +57,6 @@ def test_what_is_to_be_pruned_is_found_by_its_index(
         pruning.prune_test_events(pause=0)
 
 
-def counted(metric: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(metric, {"channel": "server", **labels}) or 0
-
-
 def test_test_events_are_counted_apart(client: Client) -> None:
     for is_test, metric, other in (
         (True, "thrad_test_events_total", "thrad_events_total"),
@@ -69,5 +65,5 @@ def test_test_events_are_counted_apart(client: Client) -> None:
         api_key, raw_key = factories.key(is_test=is_test)
         for body, outcome in ((b'{"event_name":"x"}', "stored"), (b"{}", "rejected")):
             client.post("/api/collect", body, "application/json", headers={"Authorization": f"Bearer {raw_key}"})
-            labels = {"partner": api_key.partner.name, "outcome": outcome}
+            labels = {"partner": api_key.partner.name, "outcome": outcome, "channel": "server"}
             assert (counted(metric, **labels), counted(other, **labels)) == (1, 0)

@@ -9,7 +9,6 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections
-from prometheus_client import REGISTRY
 from pytest_django import Settings
 
 from collect.intake.source import Source
@@ -20,6 +19,7 @@ from keys.models import ApiKey, Partner
 from runtime import outage
 from runtime.periodic import Busy
 from tests.harness import factories
+from tests.harness.prometheus import counted
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "spool"])
 
@@ -196,13 +196,13 @@ def test_event_whose_partner_is_gone_is_set_aside_and_holds_up_nothing(
 def test_rejection_is_counted_once_however_often_it_is_drained(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     ingest.submit(arrivals(source, 1))
     spool.append([factories.arrival(source, event_id="event-0", params={"other": True})])
-    before = REGISTRY.get_sample_value("thrad_rejections_total", {"code": "conflict"}) or 0
+    before = counted("thrad_rejections_total", code="conflict")
     with monkeypatch.context() as patch:
         patch.setattr(spool, "discard", lambda spooled: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             drain.drain()
     drain.drain()
-    assert REGISTRY.get_sample_value("thrad_rejections_total", {"code": "conflict"}) == before + 1
+    assert counted("thrad_rejections_total", code="conflict") == before + 1
 
 
 def test_only_one_drains_at_a_time(source: Source) -> None:
