@@ -11,19 +11,29 @@ import platform
 import shutil
 import statistics
 import sys
+import sysconfig
 import tempfile
 from collections import defaultdict
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import against, copy, full, paced
+from bench import against, compiled, copy, full, paced
 from bench.database import POSTGRES, Database
 from bench.load import load
 from bench.servers import CONTESTANTS, serve
 from tests.harness import mmdb
 from tests.harness.postgres import Postgres
 
+# What the table shows of a contestant besides its rate; µs are of processor time, for an event.
+FIGURES = {
+    "p50_ms": "p50 ms",
+    "p99_ms": "p99 ms",
+    "cpu_us_per_event": "server µs",
+    "postgres_us_per_event": "PostgreSQL µs",
+    "load_us_per_event": "load µs",
+}
 RESULTS = Path(__file__).resolve().parent / "results.json"
 PACKAGES = (
     "django",
@@ -72,7 +82,7 @@ def median(rounds: list[dict[str, float]], figure: str = "events_per_second") ->
 
 def ratios(rounds: dict[str, list[dict[str, float]]], spread: list[dict[str, float]]) -> dict[str, float]:
     """The figures to hold the project to; of the contestants that ran."""
-    pairs = {f"collect_vs_{peer}": ("collect", peer) for peer in ("fastapi", "textbook", "noop", "noop_short")}
+    pairs = {f"collect_vs_{peer}": ("collect", peer) for peer in ("fastapi", "go", "textbook", "noop", "noop_short")}
     pairs["batch_vs_copy"] = ("batch", "copy")
     found = {
         name: median(rounds[ours]) / median(rounds[theirs])
@@ -85,10 +95,13 @@ def ratios(rounds: dict[str, list[dict[str, float]]], spread: list[dict[str, flo
 
 
 def machine() -> dict[str, object]:
+    options = str(sysconfig.get_config_var("CONFIG_ARGS"))
     return {
         "processors": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
+        # One that was built without it is slower by a tenth and more.
+        "python_has_pgo": "--enable-optimizations" in options,
         "packages": {name: version(name) for name in PACKAGES},
     }
 
@@ -104,6 +117,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="also ten million rows, and memory over a million events")
     parsed = parser.parse_args()
     parsed.only = parsed.only or (["collect", "batch"] if parsed.sqlite or parsed.against else [*CONTESTANTS, "copy"])
+    if "go" in parsed.only and not compiled.is_possible():
+        print(f"without the contestant `go`: {compiled.__doc__}", file=sys.stderr)
+        parsed.only.remove("go")
     return parsed
 
 
@@ -128,6 +144,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         # The parent of PostgreSQL's own user and of the servers' one: both have to get in.
         os.chmod(directory, 0o755)
+        if "go" in parsed.only:
+            CONTESTANTS["go"] = replace(CONTESTANTS["go"], command=(compiled.build(Path(directory)),))
         city = str(mmdb.write_city(Path(directory) / "city.mmdb"))
         environment = {"GEOIP_PATH": city, "ENV_FILE": os.devnull, "SECRET_KEY": "bench", "LOG_LEVEL": "WARNING"}
         if parsed.sqlite:
@@ -148,12 +166,12 @@ def main() -> int:
 
 
 def report(results: dict[str, Any]) -> None:
-    print(f"\n{'contestant':<12}{'events/s':>12}{'p50 ms':>10}{'p99 ms':>10}")
+    print(f"\n{'contestant':<12}{'events/s':>12}" + "".join(f"{title:>14}" for title in FIGURES.values()))
     for name, rounds in results["rounds"].items():
-        latencies = "".join(
-            f"{median(rounds, p):>10.1f}" if p in rounds[0] else f"{'':>10}" for p in ("p50_ms", "p99_ms")
+        figures = "".join(
+            f"{median(rounds, figure):>14.1f}" if figure in rounds[0] else f"{'':>14}" for figure in FIGURES
         )
-        print(f"{name:<12}{median(rounds):>12,.0f}{latencies}")
+        print(f"{name:<12}{median(rounds):>12,.0f}{figures}")
     print()
     for name, ratio in results["ratios"].items():
         print(f"{name:<34}{ratio:>8.2f}")

@@ -49,15 +49,16 @@ def _copy(cursor: psycopg.Cursor[Any], lines: Iterable[bytes]) -> None:
 
 
 def _lines(database: Database, rows: int) -> Iterator[bytes]:
-    """Rows in COPY's text form, with ids in the order of time and event_ids without any."""
+    """Rows in COPY's text form, with ids in the order of time, and event_ids as `post.lua` makes them."""
     partner, key = database.execute("SELECT partner_id, id FROM keys_apikey LIMIT 1")[0]
     now = datetime.now(UTC)
     milliseconds = int(now.timestamp() * 1000)
     for n in range(rows):
         random = uuid.uuid4()
         id = uuid.UUID(int=milliseconds + n // 10 << 80 | random.int & (1 << 76) - 1 | 7 << 76 | 2 << 62)
+        event_id = f"{random.hex[:12]}-{n}" if n % 2 == 0 else f"{milliseconds}-{n}"
         yield (
-            f"{id}\t{now}\t2025-05-26 16:00:00+00\t{partner}\t{key}\tserver\tf\titems_added\ttag_1\t{random.hex}\t"
+            f"{id}\t{now}\t2025-05-26 16:00:00+00\t{partner}\t{key}\tserver\tf\titems_added\ttag_1\t{event_id}\t"
             f"https://shop.example.com/cart?step=2\t{AGENT}\tsess_abc\tclk_xyz\t{PARAMS}\t{{}}\t127.0.0.1\tDE\t"
             "Land Berlin\tBerlin\t52.52\t13.405\tChrome\t120.0.0.0\tWindows\t10\t\\N\tf\n"
         ).encode()

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
-from bench.servers import ROOT
+from bench.servers import ROOT, cpu_seconds
 from tests.harness.postgres import Postgres
 
 # Durable like production, and with room for a round's WAL, so that no checkpoint falls into one and not another.
@@ -81,6 +82,13 @@ class Database:
 
     def count(self) -> int:
         return int(self.execute("SELECT count(*) FROM collect_event")[0][0])
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of PostgreSQL and all its processes; 0 on SQLite, which is in the workers."""
+        if self.is_sqlite:
+            return 0.0
+        with psycopg.connect(self.url) as database:
+            return cpu_seconds(psutil.Process(database.info.backend_pid).ppid())
 
     def describe(self) -> dict[str, str]:
         if self.is_sqlite:

@@ -2,10 +2,11 @@
 
 import json
 import os
+import resource
 import subprocess
 
 from bench.database import Database
-from bench.servers import ROOT, Contestant, serve
+from bench.servers import ROOT, Contestant, Running, serve
 
 
 def load(contestant: Contestant, database: Database, environment: dict[str, str], seconds: int) -> dict[str, float]:
@@ -13,13 +14,13 @@ def load(contestant: Contestant, database: Database, environment: dict[str, str]
     database.empty()
     with serve(contestant, environment) as server:
         wrk(server.url, contestant, database.raw_key, 2)
-        before, cpu = database.count(), server.cpu_seconds()
+        before, start = database.count(), _cpu(server, database)
         result = wrk(server.url, contestant, database.raw_key, seconds)
-        cpu = server.cpu_seconds() - cpu
+        taken = {name: end - start[name] for name, end in _cpu(server, database).items()}
     events = result["requests"] * contestant.events_per_request
     result["events_per_second"] = events / result["seconds"]
-    # Of the workers alone. It holds on a busy machine, on which the rate does not.
-    result["cpu_us_per_event"] = cpu / events * 1e6
+    # These hold on a busy machine, on which the rate does not.
+    result |= {name: cpu / events * 1e6 for name, cpu in taken.items()}
     if contestant.stores:
         stored = database.count() - before
         slack = contestant.connections * contestant.events_per_request
@@ -29,6 +30,16 @@ def load(contestant: Contestant, database: Database, environment: dict[str, str]
     if result["errors"]:
         raise RuntimeError(f"{contestant.name} gave {result['errors']:.0f} answers that were not 2xx")
     return result
+
+
+def _cpu(server: Running, database: Database) -> dict[str, float]:
+    """The processor time, in seconds, of the server, of PostgreSQL and of the load, by the names of the results."""
+    load = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "cpu_us_per_event": server.cpu_seconds(),
+        "postgres_us_per_event": database.cpu_seconds(),
+        "load_us_per_event": load.ru_utime + load.ru_stime,
+    }
 
 
 def wrk(url: str, contestant: Contestant, raw_key: str, seconds: int) -> dict[str, float]:

@@ -1,4 +1,5 @@
 -- One event a request, each with an event_id of its own; BENCH_KEY and BENCH_EVENTS come from the environment.
+-- Half of the ids come in their order, as from a counter, and half at random, as UUIDs do: those cost an index more.
 -- Ends with one line of JSON: what was answered, and how long it took.
 local per_request = tonumber(os.getenv("BENCH_EVENTS"))
 local path = (os.getenv("BENCH_PREFIX") or "") .. (per_request == 1 and "/api/collect" or "/api/collect/batch")
@@ -15,11 +16,12 @@ local headers = {
   ["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY"),
 }
 local sent, head, tails = 0, nil, {}
+local start = '{"tag_id":"tag_1","event_name":"items_added","event_id":"'
 
 function init(args)
   math.randomseed(os.time())
   local prefix = string.format("%d-%d", os.time(), math.random(1e9))
-  head = '{"tag_id":"tag_1","event_name":"items_added","event_id":"' .. prefix .. "-"
+  head = start .. prefix .. "-"
   for n, agent in ipairs(agents) do tails[n] = string.format(rest, agent) end
 end
 
@@ -27,6 +29,9 @@ end
 local function pieces(into, at)
   sent = sent + 1
   into[at], into[at + 1], into[at + 2] = head, sent, tails[sent % #tails + 1]
+  if sent % 2 == 0 then
+    into[at], into[at + 1] = start, string.format("%012x-%d", math.random(2 ^ 47), sent)
+  end
 end
 
 local batch = {}

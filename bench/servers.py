@@ -47,6 +47,8 @@ CONTESTANTS = {
             "fastapi",
             (*_UVICORN, "--workers", WORKERS, "--loop", "uvloop", "--http", "httptools", "--no-access-log"),
         ),
+        # Its command is known once it is compiled (`compiled`).
+        Contestant("go", ()),
         Contestant(
             "textbook",
             (*_GUNICORN, "-c", "/dev/null", "-b", "127.0.0.1:PORT", "-w", WORKERS, "-k", "gthread", "--threads", "8",
@@ -78,17 +80,25 @@ class Running:
         return [int(pid) for pid in children]
 
     def cpu_seconds(self) -> float:
-        """Return the processor time that the workers have taken, by themselves and in the kernel."""
-        ticks = 0
-        for pid in self.workers():
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        """Return the processor time of the server and its workers, by themselves and in the kernel."""
+        return cpu_seconds(self.process.pid)
 
     def rss_mib(self) -> float:
         """The resident memory of the largest worker, in MiB."""
         pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.workers()]
         return max(pages) * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process and its children, those that have ended included."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ticks = sum(_fields(pid)[11:15]) + sum(sum(_fields(int(child))[11:13]) for child in children)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _fields(pid: int) -> list[int]:
+    # Behind the name, which may have anything in it, and the letter of the state.
+    return [0, *map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1:])]
 
 
 @contextmanager
