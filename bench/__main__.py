@@ -14,6 +14,7 @@ import sys
 import sysconfig
 import tempfile
 from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -141,7 +142,8 @@ def main() -> int:
         print("wrk is missing: apt-get install wrk (Debian, Ubuntu), brew install wrk (macOS)", file=sys.stderr)
         return 2
     parsed = arguments()
-    with tempfile.TemporaryDirectory() as directory:
+    with ExitStack() as opened:
+        directory = opened.enter_context(tempfile.TemporaryDirectory())
         # The parent of PostgreSQL's own user and of the servers' one: both have to get in.
         os.chmod(directory, 0o755)
         if "go" in parsed.only:
@@ -149,16 +151,15 @@ def main() -> int:
         city = str(mmdb.write_city(Path(directory) / "city.mmdb"))
         environment = {"GEOIP_PATH": city, "ENV_FILE": os.devnull, "SECRET_KEY": "bench", "LOG_LEVEL": "WARNING"}
         if parsed.sqlite:
-            results = run(parsed, Database.sqlite(Path(directory) / "bench.sqlite3", environment), environment)
+            database = Database.sqlite(Path(directory) / "bench.sqlite3", environment)
         else:
-            with Postgres(POSTGRES) as postgres:
-                database = Database.postgresql(postgres.create("bench"), environment)
-                if parsed.against:
-                    before = against.unpack(parsed.against, Path(directory))
-                    rounds = (parsed.rounds, parsed.seconds)
-                    against.report(against.measure(before, parsed.only, database, environment, *rounds))
-                    return 0
-                results = run(parsed, database, environment)
+            database = Database.postgresql(opened.enter_context(Postgres(POSTGRES)).create("bench"), environment)
+        if parsed.against:
+            before = against.unpack(parsed.against, Path(directory))
+            rounds = (parsed.rounds, parsed.seconds)
+            against.report(against.measure(before, parsed.only, database, environment, *rounds))
+            return 0
+        results = run(parsed, database, environment)
     path = RESULTS.with_name("results-sqlite.json") if parsed.sqlite else RESULTS
     path.write_text(json.dumps(results, indent=2, default=str) + "\n")
     report(results)

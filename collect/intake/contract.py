@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from collect.intake import slips
-from collect.intake.json_rules import MAX_DEPTH, clean, invalid
+from collect.intake.json_rules import MAX_DEPTH, check_depth, clean, invalid
 from runtime.refusals import Code, Refusal
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -101,17 +101,19 @@ class Form(Generic[Sent]):
         self.fast: Callable[[bytes], Sent] = msgspec.json.Decoder(kind).decode
 
 
-def decode(body: bytes) -> SentEvent:
-    """Return the event in `body`.
+def decode(body: bytes, *, is_clean: bool = False) -> SentEvent:
+    """Return the event in `body`. `is_clean` says that `json_rules.is_clean` was told of a text that it is a part of.
 
     Raises `Refusal` with `invalid_json` for what is not acceptable JSON, and with `invalid_event` and all
     faults, by field, for an event that breaks the contract.
     """
-    return decode_as(body, _SENT)
+    return decode_as(body, _SENT, is_clean=is_clean)
 
 
-def decode_as(body: bytes, form: Form[Sent]) -> Sent:
-    text = clean(body)
+def decode_as(body: bytes, form: Form[Sent], *, is_clean: bool = False) -> Sent:
+    if is_clean:
+        check_depth(body)
+    text = body if is_clean else clean(body)
     try:
         event = form.fast(text)
     except msgspec.ValidationError:

@@ -51,12 +51,26 @@ def clean(body: bytes) -> bytes:
         str(body, "utf-8")
     except UnicodeDecodeError as error:
         raise invalid(f"Body is not UTF-8 (byte {error.start})") from None
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
-        _check_depth(body)
+    check_depth(body)
     if _may_hold_excess(body.translate(_ALIKE, _SIGNS)):
         _check_numbers(body)
     # One byte is found much sooner than two.
     return _ESCAPE.sub(_replacement, body) if b"\\" in body and b"\\u" in body else body
+
+
+def is_clean(text: bytes) -> bool:
+    """Tell whether `clean` has nothing to do in `text`, nor in any part of it, but to check the depth."""
+    try:
+        str(text, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not (b"\\u" in text or _may_hold_excess(text.translate(_ALIKE, _SIGNS)))
+
+
+def check_depth(body: bytes) -> None:
+    """Raise `Refusal` (`invalid_json`) for a body that nests deeper than `MAX_DEPTH`."""
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+        _check_depth(body)
 
 
 def _may_hold_excess(alike: bytes) -> bool:

@@ -5,6 +5,8 @@ import json
 from time import process_time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collect.intake import json_rules
 from runtime.refusals import Code, Refusal
@@ -113,3 +115,34 @@ def assert_refused(body: bytes) -> str:
         json_rules.clean(body)
     assert caught.value.code is Code.INVALID_JSON
     return caught.value.detail
+
+
+ODD = [
+    b'"\\u0000"',
+    b'"\\ud800"',
+    b'"\\ud83d\\ude00"',
+    b'"\xff"',
+    b"1e999",
+    b"1e-2000",
+    b"[" + b"1" * 300 + b"]",
+    b"9" * 17_000,
+]
+USUAL = [b'{"a":1}', b'"\xc3\xa9"', b'"Mobile/15E148"', b"[1.5,-2e10]", b'"C:\\\\x"', b"", b"[" * 40 + b"]" * 40]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_text_with_one_odd_part_is_not_clean(odd: bytes) -> None:
+    assert not json_rules.is_clean(b"\n".join([*USUAL, odd, *USUAL]))
+
+
+@given(st.lists(st.one_of(st.sampled_from([*ODD, *USUAL]), st.binary(max_size=8)), max_size=6))
+def test_part_of_a_clean_text_is_left_as_it_is(parts: list[bytes]) -> None:
+    if json_rules.is_clean(b"\n".join(parts)):
+        assert [json_rules.clean(part) for part in parts] == parts
+
+
+def test_clean_text_may_have_a_part_that_is_too_deep() -> None:
+    deep = b"[" * 65 + b"]" * 65
+    assert json_rules.is_clean(deep)
+    with pytest.raises(Refusal):
+        json_rules.check_depth(deep)
