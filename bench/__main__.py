@@ -1,7 +1,8 @@
 """`python -m bench`: every contestant on this machine, in interleaved rounds, and what came of it.
 
 Writes bench/results.json and prints a table. `--against` compares this version with an earlier one and writes nothing.
-`--sqlite` measures ours on SQLite; `--full` adds ten million rows and a worker's memory over a million events.
+`--sqlite` measures ours on SQLite; `--growth` how the cost of a row grows with the table; `--full` adds ten million
+rows, and a worker's memory over a million events.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import against, compiled, copy, full, paced
+from bench import against, compiled, copy, full, growth, paced
 from bench.database import POSTGRES, Database
 from bench.load import load
 from bench.servers import CONTESTANTS, serve
@@ -35,7 +36,6 @@ FIGURES = {
     "postgres_us_per_event": "PostgreSQL µs",
     "load_us_per_event": "load µs",
 }
-RESULTS = Path(__file__).resolve().parent / "results.json"
 PACKAGES = (
     "django",
     "djangorestframework",
@@ -101,8 +101,9 @@ def machine() -> dict[str, object]:
         "processors": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        # One that was built without it is slower by a tenth and more.
-        "python_has_pgo": "--enable-optimizations" in options,
+        # One that was built without profile is slower by a tenth and more. Debian's, which has one, does not say so.
+        "python_build": " ".join([*platform.python_build(), platform.python_compiler()]),
+        "python_says_it_has_a_profile": "--enable-optimizations" in options,
         "packages": {name: version(name) for name in PACKAGES},
     }
 
@@ -115,6 +116,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=[*CONTESTANTS, "copy"])
     parser.add_argument("--sqlite", action="store_true", help="ours alone, on SQLite")
     parser.add_argument("--against", metavar="REVISION", help="ours and that revision of git, and nothing else")
+    parser.add_argument("--growth", action="store_true", help="a row's cost at 1, 10 and 50 million rows, and no more")
+    parser.add_argument("--sizes", nargs="+", type=int, default=growth.SIZES, metavar="ROWS", help="of --growth")
     parser.add_argument("--full", action="store_true", help="also ten million rows, and memory over a million events")
     parsed = parser.parse_args()
     parsed.only = parsed.only or (["collect", "batch"] if parsed.sqlite or parsed.against else [*CONTESTANTS, "copy"])
@@ -150,6 +153,9 @@ def main() -> int:
             CONTESTANTS["go"] = replace(CONTESTANTS["go"], command=(compiled.build(Path(directory)),))
         city = str(mmdb.write_city(Path(directory) / "city.mmdb"))
         environment = {"GEOIP_PATH": city, "ENV_FILE": os.devnull, "SECRET_KEY": "bench", "LOG_LEVEL": "WARNING"}
+        if parsed.growth:
+            write("results-growth.json", {"growth": growth.measure(parsed, environment), "machine": machine()})
+            return 0
         if parsed.sqlite:
             database = Database.sqlite(Path(directory) / "bench.sqlite3", environment)
         else:
@@ -160,10 +166,14 @@ def main() -> int:
             against.report(against.measure(before, parsed.only, database, environment, *rounds))
             return 0
         results = run(parsed, database, environment)
-    path = RESULTS.with_name("results-sqlite.json") if parsed.sqlite else RESULTS
-    path.write_text(json.dumps(results, indent=2, default=str) + "\n")
+    write("results-sqlite.json" if parsed.sqlite else "results.json", results)
     report(results)
     return 0
+
+
+def write(name: str, results: dict[str, Any]) -> None:
+    """Keep the raw figures beside this file."""
+    (Path(__file__).resolve().parent / name).write_text(json.dumps(results, indent=2, default=str) + "\n")
 
 
 def report(results: dict[str, Any]) -> None:

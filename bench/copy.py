@@ -33,11 +33,11 @@ def measure(database: Database, rows: int) -> dict[str, float]:
     return {"rows": rows, "seconds": seconds, "events_per_second": rows / seconds}
 
 
-def fill(database: Database, rows: int) -> None:
-    """Put `rows` rows into the table, a hundred thousand at a time."""
+def fill(database: Database, rows: int, order: str = "") -> None:
+    """Put `rows` rows into the table, a hundred thousand at a time. Their event_ids are as `BENCH_IDS` says."""
     with psycopg.connect(database.url) as connection, connection.cursor() as cursor:
         for start in range(0, rows, 100_000):
-            _copy(cursor, _lines(database, min(100_000, rows - start)))
+            _copy(cursor, _lines(database, min(100_000, rows - start), order))
             connection.commit()
     database.execute("VACUUM ANALYZE collect_event", "CHECKPOINT")
 
@@ -48,7 +48,7 @@ def _copy(cursor: psycopg.Cursor[Any], lines: Iterable[bytes]) -> None:
             copy.write(line)
 
 
-def _lines(database: Database, rows: int) -> Iterator[bytes]:
+def _lines(database: Database, rows: int, order: str = "") -> Iterator[bytes]:
     """Rows in COPY's text form, with ids in the order of time, and event_ids as `post.lua` makes them."""
     partner, key = database.execute("SELECT partner_id, id FROM keys_apikey LIMIT 1")[0]
     now = datetime.now(UTC)
@@ -56,7 +56,8 @@ def _lines(database: Database, rows: int) -> Iterator[bytes]:
     for n in range(rows):
         random = uuid.uuid4()
         id = uuid.UUID(int=milliseconds + n // 10 << 80 | random.int & (1 << 76) - 1 | 7 << 76 | 2 << 62)
-        event_id = f"{random.hex[:12]}-{n}" if n % 2 == 0 else f"{milliseconds}-{n}"
+        is_random = order == "random" or (order != "ordered" and n % 2 == 0)
+        event_id = f"{random.hex[:12]}-{n}" if is_random else f"{milliseconds}-{n:06}"
         yield (
             f"{id}\t{now}\t2025-05-26 16:00:00+00\t{partner}\t{key}\tserver\tf\titems_added\ttag_1\t{event_id}\t"
             f"https://shop.example.com/cart?step=2\t{AGENT}\tsess_abc\tclk_xyz\t{PARAMS}\t{{}}\t127.0.0.1\tDE\t"

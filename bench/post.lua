@@ -1,5 +1,6 @@
 -- One event a request, each with an event_id of its own; BENCH_KEY and BENCH_EVENTS come from the environment.
 -- Half of the ids come in their order, as from a counter, and half at random, as UUIDs do: those cost an index more.
+-- BENCH_IDS makes all of them "ordered" or "random".
 -- Ends with one line of JSON: what was answered, and how long it took.
 local per_request = tonumber(os.getenv("BENCH_EVENTS"))
 local path = (os.getenv("BENCH_PREFIX") or "") .. (per_request == 1 and "/api/collect" or "/api/collect/batch")
@@ -15,6 +16,7 @@ local headers = {
   ["Content-Type"] = "application/json",
   ["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY"),
 }
+local ids = os.getenv("BENCH_IDS")
 local sent, head, tails = 0, nil, {}
 local start = '{"tag_id":"tag_1","event_name":"items_added","event_id":"'
 
@@ -29,7 +31,7 @@ end
 local function pieces(into, at)
   sent = sent + 1
   into[at], into[at + 1], into[at + 2] = head, sent, tails[sent % #tails + 1]
-  if sent % 2 == 0 then
+  if ids == "random" or (ids ~= "ordered" and sent % 2 == 0) then
     into[at], into[at + 1] = start, string.format("%012x-%d", math.random(2 ^ 47), sent)
   end
 end

@@ -23,9 +23,11 @@ from django.db import connection
 
 from keys.kept import Keeper, Store, deciding
 from keys.last_used import LastUses
+from keys.loading import load, load_likely
 from keys.models import ApiKey
 from runtime import failures, metrics, outage
 from runtime.circuit import Circuit
+from runtime.hub import PAUSE_SECONDS
 from runtime.refusals import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ ASKING = 4
 TURN_SECONDS = 2.0
 # The most keys that are remembered, and separately the most unknown prefixes: a few megabytes of each.
 CAPACITY = 10_000
+# Keys that are read again in one statement: to make objects of so many takes some milliseconds.
+REFRESHED = 500
 # The most keys that are read at the start, and kept for one without the database: those used last, then the newest.
 PRELOADED = 1_000
 
@@ -48,23 +52,6 @@ class Entry:
 
     key: ApiKey
     read_at: float
-
-
-def _load(prefixes: Collection[str]) -> dict[str, ApiKey]:
-    """Return the keys with these prefixes, by prefix, read in one statement.
-
-    Raises `django.db.Error` where the database fails.
-    """
-    rows = ApiKey.objects.select_related("partner").filter(prefix__in=prefixes)
-    return {key.prefix: key for key in rows}
-
-
-def _load_likely(limit: int) -> list[ApiKey]:
-    """Return up to `limit` active keys, those used last first, then the newest, read in one statement.
-
-    Raises `django.db.Error` where the database fails.
-    """
-    return list(ApiKey.objects.select_related("partner").last_used(limit))
 
 
 class Directory:
@@ -166,7 +153,7 @@ class Directory:
         entry = self._entry(prefix)
         if entry is not None and asked_at - entry.read_at < TRUST_SECONDS:
             return entry.key
-        key = _load([prefix]).get(prefix)
+        key = load([prefix]).get(prefix)
         self._database.close()
         with self._changing:
             return self._remember(prefix, key, asked_at)
@@ -238,7 +225,7 @@ class Directory:
             return True
         asked_at = self._clock()
         try:
-            keys = _load_likely(self._preloaded)
+            keys = load_likely(self._preloaded)
         except DatabaseError as exc:
             self._database.open(exc)
             return False
@@ -258,13 +245,22 @@ class Directory:
         return self._partners.get(partner_id) or f"#{partner_id}"
 
     def refresh(self) -> bool:
-        """Read every known key again, in one statement. Return False where the database does not answer."""
-        asked_at = self._clock()
+        """Read every known key again, `REFRESHED` at a time. Return False where the database does not answer."""
         with self._changing:
             prefixes = list(self._known)
+        # For an empty list Django would send no query, and this query is also how the end of an outage is noticed.
+        steps = [prefixes[start : start + REFRESHED] for start in range(0, len(prefixes), REFRESHED)] or [[""]]
+        for step in steps:
+            if not self._refresh(step):
+                return False
+            # The requests of the worker have their turn between two steps.
+            time.sleep(PAUSE_SECONDS)
+        return True
+
+    def _refresh(self, prefixes: Collection[str]) -> bool:
+        asked_at = self._clock()
         try:
-            # For an empty list Django would send no query, and this query is also how the end of an outage is noticed.
-            keys = failures.again_if_cut(lambda: _load(prefixes or [""]))
+            keys = failures.again_if_cut(lambda: load(prefixes))
         except DatabaseError as exc:
             self._database.open(exc)
             return False

@@ -170,11 +170,11 @@ def turn() -> None:
             prune()
     except Error as error:
         logger.warning("captures cannot be written now", extra={"reason": failures.reason(error)})
-    if not connection.in_atomic_block:
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
         connection.close()
 
 
-thread = Periodic("captures", turn, PERIOD_SECONDS, delay=PERIOD_SECONDS)
+thread = Periodic("captures", turn, PERIOD_SECONDS, delay=PERIOD_SECONDS, keeps_connections=True)
 
 
 def stop() -> None:

@@ -135,7 +135,7 @@ def test_preload_is_tried_again_while_the_database_is_away(
         raise OperationalError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_load_likely", away)
+        patch.setattr(module, "load_likely", away)
         assert directory.housekeep() is False
     key = factories.issue()[0]
     assert directory.housekeep() is True

@@ -1,13 +1,16 @@
 """keys.directory: what is remembered, for how long, and what requests at the same time see."""
 
 import threading
+import time
 from collections.abc import Callable, Collection
 
 import pytest
+from django.db import OperationalError
 from pytest_django import DjangoAssertNumQueries
 
 from keys import directory as module
 from keys.directory import Directory
+from keys.loading import load
 from keys.models import ApiKey, KeyChange, Partner
 from runtime.outage import RETRY_SECONDS
 from runtime.refusals import Unavailable
@@ -21,15 +24,14 @@ pytestmark = pytest.mark.django_db
 
 def during_load(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     """Run `act` once, between the database's answer and what is done with it."""
-    load = module._load
 
     def wrapped(prefixes: Collection[str]) -> dict[str, ApiKey]:
         rows = load(prefixes)
-        monkeypatch.setattr(module, "_load", load)
+        monkeypatch.setattr(module, "load", load)
         act()
         return rows
 
-    monkeypatch.setattr(module, "_load", wrapped)
+    monkeypatch.setattr(module, "load", wrapped)
 
 
 # --- what is remembered ---
@@ -125,7 +127,7 @@ def test_refresh_reads_all_known_keys_in_one_statement(
         assert some(directory.find(keys[6].prefix)).is_active()
 
 
-def test_refresh_reads_thousands_of_keys_in_one_statement(
+def test_refresh_reads_thousands_of_keys_in_few_statements(
     directory: Directory, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     partner = factories.partner()
@@ -134,7 +136,7 @@ def test_refresh_reads_thousands_of_keys_in_one_statement(
     ApiKey.objects.bulk_create(rows, batch_size=500)
     for key in ApiKey.objects.all():
         directory._remember(key.prefix, key, 0.0)
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(module.CAPACITY // module.REFRESHED):
         assert directory.refresh() is True
     with django_assert_num_queries(0):
         assert all(directory.find(prefix) for prefix in prefixes)
@@ -235,7 +237,7 @@ def test_threads_share_one_directory(make: Callable[..., Directory], monkeypatch
     directory = make(capacity=20)
     keys = [ApiKey(pk=number, prefix=f"p{number}", partner=Partner(pk=1, name="acme")) for number in range(60)]
     rows = {key.prefix: key for key in keys}
-    monkeypatch.setattr(module, "_load", lambda prefixes: {p: rows[p] for p in prefixes if p in rows})
+    monkeypatch.setattr(module, "load", lambda prefixes: {p: rows[p] for p in prefixes if p in rows})
     monkeypatch.setattr(ApiKey.objects, "bulk_update", lambda *args, **kwargs: 0)
     failures: list[BaseException] = []
 
@@ -281,3 +283,38 @@ def test_unknown_prefixes_do_not_push_out_known_keys(
         directory.find(f"thrad_live_{number}")
     with django_assert_num_queries(0):
         assert directory.find(key.prefix) == key
+
+
+def test_many_keys_are_read_again_step_by_step_and_requests_have_their_turn_between(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(module, "REFRESHED", 2)
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    keys = [factories.issue()[0] for _ in range(5)]
+    for key in keys:
+        directory.find(key.prefix)
+    for key in keys:
+        revoke_elsewhere(key)
+    with django_assert_num_queries(3):
+        assert directory.refresh()
+    assert len(pauses) == 3
+    assert [some(directory.find(key.prefix)).state for key in keys] == ["revoked"] * 5
+
+
+def test_refresh_that_fails_half_way_keeps_what_it_has_read(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REFRESHED", 1)
+    keys = [factories.issue()[0] for _ in range(2)]
+    for key in keys:
+        directory.find(key.prefix)
+        revoke_elsewhere(key)
+
+    def once(prefixes: Collection[str]) -> dict[str, ApiKey]:
+        monkeypatch.setattr(module, "load", lambda prefixes: (_ for _ in ()).throw(OperationalError("away")))
+        return load(prefixes)
+
+    monkeypatch.setattr(module, "load", once)
+    assert not directory.refresh()
+    assert [some(directory.remembered(key.prefix)).state for key in keys] == ["revoked", "active"]
