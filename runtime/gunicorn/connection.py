@@ -145,10 +145,11 @@ class Connection:
             if plain is None:
                 return data
             self._worker.idle_since.pop(self._client, None)
-            goes_on = self._answer_whole(plain, data) if len(data) >= plain.end else self._answer_partly(plain, data)
-            if not goes_on:
+            answer = self._answer_whole if len(data) >= plain.end else self._answer_partly
+            behind = answer(plain, data)
+            if behind is None:
                 return None
-            data = data[plain.end :]
+            data = behind
             if data:
                 # Without a wait for the next request nobody else would have a turn.
                 gevent.sleep(0)
@@ -162,15 +163,18 @@ class Connection:
         data: bytes = self._client.recv(RECEIVE_BYTES)
         return data
 
-    def _answer_whole(self, plain: Plain, data: bytes) -> bool:
-        """Answer a request that is all there. Return whether the connection goes on."""
+    def _answer_whole(self, plain: Plain, data: bytes) -> bytes | None:
+        """Answer a request that is all there. Return what is behind it, or None if the connection ends."""
         content = self._content(plain.environ, BytesIO(data[plain.start : plain.end]))
         goes_on: bool = self._worker.alive
         self._send(content, goes_on=goes_on)
-        return goes_on
+        return data[plain.end :] if goes_on else None
 
-    def _answer_partly(self, plain: Plain, data: bytes) -> bool:
-        """Answer a request whose body is still coming, and is read as that of gunicorn's requests is."""
+    def _answer_partly(self, plain: Plain, data: bytes) -> bytes | None:
+        """Answer a request whose body is still coming, and is read as that of gunicorn's requests is. Return as above.
+
+        With the end of the body the beginning of the next request may have come.
+        """
         bounded = BoundedSocket(self._client, self._worker.body_seconds)
         unreader = SocketUnreader(bounded)
         unreader.unread(data[plain.start :])
@@ -181,7 +185,7 @@ class Connection:
         self._send(content, goes_on=goes_on)
         if not is_read:
             linger(self._client)
-        return goes_on
+        return unreader.take_buffered() if goes_on else None
 
     def _content(self, environ: dict[str, Any], body: Any) -> bytes:
         environ["wsgi.input"] = body

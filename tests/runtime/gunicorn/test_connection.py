@@ -136,6 +136,22 @@ def test_body_may_come_in_parts_and_the_head_too(clients: Clients, parts: int) -
         assert (status, headers["Connection"], answer) == (200, "keep-alive", body)
 
 
+@pytest.mark.parametrize("path", ["/x", "/unread"])
+@pytest.mark.parametrize("cut", [1, 3])
+def test_next_request_may_come_with_the_rest_of_a_body(clients: Clients, path: str, cut: int) -> None:
+    client = clients.connect()
+    data = post(path, 4, b"body") + post("/x", 5, b"after") + post("/x?not=plain", 5, b"third") + post("/x", 4, b"last")
+    at = data.index(b"body") + cut
+    client.sendall(data[:at])
+    gevent.sleep(0.01)
+    client.sendall(data[at:])
+    received = b""
+    while not received.endswith(b"last"):
+        received += client.recv(65_536)
+    bodies = [part.rpartition(b"\r\n\r\n")[2] for part in received.split(b"HTTP/1.1 200 OK")[1:]]
+    assert bodies == [b"body" if path == "/x" else b"", b"after", b"third", b"last"]
+
+
 def test_requests_that_are_sent_at_once_are_answered_in_their_order(clients: Clients) -> None:
     client = clients.connect()
     sent = [b"%d" % number for number in range(20)]
