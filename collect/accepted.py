@@ -16,7 +16,6 @@ class Accepted(HttpResponse):
     """
 
     status_code = HTTPStatus.NO_CONTENT.value
-    _no_cookies = SimpleCookie()
 
     def __init__(self, told: Mapping[str, str]) -> None:
         """Take the headers; each is one of ours, in printable ASCII."""
@@ -28,7 +27,12 @@ class Accepted(HttpResponse):
         self._reason_phrase = HTTPStatus.NO_CONTENT.phrase
         self._resource_closers: list[object] = []
         self._container = [b""]
-        self.cookies, self.closed = self._no_cookies, False
+        self.closed = False
+
+    @property
+    def cookies(self) -> SimpleCookie:  # type: ignore[override]  # an attribute of Django's, which is only read
+        """There are none, and what is set here is not sent."""
+        return SimpleCookie()
 
     def items(self) -> Iterable[tuple[str, str]]:
         """Return the headers as they are to be sent."""

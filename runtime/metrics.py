@@ -10,6 +10,9 @@ import os
 from bisect import bisect_left
 from collections import Counter as Sums
 from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TypeVar
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client.registry import Collector
@@ -19,6 +22,16 @@ from runtime.periodic import Periodic
 PERIOD_SECONDS = 1.0
 # What may wait to be published. A command has no thread that publishes.
 MAX_WAITING = 10_000
+
+
+Item = TypeVar("Item")
+
+
+def _taken(queue: deque[Item]) -> Iterator[Item]:
+    """Take what is in the queue, each item once, whoever else takes at the same time."""
+    with suppress(IndexError):
+        for _ in range(len(queue)):
+            yield queue.popleft()
 
 
 class SummedHistogram(Histogram):
@@ -36,7 +49,7 @@ class SummedHistogram(Histogram):
 
     def publish(self) -> None:
         """Count what was observed, as `Histogram.observe` would, but with one write for each bucket."""
-        amounts = [self._observed.popleft() for _ in range(len(self._observed))]
+        amounts = list(_taken(self._observed))
         for bucket, number in Sums(bisect_left(self._upper_bounds, amount) for amount in amounts).items():
             self._buckets[bucket].inc(number)
         if amounts:
@@ -76,7 +89,7 @@ def count(metric: Counter, number: int) -> None:
 def publish() -> None:
     """Hand over what was counted and observed."""
     sums: Sums[Counter] = Sums()
-    for metric, number in [_counted.popleft() for _ in range(len(_counted))]:
+    for metric, number in _taken(_counted):
         sums[metric] += number
     for metric, number in sums.items():
         metric.inc(number)

@@ -43,11 +43,13 @@ def start() -> None:
 
 def stop() -> None:
     """Write down what a worker has counted and captured. Call it when its last request has been answered."""
-    metrics.publish()
     try:
         ledger.stop()
     finally:
-        captures.stop()
+        try:
+            captures.stop()
+        finally:
+            metrics.publish()
 
 
 def _prepare_spool() -> None:

@@ -52,9 +52,8 @@ class SenderRequest(WSGIRequest):
         self.path = environ["SCRIPT_NAME"].rstrip("/") + self.path_info
         self.resolver_match = None
         self._read_started = False
-        self.content_type = environ.get("CONTENT_TYPE", "").strip().lower()
-        if ";" in self.content_type:
-            self._set_content_type_params(environ)  # type: ignore[attr-defined]  # Django's, not in its stubs
+        # Its parameters are nobody's business here, and Django's reading of them fails at an unknown charset.
+        self.content_type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
 
 
 class Application:

@@ -3,7 +3,8 @@
 import os
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import gevent
@@ -63,6 +64,7 @@ class BoundedSocket:
         if self._is_awaited:
             self._is_awaited = False
             self._sock.sendall(CONTINUE)
+        before = self._sock.gettimeout()
         self._sock.settimeout(left)
         try:
             # Otherwise a client that always has more to send would keep the other clients from their turn.
@@ -71,7 +73,21 @@ class BoundedSocket:
             self.is_at_end = not data
             return data
         finally:
-            self._sock.settimeout(None)
+            self._sock.settimeout(before)
+
+
+@contextmanager
+def sending_within(sock: Any, seconds: float) -> Iterator[None]:
+    """Bound each `sendall` of a client's socket meanwhile, which then raises TimeoutError.
+
+    A client that reads nothing would else keep its connection for ever, and with enough of them everybody's.
+    """
+    sock.settimeout(seconds)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            sock.settimeout(None)
 
 
 def leave_unread(body: Body) -> None:

@@ -7,7 +7,6 @@ requests are plain is `plain`'s to say. Both ways call the same application and 
 import errno
 import os
 import time
-from email.utils import formatdate
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -20,37 +19,44 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.http.wsgi import base_environ
 
-from runtime.gunicorn.bodies import BoundedSocket, linger, read_out
-from runtime.gunicorn.plain import Plain, Reader
+from runtime.gunicorn.bodies import BoundedSocket, linger, read_out, sending_within
+from runtime.gunicorn.plain import MAX_FIELDS, MAX_HEAD, Plain, Reader
 
 # What is read at once. Most requests are smaller.
 RECEIVE_BYTES = 16 * 1024
 # The client has gone, which is nobody's fault.
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
-# What an operator may ask of gunicorn for every request, and what says that nobody has. The loop here does none of it.
-_NOT_ASKED: dict[str, Any] = {
-    "accesslog": None,
-    "statsd_host": None,
-    "max_requests": 0,
-    "certfile": None,
-    "keyfile": None,
-    "proxy_protocol": "off",
-    "http_protocols": ["h1"],
-    "http2_cleartext": "off",
-    "protocol": "http",
-    "secure_scheme_headers": {},
-}
+# What an operator may ask of gunicorn for every request, and what says that nobody has: gunicorn's default or, where we
+# set another, that. The loop here does none of it.
+_BY_DEFAULT = (
+    "statsd_host", "max_requests", "certfile", "keyfile", "proxy_protocol", "http2_cleartext", "protocol",
+    "pre_request", "post_request",
+)  # fmt: skip
+_NOT_ASKED: dict[str, Any] = {"http_protocols": ["h1"], "secure_scheme_headers": {}}
+# Bounds of gunicorn's, of which 0 is none, and the least of each that refuses nothing which is plain.
+_BOUNDS = {"limit_request_line": 256, "limit_request_fields": MAX_FIELDS, "limit_request_field_size": MAX_HEAD}
 
 
-def reader_of(application: Any, cfg: Any) -> Reader | None:
+def reader_of(application: Any, cfg: Any, log: Any) -> Reader | None:
     """Return what reads the plain requests for the application, or None if all requests are to be gunicorn's.
 
-    An application names the paths in `plain_paths`. It must answer those with a Content-Length, unless the status has
-    no content.
+    An application names the paths in `plain_paths`. It must answer those with a list of bytes, by `start_response`, and
+    with a Content-Length unless the status has no content; its `close` and `write` are not used.
     """
     paths = getattr(application, "plain_paths", ())
-    is_asked = any(getattr(cfg, name) != value for name, value in _NOT_ASKED.items())
-    return Reader(paths) if paths and not is_asked and "SCRIPT_NAME" not in os.environ else None
+    return Reader(paths) if paths and not _is_asked(cfg, log) else None
+
+
+def _is_asked(cfg: Any, log: Any) -> bool:
+    """Tell whether something is asked of gunicorn that it has to do for every request."""
+    return (
+        log.access_log_enabled
+        or "SCRIPT_NAME" in os.environ
+        or not cfg.keepalive
+        or any(cfg.settings[name].get() != cfg.settings[name].default for name in _BY_DEFAULT)
+        or any(cfg.settings[name].get() != value for name, value in _NOT_ASKED.items())
+        or any(0 < cfg.settings[name].get() < least for name, least in _BOUNDS.items())
+    )
 
 
 class Readable:
@@ -107,11 +113,13 @@ class Connection:
         """Serve requests until the connection ends, and close it."""
         worker, client = self._worker, self._client
         try:
+            # Without a time limit, whatever the process's default is: each wait has a limit of its own.
+            client.settimeout(None)
             self._serve_all()
         except (StopIteration, NoMoreData) as error:
             worker.log.debug("closing a connection: %s", error)
         except OSError as error:
-            if error.errno in _GONE:
+            if error.errno in _GONE or isinstance(error, TimeoutError):
                 worker.log.debug("a client has gone: %s", error)
             else:
                 worker.log.exception("a socket failed")
@@ -188,6 +196,7 @@ class Connection:
         return unreader.take_buffered() if goes_on else None
 
     def _content(self, environ: dict[str, Any], body: Any) -> bytes:
+        self._req, self._status, self._headers = None, "", []
         environ["wsgi.input"] = body
         return b"".join(self._worker.wsgi(environ, self._start))
 
@@ -196,15 +205,19 @@ class Connection:
         self._status, self._headers = status, headers
 
     def _send(self, content: bytes, *, goes_on: bool) -> None:
-        """Send the answer in one piece. Raises ValueError for a header that would be two."""
+        """Send the answer in one piece.
+
+        Raises ValueError for a header that would be two, and TimeoutError for a client that does not read it.
+        """
         fields = "".join([f"{name}: {value}\r\n" for name, value in self._headers])
-        if fields.count("\n") != len(self._headers):
-            raise ValueError("a header has a line break")
+        if not fields.count("\n") == fields.count("\r") == len(self._headers) or "\0" in fields:
+            raise ValueError("a header has a line break in it")
         start = _start_of(self._status, "keep-alive" if goes_on else "close", int(time.time()))
         answer = f"{start}{fields}\r\n".encode("latin-1") + content
         sent = self._client.send(answer)
         if sent < len(answer):
-            self._client.sendall(answer[sent:])
+            with sending_within(self._client, self._worker.body_seconds):
+                self._client.sendall(answer[sent:])
 
 
 def environ_of(cfg: Any, server: tuple[Any, ...], client: Any, addr: tuple[Any, ...]) -> dict[str, Any]:
@@ -227,5 +240,4 @@ def environ_of(cfg: Any, server: tuple[Any, ...], client: Any, addr: tuple[Any, 
 
 @lru_cache(maxsize=16)
 def _start_of(status: str, connection: str, second: int) -> str:
-    date = formatdate(second, usegmt=True)
-    return f"HTTP/1.1 {status}\r\nServer: {SERVER}\r\nDate: {date}\r\nConnection: {connection}\r\n"
+    return f"HTTP/1.1 {status}\r\nServer: {SERVER}\r\nDate: {util.http_date(second)}\r\nConnection: {connection}\r\n"

@@ -23,8 +23,8 @@ MAX_BODY = LEFT_BYTES
 _NAME = re.compile(rb"[A-Za-z0-9-]+")
 # Fields that change how a request is read.
 _UNUSUAL = {"TRANSFER-ENCODING", "EXPECT", "UPGRADE"}
-# How WSGI calls a field; so many spellings are remembered in a process.
-_CAPACITY = 1_000
+# How WSGI calls a field; so many spellings are remembered in a process, of names up to so many bytes.
+_CAPACITY, _REMEMBERED = 1_000, 64
 _names: dict[bytes, str] = {}
 
 
@@ -86,7 +86,10 @@ def _name_of(name: bytes) -> str:
     known = upper.replace("-", "_")
     if known not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         known = f"HTTP_{known}"
-    if len(_names) < _CAPACITY:
+    if len(_names) >= _CAPACITY:
+        # Strangers make up names, too.
+        _names.clear()
+    if len(name) <= _REMEMBERED:
         _names[name] = known
     return known
 

@@ -9,7 +9,7 @@ from gunicorn.http.errors import InvalidHeader, InvalidHTTPVersion
 from runtime.gunicorn.bodies import read_out
 
 VERSIONS = ((1, 0), (1, 1))
-# RFC 9110, section 7.2: a name or an address, and a port. Which of them are ours is ALLOWEDHOSTS' to say.
+# RFC 9110, section 7.2: a name or an address, and a port. Which of them are ours is ALLOWED_HOSTS' to say.
 HOST = re.compile(r"(?:\[[\w.:%~-]+\]|[\w.~!$&'()*+,;=%-]+)(?::[0-9]*)?", re.ASCII)
 _CLOSE = re.compile(r"(?:^|,)[ \t]*close[ \t]*(?:,|$)", re.IGNORECASE)
 

@@ -2,7 +2,7 @@
 
 A slow or idle client must cost a greenlet and nothing else. This module replaces four things of gunicorn: how it reads
 its settings, how it waits for a request, how it decides whether a connection goes on, and how it writes the date.
-docs/decisions/0008 gives the price of each.
+docs/decisions/0008 gives the price of each. Plain requests are served by `connection` (docs/decisions/0018).
 """
 
 import io
@@ -23,7 +23,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from runtime.gunicorn import answers, connection
-from runtime.gunicorn.bodies import BODY_SECONDS, BoundedSocket, end_reading, linger, read_out
+from runtime.gunicorn.bodies import BODY_SECONDS, BoundedSocket, end_reading, linger, read_out, sending_within
 from runtime.gunicorn.connection import Connection
 from runtime.gunicorn.plain import Reader
 from runtime.gunicorn.request import Request
@@ -75,7 +75,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         except ImproperlyConfigured as error:
             self.log.critical("%s", error)
             sys.exit(Arbiter.APP_LOAD_ERROR)
-        self._reader = connection.reader_of(self.wsgi, self.cfg)
+        self._reader = connection.reader_of(self.wsgi, self.cfg, self.log)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serve a connection; gunicorn calls this in a greenlet for each.
@@ -87,7 +87,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             return
         self._clients[gevent.getcurrent()] = Waiting(client, self.idle_since)
         try:
-            server = listener.getsockname()
+            server = _name_of(listener)
             if self._reader is None or not (isinstance(server, tuple) and isinstance(addr, tuple)):
                 super().handle(listener, client, addr)
             else:
@@ -114,7 +114,8 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         req._expected_100_continue = False
         req.worker = self
         try:
-            super().handle_request(listener_name, req, sock, addr)
+            with sending_within(sock, self.body_seconds):
+                super().handle_request(listener_name, req, sock, addr)
             # Known since the head of the answer, unless the request was ended before that.
             req.should_close()
             if req.unreader.buf.seek(0, io.SEEK_END):
@@ -177,6 +178,14 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         latest = time.monotonic() - seconds
         for client in [client for client, since in self.idle_since.items() if since < latest]:
             end_reading(client)
+
+
+def _name_of(listener: Any) -> Any:
+    try:
+        return listener.getsockname()
+    except OSError:
+        # It was closed in this very moment, because the worker stops. Gunicorn knows how to go on.
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -1,5 +1,7 @@
 """What is counted, who may read it, and that each event is counted once."""
 
+import sys
+import threading
 from collections import Counter
 from typing import Any
 
@@ -117,3 +119,24 @@ def test_process_that_publishes_nothing_holds_no_more_than_it_may(monkeypatch: p
         histogram.observe(1)
     assert len(histogram._observed) <= 10
     assert counted("thrad_drained_events_total", outcome="stored") == before + 50
+
+
+def test_threads_that_publish_at_once_count_everything_once() -> None:
+    before = counted("thrad_drained_events_total", outcome="stored")
+    metric, interval = metrics.DRAINED.labels("stored"), sys.getswitchinterval()
+
+    def work() -> None:
+        for _ in range(3_000):
+            metrics.count(metric, 1)
+            metrics.publish()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert counted("thrad_drained_events_total", outcome="stored") == before + 9_000

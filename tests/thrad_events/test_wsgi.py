@@ -60,3 +60,10 @@ def test_other_paths_are_django_s() -> None:
     assert (status, json.loads(content)) == (200, {"status": "ok"})
     status, headers, _ = call("/nowhere")
     assert (status, headers["X-Frame-Options"]) == (404, "DENY")
+
+
+@pytest.mark.parametrize("parameter", ["x*=foo''%41", "x*=idna'x'%ff", "charset=nowhere", "charset"])
+def test_parameters_of_a_media_type_change_nothing(parameter: str) -> None:
+    _, raw_key = factories.key()
+    sent = {"CONTENT_TYPE": f"Application/JSON ; {parameter}", "HTTP_AUTHORIZATION": f"Bearer {raw_key}"}
+    assert call("/api/collect", b'{"event_name":"x"}', **sent)[0] == 204

@@ -22,7 +22,7 @@ def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
     cfg.set("max_requests", 0 if request.param == "plain" else 1_000_000)
     worker = Worker(1, os.getppid(), [], None, 30, cfg, Logger(cfg))
     worker.wsgi = Application()
-    worker._reader = reader_of(worker.wsgi, cfg)
+    worker._reader = reader_of(worker.wsgi, cfg, worker.log)
     assert (worker._reader is None) is (request.param == "gunicorn")
     made = Clients(worker)
     yield made

@@ -25,13 +25,15 @@ class Application:
 
     def __init__(self) -> None:
         self.environs: list[dict[str, Any]] = []
+        # The header with which it answers /split.
+        self.split = ""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         self.environs.append(environ)
         if environ["PATH_INFO"] == "/broken":
             raise RuntimeError("a fault of the application")
         content = b"" if environ["PATH_INFO"] == "/unread" else environ["wsgi.input"].read()
-        more = [("X-Split", "a\r\nX: b")] if environ["PATH_INFO"] == "/split" else []
+        more = [("X-Split", self.split)] if environ["PATH_INFO"] == "/split" else []
         start_response("200 OK", [("Content-Length", str(len(content))), *more])
         return [content]
 
