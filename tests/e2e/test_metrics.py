@@ -2,6 +2,7 @@
 
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ def stored_of(collector: Collector) -> float:
 
 
 def test_metrics_of_all_workers_are_added_up(collector: Collector) -> None:
+    # Until the workers have told of the events of other tests.
+    time.sleep(2 * PERIOD_SECONDS)
     before = stored_of(collector)
     for number in range(40):
         assert collector.post({"event_name": "counted", "event_id": f"counted-{number}"}).status == 204
