@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -92,13 +92,16 @@ class Running:
 def cpu_seconds(pid: int) -> float:
     """Return the processor time of a process and its children, those that have ended included."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    ticks = sum(_fields(pid)[11:15]) + sum(sum(_fields(int(child))[11:13]) for child in children)
-    return ticks / os.sysconf("SC_CLK_TCK")
+    ticks = sum(sum(_fields(int(child))[11:13]) for child in children)
+    return (ticks + sum(_fields(pid)[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _fields(pid: int) -> list[int]:
-    # Behind the name, which may have anything in it, and the letter of the state.
-    return [0, *map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1:])]
+    """Return the numbers of a process; none of one that has ended meanwhile, whose time its parent has."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        # Behind the name, which may have anything in it, and the letter of the state.
+        return [0, *map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1:])]
+    return []
 
 
 @contextmanager
