@@ -18,15 +18,17 @@ def asked(**settings: object) -> bool:
     try:
         return reader_of(Application(), cfg, log) is None
     finally:
-        for handler in (*log.error_log.handlers, *log.access_log.handlers):
-            handler.close()
+        for logger in (log.error_log, log.access_log):
+            for handler in list(logger.handlers):
+                logger.removeHandler(handler)
+                handler.close()
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("accesslog", "-"),
-        ("logconfig_dict", {"version": 1, "disable_existing_loggers": False}),
+        ("syslog", True),
         ("max_requests", 9),
         ("proxy_protocol", "auto"),
         ("certfile", "x"),
