@@ -23,4 +23,3 @@ def test_middleware_may_add_headers_to_one_alone() -> None:
     assert "X-Request-Id" not in other
     assert "X-Event-Id" in other
     assert not one.cookies
-    one.close()
