@@ -101,7 +101,7 @@ def machine() -> dict[str, object]:
         "processors": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        # One that was built without profile is slower by a tenth and more. Debian's, which has one, does not say so.
+        # Python is slower if it was built without a profile. Debian's options do not tell.
         "python_build": " ".join([*platform.python_build(), platform.python_compiler()]),
         "python_says_it_has_a_profile": "--enable-optimizations" in options,
         "packages": {name: version(name) for name in PACKAGES},

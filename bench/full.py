@@ -4,7 +4,7 @@ import argparse
 import statistics
 
 from bench import copy
-from bench.database import Database
+from bench.database import Database, Growing
 from bench.load import load, wrk
 from bench.servers import CONTESTANTS, serve
 
@@ -21,7 +21,7 @@ def measure(
              for name in ("collect", "batch")}  # fmt: skip
     database.empty()
     copy.fill(database, ROWS)
-    grown = _WithoutEmptying(database.url, database.raw_key)
+    grown = Growing(database.url, database.raw_key)
     full = {name: [load(CONTESTANTS[name], grown, environment, parsed.seconds) for _ in range(parsed.rounds)]
             for name in ("collect", "batch")}  # fmt: skip
     ratios = {f"{name}_full_vs_empty": _median(full[name]) / _median(empty[name]) for name in full}
@@ -31,14 +31,6 @@ def measure(
 
 def _median(rounds: list[dict[str, float]]) -> float:
     return statistics.median(one["events_per_second"] for one in rounds)
-
-
-class _WithoutEmptying(Database):
-    """The database, whose rows stay between rounds."""
-
-    def empty(self) -> None:
-        """Leave it as after a long life: vacuumed, and nothing to write back."""
-        self.execute("VACUUM ANALYZE collect_event", "CHECKPOINT")
 
 
 def _memory(database: Database, environment: dict[str, str]) -> dict[str, float]:

@@ -27,13 +27,14 @@ from keys.loading import load, load_likely
 from keys.models import ApiKey
 from runtime import failures, metrics, outage
 from runtime.circuit import Circuit
-from runtime.hub import PAUSE_SECONDS
+from runtime.hub import taking_turns
 from runtime.refusals import Unavailable
 
 logger = logging.getLogger(__name__)
 
 TRUST_SECONDS = 4.0
-UNKNOWN_SECONDS = 2.0  # in which a prefix that no key has is remembered
+# How long a prefix that no key has is remembered as unknown.
+UNKNOWN_SECONDS = 2.0
 # At most ASKING requests ask the database at the same time, each on a connection of its own; the others wait up to
 # TURN_SECONDS for a turn. This keeps a flood of made-up prefixes from taking all of the database's connections.
 ASKING = 4
@@ -250,12 +251,7 @@ class Directory:
             prefixes = list(self._known)
         # For an empty list Django would send no query, and this query is also how the end of an outage is noticed.
         steps = [prefixes[start : start + REFRESHED] for start in range(0, len(prefixes), REFRESHED)] or [[""]]
-        for step in steps:
-            if not self._refresh(step):
-                return False
-            # The requests of the worker have their turn between two steps.
-            time.sleep(PAUSE_SECONDS)
-        return True
+        return all(self._refresh(step) for step in taking_turns(steps, 1))
 
     def _refresh(self, prefixes: Collection[str]) -> bool:
         asked_at = self._clock()

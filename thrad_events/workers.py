@@ -2,6 +2,7 @@
 
 import gc
 import logging
+from contextlib import ExitStack
 
 from collect.backfills import pruning
 from collect.captures import keeping as captures
@@ -43,13 +44,11 @@ def start() -> None:
 
 def stop() -> None:
     """Write down what a worker has counted and captured. Call it when its last request has been answered."""
-    try:
+    with ExitStack() as last:
+        # Also if something before fails, and in this order from below.
+        last.callback(metrics.publish)
+        last.callback(captures.stop)
         ledger.stop()
-    finally:
-        try:
-            captures.stop()
-        finally:
-            metrics.publish()
 
 
 def _prepare_spool() -> None:

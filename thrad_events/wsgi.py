@@ -41,17 +41,15 @@ def _sender_views(resolver: URLResolver, prefix: str) -> Iterator[tuple[str, Sen
             yield path, pattern.callback.cls()  # type: ignore[attr-defined]  # DRF puts it there
 
 
-class SenderRequest(WSGIRequest):
+class BareRequest(WSGIRequest):
     """Django's request as far as senders' views look at one. Its body is read from the environment."""
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        """Leave out most of Django's own work, which is more than that for an event: the path is known to be ours."""
-        self.environ = self.META = environ
+        """Set what those views and the middlewares read, and leave out Django's other work: the path is one of ours."""
+        self.META = environ
         self.method = environ["REQUEST_METHOD"].upper()
         self.path_info = environ["PATH_INFO"]
         self.path = environ["SCRIPT_NAME"].rstrip("/") + self.path_info
-        self.resolver_match = None
-        self._read_started = False
         # Its parameters are nobody's business here, and Django's reading of them fails at an unknown charset.
         self.content_type = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
 
@@ -70,7 +68,7 @@ class Application:
         """Serve a request: a sender's on the short road, any other through Django's handler."""
         if environ["PATH_INFO"] not in self._views:
             return self._django(environ, start_response)
-        response = self._serve(SenderRequest(environ))
+        response = self._serve(BareRequest(environ))
         if response.status_code != HTTPStatus.NO_CONTENT:
             response.headers["Content-Length"] = str(len(response.content))
         start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))

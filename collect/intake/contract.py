@@ -102,7 +102,7 @@ class Form(Generic[Sent]):
 
 
 def decode(body: bytes, *, is_clean: bool = False) -> SentEvent:
-    """Return the event in `body`. `is_clean` says that `json_rules.is_clean` was told of a text that it is a part of.
+    """Return the event in `body`. Pass `is_clean` if `json_rules.is_clean` is true of a text that contains `body`.
 
     Raises `Refusal` with `invalid_json` for what is not acceptable JSON, and with `invalid_event` and all
     faults, by field, for an event that breaks the contract.

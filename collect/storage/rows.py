@@ -5,7 +5,6 @@ The same bytes go to the database and into the spool. They are encoded once, her
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from operator import attrgetter
 from random import getrandbits
 from typing import Any, NamedTuple, Self
 
@@ -62,61 +61,6 @@ class Row(msgspec.Struct, omit_defaults=True, gc=False, kw_only=True):
 
 encode: Callable[[Row], bytes] = msgspec.json.Encoder().encode
 decode: Callable[[bytes], Row] = msgspec.json.Decoder(Row).decode
-
-
-class _Moment(msgspec.Struct):
-    received_at: datetime
-
-
-class _Sender(msgspec.Struct):
-    partner_id: int
-    api_key_id: int | None
-    channel: str
-    is_test: bool
-
-
-class _Place(msgspec.Struct, omit_defaults=True):
-    ip_address: str | None = None
-    geo_country: str | None = None
-    geo_region: str | None = None
-    geo_city: str | None = None
-    geo_lat: float | None = None
-    geo_lon: float | None = None
-
-
-_PARTS = (_Moment, _Sender, _Place)
-_encode_part: Callable[[msgspec.Struct], bytes] = msgspec.json.Encoder().encode
-_common_of = attrgetter(*(name for part in _PARTS for name in part.__struct_fields__))
-
-
-class Common:
-    """The columns that all rows of a request have in common, as JSON.
-
-    PostgreSQL reads them once for all rows, which saves a tenth of its work.
-    """
-
-    def __init__(self, row: Row) -> None:
-        """Take the columns from any row of the request."""
-        self._columns = _common_of(row)
-        moment, sender, place = (
-            _encode_part(msgspec.convert(row, kind, from_attributes=True))[1:-1] for kind in _PARTS
-        )
-        self.document = b"{" + b",".join(filter(None, (moment, sender, place))) + b"}"
-        self._before, self._behind = (moment + b",", sender + b","), b"," + place if place else b""
-
-    def are_of(self, row: Row) -> bool:
-        """Tell whether the row has the same values in all of these columns."""
-        return bool(_common_of(row) == self._columns)
-
-    def without(self, document: bytes) -> bytes:
-        """Return the document of such a row without these columns. Their order there is that of `Row`."""
-        # No text of the sender stands before these two, and none that could hold a member stands behind the place.
-        for part in self._before:
-            document = document.replace(part, b"", 1)
-        if self._behind:
-            head, _, tail = document.rpartition(self._behind)
-            document = head + tail
-        return document
 
 
 class Arrival(NamedTuple):

@@ -11,11 +11,10 @@ from functools import cache
 from django.db import DatabaseError, Error, IntegrityError, connection, models, transaction
 from django.db.models.functions import Cast
 
-from collect.intake.source import NO_META
 from collect.models import ErasedEvent, Event
 from collect.storage import marks, repetition
 from collect.storage.outcomes import Outcome, Written
-from collect.storage.rows import Arrival, Common, Row
+from collect.storage.rows import Arrival, Row
 from runtime import failures
 
 _ROUNDS = 3
@@ -91,7 +90,7 @@ def write_new(arrivals: Sequence[Arrival]) -> list[Written] | None:
     statement, _ = _statement(connection.vendor)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(statement, _parameters(arrivals))
+            cursor.execute(statement, [_document(arrivals)])
             if cursor.rowcount != len(arrivals):  # some were erased
                 raise IntegrityError
             _mark(arrivals)
@@ -137,36 +136,17 @@ def _insert_new(arrivals: Sequence[Arrival]) -> set[str]:
     statement, returned = _statement(connection.vendor)
     with connection.cursor() as cursor:
         # `ON CONFLICT` covers uniqueness only, never a bad value.
-        cursor.execute(f"{statement} ON CONFLICT DO NOTHING RETURNING {returned}", _parameters(arrivals))
+        cursor.execute(f"{statement} ON CONFLICT DO NOTHING RETURNING {returned}", [_document(arrivals)])
         return {id for (id,) in cursor.fetchall()}
 
 
-def _parameters(arrivals: Sequence[Arrival]) -> list[str]:
+def _document(arrivals: Sequence[Arrival]) -> str:
     """Return the rows as a JSON array, in the order of their idempotency keys, of equal keys the first one first.
 
     Two statements that insert the same keys in opposite orders wait for each other, and PostgreSQL ends one of them.
-    There the array is the second parameter; the first has what all rows have in common, if they are of one request.
     """
-    documents = [arrival.document for arrival in sorted(arrivals, key=_key)]
-    if connection.vendor != "postgresql":
-        return [_array(documents)]
-    common = _common(arrivals)
-    if common is None:
-        return ["{}", _array(documents)]
-    return [common.document.decode(), _array([common.without(document) for document in documents])]
-
-
-def _common(arrivals: Sequence[Arrival]) -> Common | None:
-    """Return what all rows have in common if they seem to be, and are, of one request; None for a single row."""
-    meta = arrivals[0].meta
-    if meta is NO_META or len(arrivals) == 1 or any(arrival.meta is not meta for arrival in arrivals):
-        return None
-    common = Common(arrivals[0].row)
-    return common if all(common.are_of(arrival.row) for arrival in arrivals) else None
-
-
-def _array(documents: Sequence[bytes]) -> str:
-    return (b"[" + b",".join(documents) + b"]").decode()
+    ordered = sorted(arrivals, key=_key)
+    return (b"[" + b",".join([arrival.document for arrival in ordered]) + b"]").decode()
 
 
 def _key(arrival: Arrival) -> tuple[str, str, int]:
@@ -184,12 +164,11 @@ _SQLITE_FORMS = {
 
 @cache
 def _statement(vendor: str) -> tuple[str, str]:
-    """Return an INSERT of which `_parameters` are the parameters, and the SQL of the id as text, for RETURNING."""
+    """Return an INSERT whose one parameter is a JSON array of rows, and the SQL of the id as text, for RETURNING."""
     table, fields = Event._meta.db_table, Event._meta.concrete_fields
     columns = ", ".join(str(field.column) for field in fields)
     if vendor == "postgresql":
-        common = f"json_populate_record(NULL::{table}, %s::json)"
-        selected, source, returned = columns, f"json_populate_recordset({common}, %s::json)", "id::text"
+        selected, source, returned = columns, f"json_populate_recordset(NULL::{table}, %s::json)", "id::text"
         digest = f"encode(sha256(convert_to({_DIGESTED}, 'UTF8')), 'hex')"
     else:
         selected = ", ".join(_sqlite_value(field) for field in fields)

@@ -82,12 +82,13 @@ def sending_within(sock: Any, seconds: float) -> Iterator[None]:
 
     A client that reads nothing would else keep its connection for ever, and with enough of them everybody's.
     """
+    before = sock.gettimeout()
     sock.settimeout(seconds)
     try:
         yield
     finally:
         with suppress(OSError):
-            sock.settimeout(None)
+            sock.settimeout(before)
 
 
 def leave_unread(body: Body) -> None:

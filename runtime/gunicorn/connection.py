@@ -1,7 +1,7 @@
 """Serves a connection: plain requests by a short loop, and every other one by gunicorn's own code (decision 18).
 
-Gunicorn reads a head and writes an answer in some hundred steps of Python, which is more work than an event. Which
-requests are plain is `plain`'s to say. Both ways call the same application and share the rules for bodies.
+Gunicorn's reading of a head and writing of an answer took more of a worker's time than the whole application. `plain`
+decides which requests are plain. Both ways call the same application and share the rules for bodies.
 """
 
 import errno
@@ -26,14 +26,14 @@ from runtime.gunicorn.plain import MAX_FIELDS, MAX_HEAD, Plain, Reader
 RECEIVE_BYTES = 16 * 1024
 # The client has gone, which is nobody's fault.
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
-# What an operator may ask of gunicorn for every request, and what says that nobody has: gunicorn's default or, where we
-# set another, that. The loop here does none of it.
+# An operator may ask gunicorn, by these settings, for work on every request that the loop here does not do. Nobody has
+# asked for it where the setting has gunicorn's default, or the value here, which gunicorn.conf.py sets.
 _BY_DEFAULT = (
     "statsd_host", "max_requests", "certfile", "keyfile", "proxy_protocol", "http2_cleartext", "protocol",
     "pre_request", "post_request",
 )  # fmt: skip
 _NOT_ASKED: dict[str, Any] = {"http_protocols": ["h1"], "secure_scheme_headers": {}}
-# Bounds of gunicorn's, of which 0 is none, and the least of each that refuses nothing which is plain.
+# Bounds of gunicorn's (0 means none). A lower one than here would refuse requests that are plain.
 _BOUNDS = {"limit_request_line": 256, "limit_request_fields": MAX_FIELDS, "limit_request_field_size": MAX_HEAD}
 
 
@@ -105,7 +105,8 @@ class Connection:
         self._server, self._client, self._addr = server, client, addr
         self._base = environ_of(worker.cfg, server, client, addr)
         self._readable = Readable(client.fileno())
-        # The request that gunicorn serves.
+        self._waiting = worker.timeout_ctx()
+        # The request that gunicorn serves, if it serves one.
         self._req: Any = None
         self._status, self._headers = "", list[tuple[str, str]]()
 
@@ -135,12 +136,12 @@ class Connection:
         data = self._serve_plain(b"")
         while data is not None:
             parser.unreader.unread(data)
-            self._req = None
-            with self._worker.timeout_ctx():
+            with self._waiting:
                 req = self._req = next(parser)
             self._worker.handle_request(self._server, req, self._client, self._addr)
             if req.should_close():
                 return
+            self._req = None
             data = self._serve_plain(parser.unreader.take_buffered())
 
     def _serve_plain(self, data: bytes) -> bytes | None:
@@ -152,7 +153,7 @@ class Connection:
             plain = self._reader.read(data, self._base)
             if plain is None:
                 return data
-            self._worker.idle_since.pop(self._client, None)
+            self._waiting.end()
             answer = self._answer_whole if len(data) >= plain.end else self._answer_partly
             behind = answer(plain, data)
             if behind is None:
@@ -165,7 +166,7 @@ class Connection:
 
     def _next(self) -> bytes:
         """Wait for the next request, during which the connection counts as idle; return what has come of it."""
-        self._worker.idle_since[self._client] = time.monotonic()
+        self._waiting.begin()
         # Waited for before anything is read: behind an answer there is hardly ever a request yet.
         self._readable.wait()
         data: bytes = self._client.recv(RECEIVE_BYTES)
@@ -179,9 +180,9 @@ class Connection:
         return data[plain.end :] if goes_on else None
 
     def _answer_partly(self, plain: Plain, data: bytes) -> bytes | None:
-        """Answer a request whose body is still coming, and is read as that of gunicorn's requests is. Return as above.
+        """Answer a request whose body is still coming, and is read as that of gunicorn's requests is.
 
-        With the end of the body the beginning of the next request may have come.
+        Return what came behind the body, or None if the connection ends.
         """
         bounded = BoundedSocket(self._client, self._worker.body_seconds)
         unreader = SocketUnreader(bounded)
@@ -196,7 +197,7 @@ class Connection:
         return unreader.take_buffered() if goes_on else None
 
     def _content(self, environ: dict[str, Any], body: Any) -> bytes:
-        self._req, self._status, self._headers = None, "", []
+        self._status, self._headers = "", []
         environ["wsgi.input"] = body
         return b"".join(self._worker.wsgi(environ, self._start))
 

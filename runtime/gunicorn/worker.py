@@ -38,18 +38,25 @@ SHED_LINGER_SECONDS = 0.2
 
 
 class Waiting:
-    """A context manager around the wait for a request's head, during which the connection counts as idle."""
+    """The wait for a request's head, during which the connection counts as idle; a context manager around it."""
 
     def __init__(self, client: Any, idle_since: dict[Any, float]) -> None:
         self._client = client
         self._idle_since = idle_since
 
-    def __enter__(self) -> None:
-        # Of a head that has begun to come it is known since before its first byte.
+    def begin(self) -> None:
+        """Begin to wait. A wait that has begun goes on: that for a head began before its first byte."""
         self._idle_since.setdefault(self._client, time.monotonic())
 
-    def __exit__(self, *_raised: object) -> None:
+    def end(self) -> None:
+        """End the wait: the head is there, or nobody waits any more."""
         self._idle_since.pop(self._client, None)
+
+    def __enter__(self) -> None:
+        self.begin()
+
+    def __exit__(self, *_raised: object) -> None:
+        self.end()
 
 
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -61,7 +68,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clients: dict[gevent.Greenlet, Waiting] = {}
-        self.idle_since: dict[Any, float] = {}
+        self._idle_since: dict[Any, float] = {}
         self._is_quitting = False
         # Reads plain requests; None where all requests are gunicorn's.
         self._reader: Reader | None = None
@@ -85,7 +92,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if len(self._clients) >= self.max_clients and not self._close_the_most_idle():
             self._shed(client)
             return
-        self._clients[gevent.getcurrent()] = Waiting(client, self.idle_since)
+        waiting = self._clients[gevent.getcurrent()] = Waiting(client, self._idle_since)
         try:
             server = _name_of(listener)
             if self._reader is None or not (isinstance(server, tuple) and isinstance(addr, tuple)):
@@ -93,7 +100,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             else:
                 Connection(self, self._reader, server, client, addr).serve()
         finally:
-            self.idle_since.pop(client, None)
+            waiting.end()
             del self._clients[gevent.getcurrent()]
 
     def timeout_ctx(self) -> Waiting:
@@ -156,10 +163,10 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _close_the_most_idle(self) -> bool:
         """End the connection that has been idle longest. Return False if none was idle for `FAREWELL_SECONDS`."""
-        client, since = next(iter(self.idle_since.items()), (None, 0.0))
+        client, since = next(iter(self._idle_since.items()), (None, 0.0))
         if client is None or time.monotonic() - since < FAREWELL_SECONDS:
             return False
-        del self.idle_since[client]
+        del self._idle_since[client]
         end_reading(client)
         return True
 
@@ -176,7 +183,7 @@ class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _close_idle(self, seconds: float) -> None:
         """Stop reading from clients idle for `seconds`. A request that has reached this machine is still served."""
         latest = time.monotonic() - seconds
-        for client in [client for client, since in self.idle_since.items() if since < latest]:
+        for client in [client for client, since in self._idle_since.items() if since < latest]:
             end_reading(client)
 
 

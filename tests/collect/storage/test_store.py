@@ -214,6 +214,6 @@ def test_write_new_raises_what_is_no_fault_of_a_row(source: Source, monkeypatch:
     def lost(*_arguments: object) -> NoReturn:
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(store, "_parameters", lost)
+    monkeypatch.setattr(store, "_document", lost)
     with pytest.raises(OperationalError):
         store.write_new([factories.arrival(source)])

@@ -208,11 +208,11 @@ def test_worker_that_stops_says_close(clients: Clients) -> None:
 
 def test_idle_time_counts_from_before_the_first_byte_of_a_head(clients: Clients) -> None:
     client = clients.connect()
-    (since,) = clients.worker.idle_since.values()
+    (since,) = clients.worker._idle_since.values()
     for part in (b"POST", b" /x"):
         client.sendall(part)
         gevent.sleep(0.02)
-    assert list(clients.worker.idle_since.values()) == [since]
+    assert list(clients.worker._idle_since.values()) == [since]
 
 
 def test_short_rest_of_a_body_is_discarded_and_the_connection_goes_on(clients: Clients) -> None:

@@ -18,8 +18,8 @@ def test_idle_connections_are_closed_once_they_are_late(clients: Clients) -> Non
     clients.worker.notify()
     client.sendall(GET)
     assert read(client)[0] == 200
-    for waiting in clients.worker.idle_since:
-        clients.worker.idle_since[waiting] -= 76
+    for waiting in clients.worker._idle_since:
+        clients.worker._idle_since[waiting] -= 76
     clients.worker.notify()
     assert client.recv(1) == b""
 
@@ -27,8 +27,8 @@ def test_idle_connections_are_closed_once_they_are_late(clients: Clients) -> Non
 def test_request_that_has_arrived_is_served_though_its_connection_is_late(clients: Clients) -> None:
     client = clients.connect()
     client.sendall(GET)  # and the worker has had no time to look
-    for waiting in clients.worker.idle_since:
-        clients.worker.idle_since[waiting] -= 76
+    for waiting in clients.worker._idle_since:
+        clients.worker._idle_since[waiting] -= 76
     clients.worker.notify()
     assert read(client)[0] == 200
     assert client.recv(1) == b""
@@ -37,8 +37,8 @@ def test_request_that_has_arrived_is_served_though_its_connection_is_late(client
 def test_one_that_is_told_to_stop_waits_for_idle_connections_no_longer_than_a_moment(clients: Clients) -> None:
     client = clients.connect()
     gevent.sleep(0.01)
-    for waiting in clients.worker.idle_since:
-        clients.worker.idle_since[waiting] -= FAREWELL_SECONDS
+    for waiting in clients.worker._idle_since:
+        clients.worker._idle_since[waiting] -= FAREWELL_SECONDS
     clients.worker.alive = False
     clients.worker.notify()
     assert client.recv(1) == b""
@@ -50,8 +50,8 @@ def test_too_many_connections_are_shed_and_one_that_idles_for_long_makes_room(cl
     shed = clients.connect()
     status, headers, body = read(shed)
     assert (status, json.loads(body)["code"], headers["Retry-After"]) == (503, "unavailable", "2")
-    waiting = next(iter(clients.worker.idle_since))
-    clients.worker.idle_since[waiting] -= FAREWELL_SECONDS
+    waiting = next(iter(clients.worker._idle_since))
+    clients.worker._idle_since[waiting] -= FAREWELL_SECONDS
     third = clients.connect()
     assert first.recv(1) == b""
     for client in (second, third):

@@ -77,7 +77,7 @@ def test_replay_passes_over_what_is_erased_meanwhile(
         Rejection.objects.all().delete()
         return found
 
-    monkeypatch.setattr(store, "_parameters", lambda arrivals: pytest.fail("it was written"))
+    monkeypatch.setattr(store, "_document", lambda arrivals: pytest.fail("it was written"))
     monkeypatch.setattr(step.Judge, "__call__", erased)
     assert replay(new_run(), operations=[NAMED]) == {"pruned or erased meanwhile": 1}
 
